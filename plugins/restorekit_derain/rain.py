@@ -1,0 +1,109 @@
+"""Rain.  rainy = (1 - veil) image + veil airlight + streaks (or the streaks screened onto the image).
+
+Streaks are sparse bright drops, each smeared along its fall: a field of random points convolved with a soft
+line, a few layers of different length, width and angle.
+kinds: `streaks`, `heavy` (several directions at once), `veil` (streaks and the grey of distant rain).
+Yang et al., "Deep joint rain detection and removal from a single image", 2017, https://arxiv.org/abs/1609.07769
+Garg & Nayar, "Vision and rain", 2007, https://doi.org/10.1007/s11263-006-0028-6
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from restorekit.plugin import Degradation, Realisation, Severity
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+SHARES = (0.6, 0.25, 0.15)
+LAYERS = 2
+REACH = 31  # px from a drop's middle to the end of the longest streak
+
+
+class Rain(Degradation):
+    """Rain; the severity is the streaks' root mean square on the 0-255 scale."""
+
+    name = "rain"
+    severity = Severity(symbol="rms", unit="", off=0, mild=4, strong=60, typical=18, logarithmic=True)
+    kinds = ("streaks", "heavy", "veil")
+    order = 10
+    summary = "rain: streaks of varied density, length, width, angle and brightness, with or without veil"
+
+    def draw(
+        self,
+        shape: Sequence[int],
+        generator: Generator,
+        *,
+        severity: float | None = None,
+        kind: str | None = None,
+    ) -> Realisation:
+        import torch
+
+        batch, _, height, width = shape
+        kind = self.check_kind(kind, severity)
+
+        def uniform(*size: int) -> Tensor:
+            return torch.rand(size, generator=generator)
+
+        if kind is None:
+            kinds = torch.multinomial(torch.tensor(SHARES), batch, replacement=True, generator=generator)
+        else:
+            kinds = torch.full((batch,), self.kinds.index(kind))
+        heavy = kinds == 1
+        if severity is None:
+            low, high = math.log(self.severity.mild), math.log(self.severity.strong)
+            rms = torch.exp(low + (high - low) * uniform(batch)).view(-1, 1, 1, 1)
+        else:
+            rms = torch.full((batch, 1, 1, 1), float(severity))
+        spread = torch.where(heavy, 0.6, 0.08).view(-1, 1)
+        lean = (uniform(batch, 1) - 0.5) * 1.6  # radians off the vertical
+        angle = lean + spread * (2 * uniform(batch, LAYERS) - 1)
+        length = 6 + 54 * uniform(batch, 1) ** 1.5 * (0.6 + 0.4 * uniform(batch, LAYERS))
+        thickness = 0.35 + 1.1 * uniform(batch, 1) ** 2 * (0.5 + uniform(batch, LAYERS))
+        lines = streak_kernels(length, thickness, angle)  # (B, L, k, k), peak about 1
+        # As many drops as the wanted strength needs at a natural brightness.
+        brightness = 0.25 + 0.7 * uniform(batch, 1)
+        coverage = ((rms.view(-1, 1) / 255) / brightness).square().clamp(0.002, 0.5) / LAYERS
+        density = coverage / lines.square().sum((2, 3)).clamp_min(1)  # (B, L) drops per pixel
+        margin = lines.shape[-1]
+        # Sizes that the Fourier transform likes.
+        field_shape = (batch, LAYERS, *(32 * math.ceil((n + margin) / 32) for n in (height, width)))
+        chance = torch.rand(field_shape, generator=generator)
+        drops = (chance < density[..., None, None]) * (0.4 + 0.6 * torch.rand(field_shape, generator=generator))
+        size = field_shape[-2:]
+        spectrum = (torch.fft.rfft2(drops) * torch.fft.rfft2(lines, s=size)).sum(1, keepdim=True)
+        whole = torch.fft.irfft2(spectrum, s=size)
+        streaks = whole[..., margin : margin + height, margin : margin + width].clamp_min(0)  # (B, 1, H, W)
+        scale = rms / 255 / streaks.square().mean((2, 3), keepdim=True).sqrt().clamp_min(1e-4)
+        scale = scale.clamp(max=2.0)  # a patch that no drop hit stays dry
+        streaks = (streaks * scale).clamp_max(1)
+        amount = streaks.square().mean((1, 2, 3)).sqrt() * 255
+        veiled = (kinds == 2).view(-1, 1, 1, 1)
+        veil = torch.where(veiled, 0.35 * uniform(batch, 1, 1, 1), torch.zeros(()))
+        airlight = 0.6 + 0.35 * uniform(batch, 1, 1, 1)
+        screened = (uniform(batch, 1, 1, 1) < 0.4).float()
+        if severity is not None:
+            screened = torch.zeros_like(screened)
+        return Realisation(amount, {"streaks": streaks, "veil": veil, "airlight": airlight, "screened": screened})
+
+    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
+        streaks, veil = realisation["streaks"].to(image), realisation["veil"].to(image)
+        scene = image + veil * (realisation["airlight"].to(image) - image)
+        room = 1 - realisation["screened"].to(image) * scene
+        return (scene + streaks * room).clamp(0, 1)
+
+
+def streak_kernels(length: Tensor, thickness: Tensor, angle: Tensor) -> Tensor:
+    """Soft line segments, brightest in the middle. (B, L) each, px and radians; to (B, L, k, k)."""
+    import torch
+
+    axis = torch.arange(-REACH, REACH + 1, dtype=torch.float32)
+    y, x = axis.view(1, 1, -1, 1), axis.view(1, 1, 1, -1)
+    cos, sin = torch.cos(angle)[..., None, None], torch.sin(angle)[..., None, None]
+    along, across = cos * y + sin * x, cos * x - sin * y
+    half = (length / 2)[..., None, None]
+    ends = torch.sigmoid((half - along.abs()) / (0.15 * half))
+    return ends * torch.exp(-0.5 * (across / thickness[..., None, None]) ** 2)

@@ -1,0 +1,79 @@
+"""Low resolution.  lowres = up_s(down_s(image)): fewer samples, shown at the size of the full picture.
+
+kinds: how the picture was reduced: `bicubic` (a = -0.5 with antialiasing, as MATLAB's imresize), `bilinear`,
+`area`. It is always brought back bicubically, as `restorekit restore --scale` does before restoring.
+Keys, "Cubic convolution interpolation for digital image processing", 1981,
+https://doi.org/10.1109/TASSP.1981.1163711
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from restorekit.plugin import Degradation, Realisation, Severity
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+SHARES = (0.7, 0.15, 0.15)
+
+
+class LowResolution(Degradation):
+    """Loss of resolution; the severity is the factor by which the picture was reduced."""
+
+    name = "lowres"
+    severity = Severity(symbol="factor", unit="", off=1, mild=1.5, strong=4, typical=2)
+    kinds = ("bicubic", "bilinear", "area")
+    order = 30
+    summary = "low resolution, x1.5 to x4: bicubic, bilinear, area"
+
+    def draw(
+        self,
+        shape: Sequence[int],
+        generator: Generator,
+        *,
+        severity: float | None = None,
+        kind: str | None = None,
+    ) -> Realisation:
+        import torch
+
+        batch = shape[0]
+        kind = self.check_kind(kind, severity)
+        if severity is None:
+            low, high = self.severity.mild, self.severity.strong
+            factor = low + (high - low) * torch.rand(batch, generator=generator)
+            whole = torch.randint(2, 5, (batch,), generator=generator).float()
+            factor = torch.where(torch.rand(batch, generator=generator) < 0.5, factor, whole)
+        else:
+            factor = torch.full((batch,), float(severity))
+        if kind is None:
+            kinds = torch.multinomial(torch.tensor(SHARES), batch, replacement=True, generator=generator)
+        else:
+            kinds = torch.full((batch,), self.kinds.index(kind))
+        return Realisation(factor, {"kind": kinds})
+
+    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
+        import torch
+
+        kinds, factors = realisation["kind"].tolist(), realisation.severity.tolist()
+        rows = [
+            reduce_and_enlarge(image[i : i + 1], factor, self.kinds[kind])
+            for i, (factor, kind) in enumerate(zip(factors, kinds, strict=True))
+        ]
+        return torch.cat(rows)
+
+
+def reduce_and_enlarge(image: Tensor, factor: float, kind: str) -> Tensor:
+    """Down by `factor` and back to the same size. image: (1, 3, H, W)."""
+    import torch.nn.functional as F
+
+    size = image.shape[-2:]
+    small = [max(1, round(n / factor)) for n in size]
+    if small == list(size):
+        return image
+    if kind == "area":
+        low = F.interpolate(image, small, mode="area")
+    else:
+        low = F.interpolate(image, small, mode=kind, antialias=True, align_corners=False)
+    return F.interpolate(low.clamp(0, 1), size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)

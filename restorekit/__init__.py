@@ -1,0 +1,43 @@
+"""restorekit: restores degraded photographs with a mixture of LoRAs, one per degradation.
+
+    import restorekit
+
+    restorer = restorekit.Restorer.from_pretrained()
+    result = restorer.restore(image)             # tensor (B, 3, H, W) in [0, 1]
+    picture = restorekit.restore_pil(picture)    # PIL image to PIL image
+
+Importing the package loads no torch; the public names below load when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from restorekit.errors import RestorekitError as RestorekitError
+    from restorekit.mixing import MixingWeights as MixingWeights
+    from restorekit.restorer import RestorationResult as RestorationResult
+    from restorekit.restorer import Restorer as Restorer
+    from restorekit.restorer import restore_pil as restore_pil
+
+_NAMES = {
+    "MixingWeights": "restorekit.mixing",
+    "RestorationResult": "restorekit.restorer",
+    "RestorekitError": "restorekit.errors",
+    "Restorer": "restorekit.restorer",
+    "restore_pil": "restorekit.restorer",
+}
+__all__ = ["MixingWeights", "RestorationResult", "RestorekitError", "Restorer", "__version__", "restore_pil"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'restorekit' has no attribute {name!r}")
+    return getattr(import_module(_NAMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

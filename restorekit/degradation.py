@@ -1,0 +1,158 @@
+"""What happens to a photograph: degradations, their severities, and their order.
+
+A degradation draws a *realisation* (the very noise field, kernel or rain layer) once and may then apply it to
+any image, so that the same realisation exists with and without other degradations beside it. Selective
+training rests on this: its target is the same picture, same noise, same rain, less what was asked to go.
+
+Cards are torch-free: this module imports torch only when a degradation is drawn or applied.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from restorekit.errors import PluginError
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+@dataclass(frozen=True)
+class Severity:
+    """The scale on which a degradation's strength is measured, in the field's own unit.
+
+    `off` is the value at which the image is left alone; `mild` to `strong` is the range that training draws
+    from; `typical` is a middle value. `strong` may be below `mild` (JPEG quality).
+    """
+
+    symbol: str
+    unit: str
+    off: float
+    mild: float
+    strong: float
+    typical: float
+    logarithmic: bool = False
+
+    def fraction(self, value: float) -> float:
+        """Position of a value between `off` (0) and `strong` (1)."""
+        if self.logarithmic:
+            floor = 0.25 * abs(self.mild - self.off)
+            distance = math.log1p(abs(value - self.off) / floor)
+            return distance / math.log1p(abs(self.strong - self.off) / floor)
+        return (value - self.off) / (self.strong - self.off)
+
+    def value(self, fraction: float) -> float:
+        """Inverse of `fraction`."""
+        fraction = max(0.0, fraction)
+        if self.logarithmic:
+            floor = 0.25 * abs(self.mild - self.off)
+            distance = floor * math.expm1(fraction * math.log1p(abs(self.strong - self.off) / floor))
+            return self.off + math.copysign(distance, self.strong - self.off)
+        return self.off + fraction * (self.strong - self.off)
+
+    def describe(self, value: float) -> str:
+        """The value as a person reads it, such as "sigma 25"."""
+        digits = 0 if abs(self.strong - self.off) >= 20 else 1
+        return f"{self.symbol} {value:.{digits}f}{' ' + self.unit if self.unit else ''}"
+
+
+@dataclass(frozen=True)
+class Realisation:
+    """One draw of a degradation for a batch: all of its randomness, none of the image.
+
+    severity: shape (B,), in the degradation's unit. parts: named tensors whose first dimension is B.
+    """
+
+    severity: Tensor
+    parts: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.parts[name]
+
+
+class Degradation(ABC):
+    """One kind of degradation. Subclasses set the class attributes and write `draw` and `apply`.
+
+    name: what users type (`--with noise=25`) and what a basis refers to.
+    severity: the scale of its strength.
+    kinds: its varieties, the plain one that papers use first.
+    order: its place in the physical order (scene, lens, sensor, file): smaller happens earlier.
+    """
+
+    name: str
+    severity: Severity
+    kinds: tuple[str, ...]
+    order: int
+    summary: str = ""
+
+    @abstractmethod
+    def draw(
+        self,
+        shape: Sequence[int],
+        generator: Generator,
+        *,
+        severity: float | None = None,
+        kind: str | None = None,
+    ) -> Realisation:
+        """Draw a realisation for an image batch of `shape` (B, 3, H, W).
+
+        With neither severity nor kind, both are drawn from the realistic training distribution, apart for
+        each image; with a severity, the kind defaults to the plain one, `kinds[0]`.
+        """
+
+    @abstractmethod
+    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
+        """Degrade. image: shape (B, 3, H, W), in [0, 1]; same shape out, range as the physics gives it.
+
+        Deterministic: the same realisation gives the same result.
+        """
+
+    def check_kind(self, kind: str | None, severity: float | None) -> str | None:
+        """The kind to draw, or None for a mixture; raises PluginError for an unknown one."""
+        if kind is None:
+            return None if severity is None else self.kinds[0]
+        if kind not in self.kinds:
+            raise PluginError(f"{self.name} has no kind {kind!r}; it has {', '.join(self.kinds)}")
+        return kind
+
+
+@dataclass(frozen=True)
+class Step:
+    """A degradation together with one realisation of it."""
+
+    degradation: Degradation
+    realisation: Realisation
+
+
+def in_physical_order(degradations: Iterable[Degradation]) -> tuple[Degradation, ...]:
+    """Scene before lens before sensor before file; ties by name."""
+    return tuple(sorted(degradations, key=lambda d: (d.order, d.name)))
+
+
+@dataclass(frozen=True)
+class Compose:
+    """Several degradations of one picture, applied in physical order."""
+
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def draw(cls, degradations: Iterable[Degradation], shape: Sequence[int], generator: Generator) -> Compose:
+        """Draw a realisation of each degradation from its training distribution."""
+        ordered = in_physical_order(degradations)
+        return cls(tuple(Step(d, d.draw(shape, generator)) for d in ordered))
+
+    def without(self, removed: Iterable[str]) -> Compose:
+        """The same picture's degradations less the named ones, every other realisation unchanged."""
+        gone = set(removed)
+        return Compose(tuple(s for s in self.steps if s.degradation.name not in gone))
+
+    def apply(self, image: Tensor) -> Tensor:
+        """image: shape (B, 3, H, W), in [0, 1]."""
+        for step in self.steps:
+            image = step.degradation.apply(image, step.realisation)
+        return image

@@ -1,0 +1,40 @@
+"""Every error that restorekit raises on purpose.
+
+RestorekitError
+├── ImageError         a picture cannot be read, written, or has the wrong shape
+├── WeightsError       weights are missing, damaged, or made for another backbone
+├── PluginError        a plugin, basis, degradation or backbone is unknown, doubled or broken
+├── MixingError        mixing weights that make no sense
+├── DeviceError        a device or precision that this machine does not have
+└── TrainingError      training cannot start or go on
+
+A message says what came, and names the remedy.
+"""
+
+
+class RestorekitError(Exception):
+    """Base of all errors of this package; the command line catches it once and prints one line."""
+
+
+class ImageError(RestorekitError):
+    """A picture cannot be read or written, or a tensor is not an image batch."""
+
+
+class WeightsError(RestorekitError):
+    """Weights are missing, fail their sha256, or belong to another backbone."""
+
+
+class PluginError(RestorekitError):
+    """A plugin, basis, degradation or backbone is unknown, registered twice, or broken."""
+
+
+class MixingError(RestorekitError):
+    """Mixing weights name an unknown basis or leave their range."""
+
+
+class DeviceError(RestorekitError):
+    """The requested device or precision is not available here."""
+
+
+class TrainingError(RestorekitError):
+    """Training cannot start or go on."""

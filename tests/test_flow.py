@@ -1,0 +1,53 @@
+"""Laws of the path and its sampler."""
+
+import pytest
+import torch
+
+from restorekit.flow import interpolate, sample, time_steps, velocity
+
+
+def test_the_path_runs_from_degraded_to_clean():
+    clean, degraded = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
+    assert torch.equal(interpolate(clean, degraded, torch.zeros(2)), clean)
+    assert torch.allclose(interpolate(clean, degraded, torch.ones(2)), degraded)
+
+
+def test_the_true_prediction_gives_the_true_velocity_everywhere_on_the_path():
+    clean, degraded = torch.rand(2, 3, 4, 4, dtype=torch.float64), torch.rand(2, 3, 4, 4, dtype=torch.float64)
+    for t in (0.1, 0.5, 1.0):
+        x_t = interpolate(clean, degraded, torch.full((2,), t, dtype=torch.float64))
+        assert torch.allclose(velocity(x_t, clean, t), degraded - clean)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_the_true_prediction_recovers_clean_in_any_number_of_steps(steps):
+    clean, degraded = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
+    assert torch.equal(sample(lambda x_t, t: clean, degraded, steps), clean)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10])
+def test_predicting_the_input_returns_it_bit_for_bit(steps):
+    degraded = torch.rand(1, 3, 4, 4)
+    assert torch.equal(sample(lambda x_t, t: degraded, degraded, steps), degraded)
+
+
+def test_less_than_one_step_is_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        time_steps(0)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 9])
+def test_the_sampler_agrees_with_the_euler_scheduler_of_diffusers(steps):
+    diffusers = pytest.importorskip("diffusers")
+    degraded = torch.rand(1, 3, 8, 8)
+
+    def predict(x_t: torch.Tensor, t: float) -> torch.Tensor:
+        return 0.7 * x_t + 0.1 * t
+
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=1.0)
+    scheduler.set_timesteps(sigmas=list(time_steps(steps)[:-1]))
+    x_t = degraded
+    for time, sigma in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
+        step = velocity(x_t, predict(x_t, float(sigma)), float(sigma))
+        x_t = scheduler.step(step, time, x_t).prev_sample
+    assert torch.allclose(sample(predict, degraded, steps), x_t, atol=1e-5)
