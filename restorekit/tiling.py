@@ -1,0 +1,141 @@
+"""Tiling: a large image through a network in pieces, with the result of one piece.
+
+A convolutional network pads with zeros inside, so near the edge of a tile it sees what is not there. A pixel
+at least `halo` from the edge (the receptive radius, or more) never notices:
+
+    apply_tiled(f, image)[core] = f(image[window])[core],    core = window less halo at inner edges
+
+The cores cover the image once. At the image's own border nothing is discarded: the whole image meets the
+same zeros there. A network that down-samples by `multiple` works on a grid; tiles begin and end on it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor
+from torch.nn import functional
+
+from restorekit.errors import ImageError
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Rows y0:y1 and columns x0:x1 are read; rows top:bottom and columns left:right of them are kept.
+
+    All in pixels of the image.
+    """
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+@dataclass(frozen=True)
+class _Span:
+    """One tile along one axis: start:stop is read, first:last is kept."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def tile_boxes(height: int, width: int, tile: int, halo: int, multiple: int) -> tuple[Tile, ...]:
+    """Tiles of equal size, at most tile x tile, row by row, whose cores cover height x width once.
+
+    height, width: multiples of `multiple`. tile: the greatest side of a read window. halo: the pixels
+    discarded at an inner edge. Tiles are as small as their number allows, so that an image a little larger
+    than a tile does not cost two full ones.
+    """
+    if min(height, width, multiple) < 1 or halo < 0 or height % multiple or width % multiple:
+        raise ImageError(
+            f"cannot tile {height}x{width} with halo {halo}: sides must be positive multiples of {multiple}; "
+            "pad the image first"
+        )
+    overlap = _round_up(2 * halo, multiple)
+    if tile < overlap + multiple:
+        raise ImageError(
+            f"a tile of {tile} pixels has no room for a halo of {halo} on both sides; "
+            f"use at least {overlap + multiple}"
+        )
+    return tuple(
+        Tile(y.start, y.stop, x.start, x.stop, y.first, y.last, x.first, x.last)
+        for y in _spans(height, tile, overlap, multiple)
+        for x in _spans(width, tile, overlap, multiple)
+    )
+
+
+def apply_tiled(
+    function: Callable[[Tensor], Tensor],
+    image: Tensor,
+    *,
+    tile: int,
+    halo: int,
+    multiple: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """Run function over overlapping tiles of image. Equals function(image) where halo covers its radius.
+
+    function: maps (B, 3, h, w) to (B, 3, h, w), for any h and w that are multiples of `multiple`.
+    image: shape (B, 3, H, W), of any size; the result has its shape. The image is extended to the grid by
+    reflection, on the right and at the bottom, and cropped afterwards.
+    progress: called with (tiles done, tiles in all) after each.
+    """
+    if image.ndim != 4 or image.numel() == 0:
+        raise ImageError(f"expected an image batch (B, 3, H, W), got {tuple(image.shape)}")
+    height, width = image.shape[2:]
+    padded = _pad(image, multiple)
+    tiles = tile_boxes(padded.shape[2], padded.shape[3], tile, halo, multiple)
+    result = padded
+    for done, box in enumerate(tiles, start=1):
+        window = padded[:, :, box.y0 : box.y1, box.x0 : box.x1]
+        output = function(window)
+        if output.shape != window.shape:
+            shapes = f"{tuple(output.shape)} of a tile {tuple(window.shape)}"
+            raise ImageError(f"the function made {shapes}; give one that keeps the shape")
+        if len(tiles) == 1:
+            result = output
+        else:
+            if done == 1:  # only now: under autocast the output's type is not the input's
+                result = output.new_empty(padded.shape)
+            rows = slice(box.top - box.y0, box.bottom - box.y0)
+            columns = slice(box.left - box.x0, box.right - box.x0)
+            result[:, :, box.top : box.bottom, box.left : box.right] = output[:, :, rows, columns]
+        if progress is not None:
+            progress(done, len(tiles))
+    return result[:, :, :height, :width]
+
+
+def _spans(length: int, tile: int, overlap: int, multiple: int) -> tuple[_Span, ...]:
+    """overlap: twice the halo, rounded up to the grid."""
+    if length <= tile:
+        return (_Span(0, length, 0, length),)
+    most = tile // multiple * multiple - overlap  # the furthest one tile may begin after another
+    number = -(-(length - overlap) // most)
+    stride = _round_up(-(-(length - overlap) // number), multiple)  # <= most
+    size = stride + overlap
+    starts = [*range(0, length - size, stride), length - size]  # the last is moved back inside
+    # Neighbours part in the middle of what both read: halo or more from the edge of either.
+    cuts = [0, *((before + size + after) // 2 for before, after in pairwise(starts)), length]
+    return tuple(_Span(start, start + size, cuts[i], cuts[i + 1]) for i, start in enumerate(starts))
+
+
+def _pad(image: Tensor, multiple: int) -> Tensor:
+    """Extend right and bottom to the grid; by repetition where there is too little to reflect."""
+    height, width = image.shape[2:]
+    below, beside = -height % multiple, -width % multiple
+    if below:
+        image = functional.pad(image, (0, 0, 0, below), mode="reflect" if below < height else "replicate")
+    if beside:
+        image = functional.pad(image, (0, beside, 0, 0), mode="reflect" if beside < width else "replicate")
+    return image
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
