@@ -1,0 +1,168 @@
+"""flow-unet, the embedded backbone: a plain residual U-Net of 3x3 convolutions on 2x2 pixel blocks.
+
+    x̂ = degraded + head(unet(unshuffle(x_t, degraded), t, context))
+
+The head has no weight of its own: W_head = 0, each basis brings its own, so without a basis x̂ = degraded, bit
+for bit. No normalisation layers: they would tie a pixel to its tile. Time and context scale and shift each
+block's inside.
+
+U-Net: Ronneberger et al., 2015, https://arxiv.org/abs/1505.04597
+Pixel-unshuffle stem: FFDNet, Zhang et al., 2018, https://arxiv.org/abs/1710.04026
+FiLM: Perez et al., 2018, https://arxiv.org/abs/1709.07871
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restorekit.context import CONTEXT, describe
+from restorekit.errors import WeightsError
+from restorekit.weights import load_json, load_tensors, save_json, save_tensors, write_sums
+
+CONFIG, TENSORS = "config.json", "diffusion_pytorch_model.safetensors"
+UNSHUFFLE = 2
+TIME_FEATURES = 32
+HEAD, INLET = "head", "inlet"  # the layers whose own weight is zero
+
+
+@dataclass(frozen=True)
+class FlowUnetConfig:
+    """Shape of the network. channels: per level. blocks: per level on the way down; levels but the last have
+    the same number on the way up. embedding: width of the time and context embedding."""
+
+    channels: tuple[int, ...] = (48, 96, 192)
+    blocks: tuple[int, ...] = (2, 2, 4)
+    embedding: int = 96
+
+
+class Block(nn.Module):
+    """x + conv(relu(film(conv(x))))."""
+
+    def __init__(self, channels: int, embedding: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.film = nn.Linear(embedding, 2 * channels)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
+        return x + self.conv2(F.relu(torch.addcmul(shift, self.conv1(x), 1 + scale)))
+
+
+class FlowUnet(nn.Module):
+    """The embedded backbone; fulfils `restorekit.backbone.Backbone`."""
+
+    def __init__(self, config: FlowUnetConfig) -> None:
+        super().__init__()
+        self.config = config
+        ch, nb, emb = config.channels, config.blocks, config.embedding
+        self.time = nn.Linear(TIME_FEATURES, emb)
+        self.inlet = nn.Linear(CONTEXT, emb, bias=False)
+        self.stem = nn.Conv2d(6 * UNSHUFFLE**2, ch[0], 3, padding=1)
+        self.down = nn.ModuleList(
+            nn.ModuleList(Block(c, emb) for _ in range(n)) for c, n in zip(ch, nb, strict=True)
+        )
+        self.reduce = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in itertools.pairwise(ch))
+        self.enlarge = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in itertools.pairwise(ch))
+        self.up = nn.ModuleList(
+            nn.ModuleList(Block(c, emb) for _ in range(n)) for c, n in zip(ch[:-1], nb[:-1], strict=True)
+        )
+        self.head = nn.Conv2d(ch[0], 3 * UNSHUFFLE**2, 3, padding=1, bias=False)
+        self.reset()
+
+    def reset(self) -> None:
+        """Start: residual branches small, head and inlet zero."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, Block):
+                nn.init.kaiming_normal_(module.conv1.weight, nonlinearity="relu")
+                module.conv2.weight.data.mul_(0.3)
+                module.film.weight.data.mul_(0.1)
+        self.head.weight.data.zero_()
+        self.inlet.weight.data.zero_()
+
+    @property
+    def multiple(self) -> int:
+        return UNSHUFFLE * 2 ** (len(self.config.channels) - 1)
+
+    @property
+    def halo(self) -> int:
+        """The receptive radius in px, rounded up to `multiple`."""
+        radius, last = 0, len(self.config.channels) - 1
+        for level, blocks in enumerate(self.config.blocks):
+            pixel = UNSHUFFLE * 2**level
+            radius += 2 * blocks * pixel * (1 if level == last else 2)
+            radius += pixel  # the 2x2 cell that a step between levels joins
+        radius += 2 * UNSHUFFLE  # stem and head
+        return math.ceil(radius / self.multiple) * self.multiple
+
+    def describe(self, degraded: Tensor) -> Tensor:
+        """Context of whole images, (B, 3, H, W) to (B, CONTEXT)."""
+        return describe(degraded)
+
+    def embed(self, t: Tensor, context: Tensor) -> Tensor:
+        """Time and context to the embedding; t: (B,), context: (B, CONTEXT); (B, embedding)."""
+        half = TIME_FEATURES // 2
+        frequencies = torch.exp(torch.arange(half, device=t.device) * (-math.log(100.0) / (half - 1)))
+        angles = t[:, None] * frequencies * math.pi
+        features = torch.cat([angles.sin(), angles.cos()], 1).to(self.time.weight.dtype)
+        return F.silu(self.time(features) + self.inlet(context.to(features)))
+
+    def predict(self, x_t: Tensor, t: Tensor, degraded: Tensor, context: Tensor) -> Tensor:
+        return self(x_t, t, degraded, context)
+
+    def forward(self, x_t: Tensor, t: Tensor, degraded: Tensor, context: Tensor) -> Tensor:
+        """Estimate of the clean images, (B, 3, H, W); H and W multiples of `multiple`."""
+        embedding = self.embed(t, context)
+        x = self.stem(F.pixel_unshuffle(torch.cat([x_t, degraded], 1) - 0.5, UNSHUFFLE))
+        skips: list[Tensor] = []
+        for level, blocks in enumerate(self.down):
+            for block in blocks:  # type: ignore[union-attr]
+                x = block(x, embedding)
+            if level < len(self.reduce):
+                skips.append(x)
+                x = self.reduce[level](x)
+        for level in reversed(range(len(self.up))):
+            x = F.pixel_shuffle(self.enlarge[level](x), 2) + skips[level]
+            for block in self.up[level]:  # type: ignore[union-attr]
+                x = block(x, embedding)
+        return degraded + F.pixel_shuffle(self.head(x), UNSHUFFLE)
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> FlowUnet:
+        values = load_json(folder / CONFIG)
+        try:
+            config = FlowUnetConfig(tuple(values["channels"]), tuple(values["blocks"]), int(values["embedding"]))
+            with torch.device("meta"):
+                backbone = cls(config)
+            backbone.load_state_dict(load_tensors(folder / TENSORS), assign=True)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise WeightsError(f"{folder} does not hold a flow-unet: {error}") from None
+        return backbone.eval().requires_grad_(False)
+
+    def save(self, folder: Path) -> None:
+        """Write config and float16 tensors; float32 weights are rounded to what was written."""
+        save_json(folder / CONFIG, {"_class_name": type(self).__name__, **asdict(self.config)})
+        save_tensors(folder / TENSORS, self.state_dict())
+        write_sums(folder)
+
+
+def layers_for_lora(backbone: nn.Module, exclude: Sequence[str] = (INLET,)) -> dict[str, Tensor]:
+    """Weights that a basis may change, by layer name: every convolution and linear layer but the excluded."""
+    return {
+        name: module.weight
+        for name, module in backbone.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear) and name not in exclude
+    }

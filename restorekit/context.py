@@ -1,0 +1,31 @@
+"""A fixed, training-free description of a whole picture: what a tile or a crop of it cannot know.
+
+Percentiles per channel and of the dark channel, mean, contrast, and a 4x4 thumbnail, of the picture reduced to
+at most 128 px a side. Backbones feed it to their context inlet; the encoder appends it to its query, so that
+the key of a later basis finds the evidence of haze or darkness there.
+Dark channel: He et al., 2009, https://doi.org/10.1109/CVPR.2009.5206515
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PERCENTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
+CONTEXT = 4 * len(PERCENTILES) + 3 + 1 + 3 * 4 * 4
+
+
+def describe(degraded: Tensor) -> Tensor:
+    """Context of whole images: (B, 3, H, W), in [0, 1], to (B, CONTEXT), float32."""
+    height, width = degraded.shape[-2:]
+    side = [min(n, 128) for n in (height, width)]
+    small = F.adaptive_avg_pool2d(degraded.float(), side) if max(height, width) > 128 else degraded.float()
+    dark = -F.max_pool2d(-small.amin(1, keepdim=True), 7, stride=1, padding=3)
+    levels = torch.tensor(PERCENTILES, device=small.device)
+    stack = torch.cat([small, dark], 1).flatten(2)  # (B, 4, N)
+    percentiles = torch.quantile(stack, levels, dim=2).permute(1, 2, 0).flatten(1)
+    mean = small.mean((2, 3))
+    contrast = small.mean(1).flatten(1).std(1, correction=0, keepdim=True)
+    thumbnail = F.adaptive_avg_pool2d(small, 4).flatten(1)
+    return torch.cat([percentiles, mean, contrast, thumbnail], 1)

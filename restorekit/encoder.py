@@ -1,0 +1,167 @@
+"""The degradation encoder: a picture in, a query out; each basis's key turns the query into a weight.
+
+    w_k = sigmoid(query . key_k + bias_k)         severity_k = gauge_k . (query, 1)
+
+The query is (local, context): `local` is what a small CNN sees in native-resolution crops (resizing would
+destroy the evidence of noise and JPEG), `context` is the training-free description of the whole picture. The
+weights do not sum to 1: degradations coexist. A later basis brings its own key; the encoder stays as it is.
+
+LoRWeB: Manor et al., 2026, https://arxiv.org/abs/2602.15727
+ABAIR: Serrano-Lozano et al., 2024, https://arxiv.org/abs/2411.18412
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restorekit.basis import BasisKey
+from restorekit.context import CONTEXT, describe
+from restorekit.errors import WeightsError
+from restorekit.weights import load_json, load_tensors, save_json, save_tensors, write_sums
+
+CONFIG, TENSORS = "config.json", "model.safetensors"
+GRID = 8  # crops begin at multiples of a JPEG block
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """crop: side in px. crops: how many of a picture. channels: per level of the CNN. local: learned part of
+    the query."""
+
+    crop: int = 96
+    crops: int = 6
+    channels: tuple[int, ...] = (24, 32, 48, 64, 96)
+    local: int = 96
+
+
+def choose_crops(image: Tensor, size: int, count: int) -> Tensor:
+    """Native-resolution crops: the most detailed of a grid over the picture, and its flattest.
+
+    Detail shows blur and low resolution, flat ground shows noise. image: (1, 3, H, W); to (N, 3, size, size),
+    N at most `count`. Pictures smaller than a crop are mirrored up to its size.
+    """
+    height, width = image.shape[-2:]
+    if min(height, width) < size:
+        image = mirror_up_to(image, size)
+        height, width = image.shape[-2:]
+    tops, lefts = (crop_origins(n, size) for n in (height, width))
+    places = [(top, left) for top in tops for left in lefts]
+    if len(places) > count:
+        # The energy of differences between neighbours, blind to single pixels of noise: on 4x4 means.
+        energies = []
+        for top, left in places:
+            coarse = F.avg_pool2d(image[..., top : top + size, left : left + size].mean(1, keepdim=True), 4)
+            steps = coarse.diff(dim=2).abs().mean() + coarse.diff(dim=3).abs().mean()
+            energies.append(float(steps))
+        ranked = sorted(range(len(places)), key=lambda i: -energies[i])
+        places = [places[i] for i in sorted([*ranked[: count - 1], ranked[-1]])]
+    return torch.cat([image[..., top : top + size, left : left + size] for top, left in places])
+
+
+def crop_origins(length: int, size: int, most: int = 5) -> list[int]:
+    """Evenly spread starts of crops along one side, multiples of GRID."""
+    free = length - size
+    number = min(most, 1 + free // (size // 2)) if free >= GRID else 1
+    return sorted({round(free * (i + 0.5) / number) // GRID * GRID for i in range(number)})
+
+
+def mirror_up_to(image: Tensor, size: int) -> Tensor:
+    """Repeat a small picture mirrored until both sides reach `size`."""
+    for dim in (2, 3):
+        while image.shape[dim] < size:
+            missing = size - image.shape[dim]
+            image = torch.cat([image, image.flip(dim).narrow(dim, 0, min(missing, image.shape[dim]))], dim)
+    return image
+
+
+class DegradationEncoder(nn.Module):
+    """Picture to query."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        ch = config.channels
+        self.stem = nn.Conv2d(3, ch[0], 3, padding=1)
+        self.reduce = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in itertools.pairwise(ch))
+        self.refine = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for b in ch[1:])
+        self.mix = nn.Linear(5 * ch[-1], 2 * config.local)
+        self.out = nn.Linear(2 * config.local, config.local)
+        self.norm = nn.LayerNorm(config.local, elementwise_affine=False)
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of a query."""
+        return self.config.local + CONTEXT
+
+    def forward(self, crops: Tensor, owners: Tensor, contexts: Tensor) -> Tensor:
+        """Queries. crops: (N, 3, s, s); owners: (N,), which picture each is of; contexts: (B, CONTEXT); (B, D)."""
+        x = F.relu(self.stem(crops - 0.5))
+        for reduce, refine in zip(self.reduce, self.refine, strict=True):
+            x = F.relu(reduce(x))
+            x = x + F.relu(refine(x))
+        flat = x.flatten(2)
+        features = torch.cat([flat.mean(2), flat.std(2, correction=0), flat.amax(2)], 1)  # (N, 3 C)
+        pooled = []
+        last = self.config.channels[-1]
+        for i in range(len(contexts)):
+            own = features[owners == i]
+            pooled.append(torch.cat([own.mean(0), own[:, : 2 * last].amax(0)]))
+        hidden = F.relu(self.mix(torch.stack(pooled)))
+        return torch.cat([self.norm(self.out(hidden)), 2 * contexts - 1], 1)
+
+    def query(self, images: Tensor) -> Tensor:
+        """Queries of whole pictures. images: (B, 3, H, W), in [0, 1]; (B, D)."""
+        crops = [choose_crops(images[i : i + 1], self.config.crop, self.config.crops) for i in range(len(images))]
+        owners = torch.cat([torch.full((len(c),), i) for i, c in enumerate(crops)])
+        return self(torch.cat(crops), owners.to(images.device), describe(images))
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> DegradationEncoder:
+        """Load configuration and verified weights."""
+        values = load_json(folder / CONFIG)
+        try:
+            config = EncoderConfig(
+                int(values["crop"]), int(values["crops"]), tuple(values["channels"]), int(values["local"])
+            )
+            encoder = cls(config)
+            encoder.load_state_dict(load_tensors(folder / TENSORS))
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise WeightsError(f"{folder} does not hold a degradation encoder: {error}") from None
+        return encoder.eval().requires_grad_(False)
+
+    def save(self, folder: Path) -> None:
+        """Write config and float16 tensors."""
+        save_json(folder / CONFIG, {"_class_name": type(self).__name__, **asdict(self.config)})
+        save_tensors(folder / TENSORS, self.state_dict())
+        write_sums(folder)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the encoder makes of one picture. weights and fractions: by basis name; a fraction is the severity
+    between off (0) and strong (1), meaningful where the weight is not small."""
+
+    weights: Mapping[str, float]
+    fractions: Mapping[str, float]
+
+
+def read_query(query: Tensor, keys: Mapping[str, BasisKey]) -> Reading:
+    """Weights and severity fractions of one query, (D,)."""
+    weights, fractions = {}, {}
+    for name, key in keys.items():
+        if len(key.key) != len(query):
+            raise WeightsError(
+                f"the key of basis {name} has {len(key.key)} values, the encoder's query {len(query)}; "
+                "train its key again with `restorekit train basis`"
+            )
+        weights[name] = float(torch.sigmoid(query @ key.key.to(query) + key.bias.to(query)))
+        gauge = key.gauge.to(query)
+        fractions[name] = float((query @ gauge[:-1] + gauge[-1]).clamp(0, 1.2))
+    return Reading(weights, fractions)

@@ -1,0 +1,20 @@
+"""What plugin authors import. Everything a plugin needs is here, and importing it loads no torch.
+
+from restorekit.plugin import Basis, Degradation, Realisation, Severity, hookimpl
+"""
+
+from restorekit.basis import Basis
+from restorekit.degradation import Degradation, Realisation, Severity
+from restorekit.plugin.hookspecs import BackboneCard, Method, hookimpl
+from restorekit.weights import shipped_weights
+
+__all__ = [
+    "BackboneCard",
+    "Basis",
+    "Degradation",
+    "Method",
+    "Realisation",
+    "Severity",
+    "hookimpl",
+    "shipped_weights",
+]

@@ -1,0 +1,237 @@
+"""The restorer: encoder, mixing, tiles and sampler composed, once.
+
+weights  = encoder(image), with the user's own in their place
+restored = sample(backbone + sum_k weights_k basis_k, image)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restorekit.basis import BasisKey
+from restorekit.encoder import DegradationEncoder, read_query
+from restorekit.errors import DeviceError, PluginError
+from restorekit.flow import sample
+from restorekit.image import check_batch, from_pil, to_pil
+from restorekit.mixing import Mixer, MixingWeights
+from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
+from restorekit.tiling import apply_tiled
+from restorekit.weights import recorded_sums, shipped_weights
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+AUTO_TILE = 1024  # px; about 0.6 GB of activations of the embedded backbone
+TENSORS = "diffusion_pytorch_model.safetensors"
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is wrong with one picture: mixing weights, and severities in each degradation's unit, by basis."""
+
+    weights: MixingWeights
+    severities: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class RestorationResult:
+    """image: restored batch, shape (B, 3, H, W), in [0, 1]. weights, severities: one entry per image."""
+
+    image: Tensor
+    weights: tuple[MixingWeights, ...]
+    severities: tuple[Mapping[str, float], ...]
+
+
+class Restorer:
+    """Restores image batches. Make one with `Restorer.from_pretrained()`."""
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        bases: Mapping[str, Mapping[str, Any]],
+        encoder: DegradationEncoder,
+        keys: Mapping[str, BasisKey],
+        catalog: Catalog,
+        *,
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+        failures: Sequence[Failure] = (),
+    ) -> None:
+        self.device = device or torch.device("cpu")
+        self.dtype = dtype
+        self.catalog = catalog
+        self.failures = tuple(failures)
+        self.backbone: Any = backbone.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.mixer = Mixer(self.backbone, bases)
+        self.encoder = encoder.to(self.device).eval()
+        self.keys = dict(sorted(keys.items()))
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        backbone: str = "flow-unet",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        catalog: Catalog | None = None,
+    ) -> Restorer:
+        """Load the backbone, every basis that was made for it, and the encoder.
+
+        device: auto, cpu, cuda, cuda:N or mps. precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU and
+        on processors that multiply it in hardware. Bases that cannot be used are listed in `failures`.
+        """
+        catalog = catalog or build_catalog(load_plugins())
+        card = catalog.backbone(backbone)
+        place = choose_device(device)
+        dtype = choose_precision(precision, place)
+        module, _, name = card.architecture.partition(":")
+        network = getattr(import_module(module), name).from_folder(card.folder)
+        refused = mismatched_bases(catalog, card, recorded_sums(card.folder).get(TENSORS, ""))
+        outside = {f.plugin for f in refused}
+        usable = {n: b for n, b in catalog.bases.items() if catalog.owners[f"basis {n}"] not in outside}
+        if not usable:
+            raise PluginError(
+                f"no basis fits backbone {backbone}; `restorekit plugins` tells what was left out and why"
+            )
+        keys = {n: key for n, b in usable.items() if (key := b.key()) is not None}
+        return cls(
+            network,
+            {n: b.layers() for n, b in usable.items()},
+            DegradationEncoder.from_folder(shipped_weights("encoder")),
+            keys,
+            catalog,
+            device=place,
+            dtype=dtype,
+            failures=(*catalog.failures, *refused),
+        )
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Names of the bases at hand, sorted."""
+        return tuple(self.mixer.bases)
+
+    @torch.inference_mode()
+    def inspect(self, image: Tensor) -> Inspection:
+        """What one picture needs. image: shape (1, 3, H, W), in [0, 1]."""
+        check_batch(image)
+        query = self.encoder.query(image.to(self.device, torch.float32))[0]
+        reading = read_query(query, self.keys)
+        severities = {
+            name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
+            for name, fraction in reading.fractions.items()
+            if name in self.catalog.bases
+        }
+        # A basis without a key yet is at the user's command only.
+        return Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(reading.weights)), severities)
+
+    @torch.inference_mode()
+    def restore(
+        self,
+        image: Tensor,
+        *,
+        weights: Mapping[str, float] | None = None,
+        blind: bool = True,
+        scale: int = 1,
+        steps: int = 1,
+        tile: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> RestorationResult:
+        """Restore a batch, each image with weights of its own.
+
+        image: shape (B, 3, H, W), in [0, 1]; any size. weights: replace the encoder's; with `blind=False` the
+        encoder is not asked and bases that are not named stay at 0. scale: enlarge bicubically first. steps:
+        1 gives the best PSNR, more trade it for sharper detail. tile: side of a tile in px; None chooses.
+        """
+        check_batch(image)
+        rows, mixtures, severities = [], [], []
+        for i in range(len(image)):
+            one = enlarge(image[i : i + 1].float(), scale)
+            if blind:
+                inspection = self.inspect(one)
+            else:
+                inspection = Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0)), {})
+            mixture = inspection.weights.override(weights or {})
+            self.mixer.merge(mixture)
+            rows.append(self.run(one, steps, tile or AUTO_TILE, progress))
+            mixtures.append(mixture)
+            severities.append(inspection.severities)
+        return RestorationResult(torch.cat(rows), tuple(mixtures), tuple(severities))
+
+    def run(
+        self, image: Tensor, steps: int, tile: int, progress: Callable[[int, int], None] | None = None
+    ) -> Tensor:
+        """The backbone as it is merged now, tile by tile. image: (1, 3, H, W); the same shape, in [0, 1]."""
+        context = self.backbone.describe(image.to(self.device))
+        lowered = self.dtype != torch.float32
+
+        def restore_tile(part: Tensor) -> Tensor:
+            degraded = part.to(self.device).contiguous(memory_format=torch.channels_last)
+
+            def predict(x_t: Tensor, t: float) -> Tensor:
+                times = torch.full((len(x_t),), t, device=self.device)
+                with torch.autocast(self.device.type, self.dtype, enabled=lowered):
+                    return self.backbone.predict(x_t, times, degraded, context).float()
+
+            return sample(predict, degraded, steps).clamp(0, 1).to(image.device)
+
+        return apply_tiled(
+            restore_tile,
+            image,
+            tile=max(tile, smallest_tile(self.backbone)),
+            halo=self.backbone.halo,
+            multiple=self.backbone.multiple,
+            progress=progress,
+        )
+
+
+def smallest_tile(backbone: Any) -> int:
+    return 2 * backbone.halo + 8 * backbone.multiple
+
+
+def enlarge(image: Tensor, scale: int) -> Tensor:
+    """Bicubic enlargement (a = -0.5, as MATLAB and Pillow do it). image: (B, 3, H, W), in [0, 1]."""
+    if scale == 1:
+        return image
+    size = [n * scale for n in image.shape[-2:]]
+    return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; "auto" is the best one there is."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(f"no device {name!r}; use auto, cpu, cuda or mps") from None
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device.type, False):
+        raise DeviceError(f"device {name!r} is not available here; use --device auto or cpu")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The precision of that name; "auto" is bf16 where the device multiplies it in hardware."""
+    if name == "auto":
+        if device.type == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.float32
+    if name not in PRECISIONS:
+        raise DeviceError(f"no precision {name!r}; use auto, {', '.join(PRECISIONS)}")
+    return PRECISIONS[name]
+
+
+def restore_pil(picture: Image, *, restorer: Restorer | None = None, scale: int = 1) -> Image:
+    """Restore one PIL image with the shipped weights, or with a restorer that is at hand already."""
+    restorer = restorer or Restorer.from_pretrained()
+    return to_pil(restorer.restore(from_pil(picture), scale=scale).image)

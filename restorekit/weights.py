@@ -1,0 +1,110 @@
+"""Weights on disk: where they are, whether they are whole, and how they are read and written.
+
+Safetensors only, float16 on disk, float32 in memory. Each folder of weights has a `sha256sums` file in the
+format of sha256sum(1); a file whose digest differs is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from restorekit.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SUMS = "sha256sums"
+WEIGHTS = "RESTOREKIT_WEIGHTS"
+
+
+def shipped_weights(name: str) -> Path:
+    """The folder of weights that travels with restorekit: in the package, or in the checkout it runs from.
+
+    The environment variable RESTOREKIT_WEIGHTS names a folder, laid out as weights/ is, to use in its place.
+    """
+    if chosen := os.environ.get(WEIGHTS):
+        if not Path(chosen).is_dir():
+            raise WeightsError(f"{WEIGHTS}={chosen} is not a folder; correct or unset it")
+        return Path(chosen).absolute() / name
+    package = Path(__file__).resolve().parent
+    for root in (package / "_weights", package.parent / "weights"):
+        if root.is_dir():
+            return root / name
+    raise WeightsError(f"no weights beside {package}; reinstall restorekit")
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_sums(folder: Path) -> None:
+    """Record the digest of every safetensors and json file of a folder."""
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")])
+    lines = [f"{digest(f)}  {f.name}\n" for f in files]
+    (folder / SUMS).write_text("".join(lines))
+
+
+def recorded_sums(folder: Path) -> dict[str, str]:
+    """File name to recorded sha256. Raises WeightsError where the record is missing or not one."""
+    path = folder / SUMS
+    try:
+        rows = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
+        return {name.strip().lstrip("*"): value for value, name in rows}
+    except FileNotFoundError:
+        raise WeightsError(f"{path} is missing; reinstall the package that brings these weights") from None
+    except (ValueError, UnicodeDecodeError):
+        raise WeightsError(f"{path} is not a list of sha256 sums; reinstall the package it is in") from None
+
+
+def verify(path: Path) -> str:
+    """The file's sha256, after comparing it with the recorded one."""
+    expected = recorded_sums(path.parent).get(path.name)
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing; reinstall the package that brings these weights")
+    actual = digest(path)
+    if actual != expected:
+        raise WeightsError(f"{path} has sha256 {actual[:12]}, not the recorded {str(expected)[:12]}; reinstall")
+    return actual
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Verified tensors of a safetensors file, as float32."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    verify(path)
+    try:
+        return {name: tensor.float() for name, tensor in load_file(path).items()}
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is not a safetensors file ({error}); reinstall") from None
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors as float16."""
+    import torch
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({n: t.detach().to("cpu", torch.float16).contiguous() for n, t in tensors.items()}, path)
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """A json file of a weights folder."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise WeightsError(f"{path} is missing; reinstall the package that brings these weights") from None
+    except ValueError as error:
+        raise WeightsError(f"{path} is not json ({error}); reinstall the package it is in") from None
+
+
+def save_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")

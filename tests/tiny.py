@@ -1,0 +1,42 @@
+"""Tiny random weights, laid out as `weights/` is: backbone/, encoder/ and one folder per basis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from restorekit.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig, layers_for_lora
+from restorekit.basis import BasisKey, LoraLayer, save_basis, save_key
+from restorekit.encoder import DegradationEncoder, EncoderConfig
+from restorekit.weights import digest
+
+BASES = ("blur", "jpeg", "lowres", "noise", "rain")
+RANK = 3
+
+
+def random_layers(backbone: FlowUnet, generator: torch.Generator, size: float = 0.1) -> dict[str, LoraLayer]:
+    """A basis that changes every layer a basis may change."""
+    layers = {}
+    for name, weight in layers_for_lora(backbone).items():
+        down = size * torch.randn((RANK, *weight.shape[1:]), generator=generator)
+        layers[name] = LoraLayer(down, size * torch.randn((len(weight), RANK), generator=generator))
+    return layers
+
+
+def tiny_weights(folder: Path, seed: int = 0) -> Path:
+    """Write the weights; the folder itself."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    backbone = FlowUnet(FlowUnetConfig((8, 16), (1, 1), 16))
+    backbone.save(folder / "backbone")
+    sha256 = digest(folder / "backbone" / TENSORS)
+    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8, 8), 8))
+    encoder.save(folder / "encoder")
+    for name in BASES:
+        layers = random_layers(backbone, generator)
+        save_basis(folder / name, layers, rank=RANK, backbone_sha256=sha256, degradation=name)
+        key = torch.randn(encoder.dimension, generator=generator)
+        gauge = 0.1 * torch.randn(encoder.dimension + 1, generator=generator)
+        save_key(folder / name, BasisKey(key, torch.zeros(()), gauge))
+    return folder
