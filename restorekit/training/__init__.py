@@ -1,0 +1,1 @@
+"""Training: photographs, pairs, the loop, and the three trainings: backbone with bases, encoder, one basis."""

@@ -1,0 +1,200 @@
+"""The first training: backbone and first-party bases.
+
+Stage "warm-up": the network with one head of its own learns to undo everything, blindly. Stage "joint": its
+weights become W, its head, times 0.8, every basis's first head, and backbone and bases go on together,
+selectively (`restorekit.training.pairs`), each group of patches with weights of its own merged into W.
+
+Loss: mean absolute error, Zhao et al., 2015, https://arxiv.org/abs/1511.08861
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.func import functional_call
+
+from restorekit.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
+from restorekit.basis import Basis, save_basis
+from restorekit.context import CONTEXT
+from restorekit.degradation import Compose, Degradation, Step, in_physical_order
+from restorekit.errors import TrainingError
+from restorekit.flow import interpolate
+from restorekit.training.bank import BasisBank, one_hot_weights
+from restorekit.training.base import Training, psnr
+from restorekit.training.loop import Counters, Log
+from restorekit.training.muon import Muon
+from restorekit.training.pairs import Group, PairMaker, validation_rows
+from restorekit.training.photos import Photos, random_patches, validation_crops
+from restorekit.weights import digest
+
+WARM_UP, JOINT = "warm-up", "joint"
+BLIND_HEAD = "blind_head"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All choices of the training; written into its checkpoints and its model card.
+
+    ranks and shares: per basis, in the order of the bases. patch: px. groups x group_size patches a step.
+    path_share: share of patches at t < 1. squared: weight of the squared error beside the absolute one.
+    warm_up: share of the budget after which the joint stage begins. decay: share over which the rate falls.
+    """
+
+    names: tuple[str, ...]
+    ranks: tuple[int, ...]
+    shares: tuple[float, ...]
+    channels: tuple[int, ...] = (48, 96, 192)
+    blocks: tuple[int, ...] = (2, 2, 4)
+    optimiser: str = "muon"
+    learning_rate: float = 1e-3
+    lora_learning_rate: float = 1e-3
+    patch: int = 64
+    groups: int = 4
+    group_size: int = 4
+    path_share: float = 0.2
+    squared: float = 0.0
+    warm_up: float = 0.5
+    decay: float = 0.25
+    seed: int = 0
+
+
+class BackboneTraining(Training):
+    """Backbone and bases together."""
+
+    fixed = ("names", "ranks", "channels", "blocks", "optimiser")
+
+    def __init__(self, recipe: Recipe, degradations: Sequence[Degradation], photos: Photos) -> None:
+        super().__init__(recipe, recipe.seed, WARM_UP)
+        by_name = {d.name: d for d in degradations}
+        self.degradations = tuple(by_name[n] for n in recipe.names)
+        self.pairs = PairMaker(self.degradations, recipe.shares)
+        self.photos = photos
+        self.backbone = FlowUnet(FlowUnetConfig(recipe.channels, recipe.blocks))
+        self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.backbone.head.weight.requires_grad_(False)
+        self.backbone.inlet.weight.requires_grad_(False)
+        self.bank = BasisBank(self.backbone, dict(zip(recipe.names, recipe.ranks, strict=True)), self.generator)
+        self.blind_head = nn.Parameter(torch.zeros_like(self.backbone.head.weight))
+        self.crops = validation_crops(photos.validation, 12, 128)
+        self.prepare()
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Parameters of the present stage, by name."""
+        named = {n: p for n, p in self.backbone.named_parameters() if p.requires_grad}
+        if self.counters.stage == WARM_UP:
+            return {**named, BLIND_HEAD: self.blind_head}
+        return {**named, **{f"bank.{n}": p for n, p in self.bank.named_parameters()}}
+
+    def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
+        recipe = self.recipe
+        matrices = {
+            n: p
+            for n, p in trainable.items()
+            if recipe.optimiser == "muon"
+            and p.ndim >= 2
+            and not n.startswith(("bank.", BLIND_HEAD, "stem", "time", "head"))
+        }
+        bank = [p for n, p in trainable.items() if n.startswith("bank.")]
+        rest = [p for n, p in trainable.items() if n not in matrices and not n.startswith("bank.")]
+        groups: list[dict[str, Any]] = [{"params": rest, "lr": recipe.learning_rate}]
+        if bank:
+            groups.append({"params": bank, "lr": recipe.lora_learning_rate})
+        adam = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+        return [Muon(matrices.values(), recipe.learning_rate), adam] if matrices else [adam]
+
+    def enter_stage(self, done: float, folder: Path, log: Log) -> None:
+        if self.counters.stage == WARM_UP and done >= self.recipe.warm_up:
+            self.finish_slice(folder / "warm-up.safetensors", log)
+            self.start_joint()
+
+    def start_joint(self) -> None:
+        """From the warm-up's averaged weights to backbone and bases."""
+        self.average.swap()
+        self.bank.start_heads(0.8 * self.blind_head.detach())
+        self.counters.enter(JOINT)
+        self.prepare()
+
+    def draw(self) -> list[Group]:
+        recipe, groups = self.recipe, []
+        for _ in range(recipe.groups):
+            clean = random_patches(self.photos.training, recipe.group_size, recipe.patch, self.generator)
+            groups.append(self.pairs.group(clean, self.generator, selective=self.counters.stage == JOINT))
+        return groups
+
+    def losses(self, data: Sequence[Group]) -> Iterator[Tensor]:
+        """Loss of each group, of all at once in the warm-up."""
+        degraded = torch.cat([g.degraded for g in data])
+        target = torch.cat([g.target for g in data])
+        count = len(degraded)
+        u = torch.rand(count, generator=self.generator)
+        t = torch.where(torch.rand(count, generator=self.generator) < self.recipe.path_share, u, 1.0)
+        x_t = interpolate(target, degraded, t)
+        if self.counters.stage == WARM_UP:
+            yield self.error(self.predict({f"{HEAD}.weight": self.blind_head}, x_t, t, degraded), target)
+            return
+        size = self.recipe.group_size
+        for i, group in enumerate(data):
+            s = slice(i * size, (i + 1) * size)
+            merged = self.bank.merged(self.backbone, group.weights)
+            yield self.error(self.predict(merged, x_t[s], t[s], degraded[s]), group.target) / len(data)
+
+    def predict(self, weights: dict[str, Tensor], x_t: Tensor, t: Tensor, degraded: Tensor) -> Tensor:
+        # The inlet's weight is zero and no first-party basis changes it: any context gives the same result.
+        context = torch.zeros(len(t), CONTEXT)
+        x_t, degraded = (x.contiguous(memory_format=torch.channels_last) for x in (x_t, degraded))
+        return functional_call(self.backbone, weights, (x_t, t, degraded, context))
+
+    def error(self, predicted: Tensor, target: Tensor) -> Tensor:
+        difference = predicted - target
+        error = difference.abs().mean()
+        return error + self.recipe.squared * difference.square().mean() if self.recipe.squared else error
+
+    @torch.inference_mode()
+    def validate(self) -> dict[str, float]:
+        """PSNR of the averaged weights on held-out photographs, per row, with oracle weights."""
+        self.average.swap()
+        try:
+            scores = {}
+            for row, (name, severities) in enumerate(validation_rows(self.degradations).items()):
+                generator = Generator().manual_seed(1000 + row)
+                chosen = in_physical_order(d for d in self.degradations if d.name in severities)
+                steps = [Step(d, d.draw(self.crops.shape, generator, severity=severities[d.name])) for d in chosen]
+                degraded = Compose(tuple(steps)).apply(self.crops)
+                if self.counters.stage == WARM_UP:
+                    merged: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
+                else:
+                    weights = one_hot_weights(self.recipe.names, list(severities))
+                    merged = self.bank.merged(self.backbone, weights)
+                restored = self.predict(merged, degraded, torch.ones(len(degraded)), degraded)
+                scores[name] = psnr(restored, self.crops)
+            return {"mean": sum(scores.values()) / len(scores), **scores}
+        finally:
+            self.average.swap()
+
+    def start_from_weights(self, backbone: FlowUnet, bases: Sequence[Basis]) -> None:
+        """Joint stage from saved weights alone: optimisers start afresh."""
+        self.backbone.load_state_dict(backbone.state_dict())
+        by_name = {b.name: b for b in bases}
+        self.counters = Counters(stage=JOINT)
+        for i, name in enumerate(self.recipe.names):
+            self.bank.put(i, by_name[name].layers())
+        self.prepare()
+
+    def export(self, folder: Path) -> None:
+        """Averaged weights as `folder`/backbone and one folder per basis, as `weights/` has them."""
+        if self.counters.stage != JOINT:
+            raise TrainingError("the warm-up has no bases yet; train on until the joint stage")
+        self.average.swap()
+        try:
+            self.backbone.save(folder / "backbone")
+            sha256 = digest(folder / "backbone" / "diffusion_pytorch_model.safetensors")
+            for i, (name, rank) in enumerate(zip(self.recipe.names, self.recipe.ranks, strict=True)):
+                layers = self.bank.basis(i)
+                save_basis(folder / name, layers, rank=rank, backbone_sha256=sha256, degradation=name)
+        finally:
+            self.average.swap()

@@ -1,0 +1,89 @@
+"""The bases while they are trained together.
+
+For each layer all bases stand side by side: down is (sum of ranks, in * kh * kw), up is (out, sum of ranks),
+and the merged weight of a group is  W + (up * w) @ down,  with w repeated over each basis's columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from restorekit.backbone.flow_unet import HEAD, INLET, layers_for_lora
+from restorekit.basis import LoraLayer
+
+
+class BasisBank(nn.Module):
+    """Trainable LoRAs of several bases on one backbone. ranks: by basis name; the head has full rank for each."""
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        ranks: Mapping[str, int],
+        generator: torch.Generator,
+        exclude: Sequence[str] = (INLET,),
+    ) -> None:
+        super().__init__()
+        own = layers_for_lora(backbone, exclude)
+        self.names = tuple(ranks)
+        self.layers = tuple(own)
+        self.shapes = {name: weight.shape for name, weight in own.items()}
+        self.ranks: dict[str, tuple[int, ...]] = {}
+        self.downs = nn.ParameterList()
+        self.ups = nn.ParameterList()
+        for name, weight in own.items():
+            out, inside = weight.shape[0], weight[0].numel()
+            full = name == HEAD
+            widths = tuple(out if full else min(r, out, inside) for r in ranks.values())
+            self.ranks[name] = widths
+            total = sum(widths)
+            down = torch.randn(total, inside, generator=generator) / inside**0.5
+            up = torch.zeros(out, total)
+            if full:
+                down.zero_()
+                up = torch.eye(out).repeat(1, len(widths))
+            self.downs.append(nn.Parameter(down))
+            self.ups.append(nn.Parameter(up))
+
+    def start_heads(self, head: Tensor) -> None:
+        """Every basis begins with this head. head: (12, C, 3, 3)."""
+        index = self.layers.index(HEAD)
+        self.downs[index].data.copy_(head.flatten(1).repeat(len(self.names), 1))
+
+    def deltas(self, weights: Tensor) -> dict[str, Tensor]:
+        """The weighted sum of the bases' updates, by layer, differentiable. weights: (K,)."""
+        deltas = {}
+        for name, down, up in zip(self.layers, self.downs, self.ups, strict=True):
+            columns = weights.repeat_interleave(torch.tensor(self.ranks[name]))
+            deltas[name] = ((up * columns) @ down).view(self.shapes[name])
+        return deltas
+
+    def merged(self, backbone: nn.Module, weights: Tensor) -> dict[str, Tensor]:
+        """Merged weights of every layer, by parameter name, differentiable. weights: (K,)."""
+        own = layers_for_lora(backbone, ())
+        return {f"{name}.weight": own[name] + delta for name, delta in self.deltas(weights).items()}
+
+    def basis(self, index: int) -> dict[str, LoraLayer]:
+        """One basis taken out, layer by layer."""
+        layers = {}
+        for name, down, up in zip(self.layers, self.downs, self.ups, strict=True):
+            start = sum(self.ranks[name][:index])
+            rows = slice(start, start + self.ranks[name][index])
+            shape = self.shapes[name]
+            layers[name] = LoraLayer(down.detach()[rows].reshape(-1, *shape[1:]), up.detach()[:, rows])
+        return layers
+
+    def put(self, index: int, layers: Mapping[str, LoraLayer]) -> None:
+        """The inverse of `basis`: continue from a basis that was saved."""
+        for name, down, up in zip(self.layers, self.downs, self.ups, strict=True):
+            start = sum(self.ranks[name][:index])
+            rows = slice(start, start + self.ranks[name][index])
+            down.data[rows] = layers[name].down.flatten(1)
+            up.data[:, rows] = layers[name].up
+
+
+def one_hot_weights(names: Sequence[str], present: Sequence[str]) -> Tensor:
+    """Oracle weights: 1 for what is present."""
+    return torch.tensor([1.0 if n in present else 0.0 for n in names])

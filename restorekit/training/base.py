@@ -1,0 +1,179 @@
+"""One training: parameters, optimisers, averages and a generator that `run` moves on and checkpoints keep."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from restorekit.errors import TrainingError
+from restorekit.training.loop import (
+    Average,
+    Budget,
+    Counters,
+    Every,
+    Interrupt,
+    Log,
+    Progress,
+    Report,
+    learning_rate_factor,
+    load_checkpoint,
+    optimiser_tensors,
+    restore_optimisers,
+    save_checkpoint,
+)
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+class Training(ABC):
+    """Subclasses say what is trainable, what a step's losses are, and how to validate and export.
+
+    recipe: a frozen dataclass with at least `decay` and `learning_rate`; `fixed` names its fields that a
+    resumed training may not change.
+    """
+
+    fixed: tuple[str, ...] = ("names",)
+
+    def __init__(self, recipe: Any, seed: int, stage: str) -> None:
+        self.recipe = recipe
+        self.generator = Generator().manual_seed(seed)
+        torch.manual_seed(seed)
+        self.counters = Counters(stage=stage)
+        self.optimisers: list[torch.optim.Optimizer] = []
+
+    @abstractmethod
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Parameters of the present stage, by name."""
+
+    @abstractmethod
+    def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
+        """Fresh optimisers of the present stage, at their full learning rates."""
+
+    @abstractmethod
+    def draw(self) -> Any:
+        """The data of one step."""
+
+    @abstractmethod
+    def losses(self, data: Any) -> Iterable[Tensor]:
+        """Losses of one step, to be added up; each is backpropagated before the next is asked for."""
+
+    @abstractmethod
+    def validate(self) -> dict[str, float]:
+        """Scores of the averaged weights on held-out photographs; "mean" is the one to watch."""
+
+    @abstractmethod
+    def export(self, folder: Path) -> None:
+        """Write the averaged weights as `weights/` has them."""
+
+    def enter_stage(self, done: float, folder: Path, log: Log) -> None:
+        """Called before each step with the share of the budget that is used; may change the stage."""
+
+    def prepare(self, average_decay: float = 0.999) -> None:
+        """Optimisers and averages of the present stage, fresh."""
+        trainable = self.trainable()
+        self.optimisers = self.make_optimisers(trainable)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["full_lr"] = group["lr"]
+        self.average = Average(list(trainable.values()), average_decay)
+
+    def step(self, factor: float) -> float:
+        """One iteration at a share of the full learning rates; the loss."""
+        started = time.perf_counter()
+        data = self.draw()
+        self.counters.data_seconds += time.perf_counter() - started
+        total = 0.0
+        for loss in self.losses(data):
+            loss.backward()
+            total += float(loss.detach())
+        norm = torch.nn.utils.clip_grad_norm_(list(self.trainable().values()), 1.0)
+        if not bool(torch.isfinite(norm)):
+            raise TrainingError("the loss is not finite; lower --learning-rate and resume from the checkpoint")
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["full_lr"] * factor
+            optimiser.step()
+            optimiser.zero_grad()
+        self.average.update(self.counters.stage_iteration)
+        return total
+
+    def run(
+        self,
+        budget: Budget,
+        folder: Path,
+        *,
+        report: Report | None = None,
+        checkpoint_minutes: float = 10,
+    ) -> None:
+        """Train until the budget is used or somebody interrupts; a checkpoint is left either way."""
+        log, counters = Log(folder), self.counters
+        save_due, log_due = Every(60 * checkpoint_minutes), Every(30)
+        with Interrupt() as interrupt:
+            while not interrupt.asked:
+                done = budget.progress(counters.seconds, counters.iteration)
+                if done >= 1:
+                    break
+                self.enter_stage(done, folder, log)
+                started = time.perf_counter()
+                factor = learning_rate_factor(counters.stage_iteration, done, self.recipe.decay)
+                loss = self.step(factor)
+                counters.advance(time.perf_counter() - started)
+                rate = factor * self.recipe.learning_rate
+                if log_due.due():
+                    share = counters.data_seconds / counters.seconds
+                    log.write(counters, {"loss": loss, "learning rate": rate, "data share": share})
+                if report is not None:
+                    left = counters.seconds / max(done, 1e-6) * (1 - done)
+                    report(Progress(counters, loss, rate, done, left))
+                if save_due.due():
+                    self.finish_slice(folder / CHECKPOINT, log)
+        self.finish_slice(folder / CHECKPOINT, log)
+        log.close()
+
+    def finish_slice(self, path: Path, log: Log) -> None:
+        """Save first, then validate: a kill during validation loses nothing."""
+        self.save(path)
+        log.write(self.counters, self.validate())
+
+    def save(self, path: Path) -> None:
+        trainable = self.trainable()
+        tensors = {
+            **{f"parameter.{n}": p for n, p in trainable.items()},
+            **{f"average.{n}": v for n, v in zip(trainable, self.average.values, strict=True)},
+            **optimiser_tensors(self.optimisers),
+            "generator": self.generator.get_state(),
+        }
+        save_checkpoint(path, tensors, self.counters, asdict(self.recipe))
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint, with this recipe's rates and losses; shapes must be the checkpoint's."""
+        tensors, self.counters, recipe = load_checkpoint(path)
+        for key in self.fixed:
+            if as_list(recipe[key]) != as_list(getattr(self.recipe, key)):
+                raise TrainingError(
+                    f"{path} was trained with {key} {recipe[key]}, not {getattr(self.recipe, key)}; "
+                    "pass the same, or another --run folder"
+                )
+        self.prepare()
+        for i, (name, parameter) in enumerate(self.trainable().items()):
+            parameter.data.copy_(tensors[f"parameter.{name}"])
+            self.average.values[i].copy_(tensors[f"average.{name}"])
+        restore_optimisers(self.optimisers, tensors)
+        self.generator.set_state(tensors["generator"])
+
+
+def as_list(value: object) -> object:
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def psnr(restored: Tensor, clean: Tensor) -> float:
+    """Mean over the batch of each image's PSNR, RGB, in dB, after clipping to [0, 1]."""
+    error = (restored.clamp(0, 1) - clean).square().mean((1, 2, 3)).clamp_min(1e-8)
+    return float((-10 * torch.log10(error)).mean())

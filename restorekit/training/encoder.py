@@ -1,0 +1,218 @@
+"""The second training: the encoder with the first-party keys and gauges.
+
+First to the labels: which degradations were applied (binary cross-entropy; a realisation weaker than the mild
+end of its scale counts for less), and how strong (absolute error of the severity's fraction). Then, with backbone
+and bases frozen, also end to end: the restoration loss of the network that its weights make, on composites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from torch.func import functional_call
+
+from restorekit.backbone.flow_unet import FlowUnet
+from restorekit.basis import Basis, BasisKey, save_key
+from restorekit.context import CONTEXT
+from restorekit.degradation import Compose, Degradation, Step
+from restorekit.encoder import DegradationEncoder, EncoderConfig
+from restorekit.training.bank import BasisBank
+from restorekit.training.base import Training
+from restorekit.training.loop import Log
+from restorekit.training.pairs import PairMaker, as_file
+from restorekit.training.photos import Photos, random_patches, validation_crops
+
+LABELS, RESTORATION = "labels", "restoration"
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """picture: side of a training picture in px; groups x group_size of them a step. patch, restored: side and
+    number of the patches that are restored in the second stage. restoration: weight of that loss."""
+
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+    learning_rate: float = 1e-3
+    picture: int = 192
+    groups: int = 6
+    group_size: int = 2
+    patch: int = 64
+    restored: int = 4
+    restoration: float = 20.0
+    restoration_share: float = 0.35
+    decay: float = 0.3
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """degraded, clean: (B, 3, H, W). fractions: severities as fractions of their scales, 0 where absent, (B, K).
+    presence: the label, (B, K), in [0, 1]."""
+
+    degraded: Tensor
+    clean: Tensor
+    fractions: Tensor
+    presence: Tensor
+
+
+class Keys(nn.Module):
+    """Keys, biases and gauges of all bases; the context part of the query is left to later bases."""
+
+    def __init__(self, count: int, local: int) -> None:
+        super().__init__()
+        self.local = local
+        self.key = nn.Parameter(torch.zeros(count, local))
+        self.bias = nn.Parameter(torch.zeros(count))
+        self.gauge = nn.Parameter(torch.zeros(count, local + 1))
+
+    def forward(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and severity fractions, (B, K) each. query: (B, D)."""
+        own = query[:, : self.local]
+        return own @ self.key.T + self.bias, own @ self.gauge[:, :-1].T + self.gauge[:, -1]
+
+    def take(self, index: int) -> BasisKey:
+        """One basis's key and gauge, padded with zeros over the context."""
+        blank = torch.zeros(CONTEXT)
+        gauge = self.gauge[index].detach()
+        return BasisKey(
+            torch.cat([self.key[index].detach(), blank]),
+            self.bias[index].detach(),
+            torch.cat([gauge[:-1], blank, gauge[-1:]]),
+        )
+
+
+class EncoderTraining(Training):
+    """Encoder, keys and gauges; backbone and bases stay as they are."""
+
+    def __init__(
+        self,
+        recipe: EncoderRecipe,
+        degradations: Sequence[Degradation],
+        photos: Photos,
+        backbone: FlowUnet,
+        bases: Sequence[Basis],
+        config: EncoderConfig | None = None,
+    ) -> None:
+        super().__init__(recipe, recipe.seed, LABELS)
+        by_name = {d.name: d for d in degradations}
+        self.degradations = tuple(by_name[n] for n in recipe.names)
+        self.pairs = PairMaker(self.degradations, recipe.shares)
+        self.photos = photos
+        self.encoder = DegradationEncoder(config or EncoderConfig(crops=4))
+        self.keys = Keys(len(recipe.names), self.encoder.config.local)
+        self.backbone = backbone.requires_grad_(False)
+        chosen = {b.name: b for b in bases}
+        self.bank = BasisBank(backbone, {n: chosen[n].rank for n in recipe.names}, self.generator)
+        for i, name in enumerate(recipe.names):
+            self.bank.put(i, chosen[name].layers())
+        self.bank.requires_grad_(False)
+        self.crops = validation_crops(photos.validation, 12, recipe.picture)
+        self.prepare(average_decay=0.995)
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        named = {f"encoder.{n}": p for n, p in self.encoder.named_parameters()}
+        return {**named, **{f"keys.{n}": p for n, p in self.keys.named_parameters()}}
+
+    def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
+        rate = self.recipe.learning_rate
+        return [torch.optim.AdamW(trainable.values(), rate, weight_decay=1e-3, fused=True)]
+
+    def enter_stage(self, done: float, folder: Path, log: Log) -> None:
+        if self.counters.stage == LABELS and done >= 1 - self.recipe.restoration_share:
+            # No `enter`: the rate goes on as it was, there are no new parameters to warm up.
+            self.counters.stage = RESTORATION
+
+    def draw(self) -> Pictures:
+        recipe = self.recipe
+        drawn = []
+        for _ in range(recipe.groups):
+            clean = random_patches(self.photos.training, recipe.group_size, recipe.picture, self.generator)
+            chosen = [self.degradations[i] for i in self.pairs.draw_set(self.generator)]
+            compose = Compose.draw(chosen, clean.shape, self.generator)
+            drawn.append(self.label(as_file(compose.apply(clean), self.generator), clean, compose))
+        return Pictures(
+            torch.cat([p.degraded for p in drawn]),
+            torch.cat([p.clean for p in drawn]),
+            torch.cat([p.fractions for p in drawn]),
+            torch.cat([p.presence for p in drawn]),
+        )
+
+    def label(self, degraded: Tensor, clean: Tensor, compose: Compose) -> Pictures:
+        fractions = torch.zeros(len(clean), len(self.degradations))
+        presence = torch.zeros_like(fractions)
+        for step in compose.steps:
+            index = self.recipe.names.index(step.degradation.name)
+            scale = step.degradation.severity
+            values = torch.tensor([scale.fraction(v) for v in step.realisation.severity.tolist()])
+            fractions[:, index] = values
+            presence[:, index] = (values / scale.fraction(scale.mild)).clamp(0, 1)
+        return Pictures(degraded, clean, fractions, presence)
+
+    def losses(self, data: Pictures) -> Iterator[Tensor]:
+        pictures = data
+        logits, fractions = self.keys(self.encoder.query(pictures.degraded))
+        presence = F.binary_cross_entropy_with_logits(logits, pictures.presence)
+        weight = torch.where(pictures.fractions > 0, 1.0, 0.15)
+        severity = (weight * (fractions - pictures.fractions).abs()).mean()
+        loss = presence + severity
+        if self.counters.stage == RESTORATION:
+            loss = loss + self.recipe.restoration * self.restoration_loss(pictures, logits.sigmoid())
+        yield loss
+
+    def restoration_loss(self, pictures: Pictures, weights: Tensor) -> Tensor:
+        size, total = self.recipe.patch, torch.zeros(())
+        picks = torch.randperm(len(weights), generator=self.generator)[: self.recipe.restored].tolist()
+        room = (self.recipe.picture - size) // self.backbone.multiple + 1
+        for i in picks:
+            corner = torch.randint(0, room, (2,), generator=self.generator) * self.backbone.multiple
+            top, left = corner.tolist()
+            degraded = pictures.degraded[i : i + 1, :, top : top + size, left : left + size]
+            clean = pictures.clean[i : i + 1, :, top : top + size, left : left + size]
+            merged = self.bank.merged(self.backbone, weights[i])
+            inputs = (degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
+            total = total + (functional_call(self.backbone, merged, inputs) - clean).abs().mean()
+        return total / len(picks)
+
+    @torch.inference_mode()
+    def validate(self) -> dict[str, float]:
+        """On held-out photographs, single degradations at their typical severity and clean pictures: share of
+        weights on the right side of 0.5, and mean absolute error of the severities present, in their units."""
+        self.average.swap()
+        try:
+            scores: dict[str, float] = {}
+            right = []
+            for row, degradation in enumerate([None, *self.degradations]):
+                images, present = self.crops, torch.zeros(len(self.degradations))
+                if degradation is not None:
+                    generator = Generator().manual_seed(2000 + row)
+                    typical = degradation.severity.typical
+                    drawn = degradation.draw(images.shape, generator, severity=typical)
+                    images = Compose((Step(degradation, drawn),)).apply(images)
+                    present[row - 1] = 1
+                logits, fractions = self.keys(self.encoder.query(images))
+                agrees = ((logits > 0) == (present > 0.5)).float()
+                name = degradation.name if degradation else "clean"
+                scores[f"{name} right"] = float(agrees.mean())
+                right.append(scores[f"{name} right"])
+                if degradation is not None:
+                    read = [degradation.severity.value(float(f)) for f in fractions[:, row - 1]]
+                    errors = [abs(a - b) for a, b in zip(read, drawn.severity.tolist(), strict=True)]
+                    scores[f"{name} severity error"] = sum(errors) / len(errors)
+            return {"mean": sum(right) / len(right), **scores}
+        finally:
+            self.average.swap()
+
+    def export(self, folder: Path) -> None:
+        """Averaged encoder to `folder`/encoder; key and gauge into each basis's folder."""
+        self.average.swap()
+        try:
+            self.encoder.save(folder / "encoder")
+            for i, name in enumerate(self.recipe.names):
+                save_key(folder / name, self.keys.take(i))
+        finally:
+            self.average.swap()

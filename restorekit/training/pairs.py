@@ -1,0 +1,98 @@
+"""Pairs for selective training.
+
+Draw a set S of degradations and apply them to a clean patch; draw a subset R of S to remove and give the bases
+of R the weight 1, all others 0. The target is the same patch with only S \\ R applied, realisation for
+realisation. Sometimes the basis of an absent degradation gets a weight as well (the target does not change: a
+false alarm must do no harm), and sometimes the weight is a fraction u (the target moves by that fraction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from restorekit.degradation import Compose, Degradation
+
+SIZES = (0.05, 0.50, 0.30, 0.15)  # probability of 0, 1, 2, 3 degradations at once
+SELECTIVE, ABSENT, FRACTIONAL = 0.25, 0.2, 0.06
+CLIPPED = 0.6  # share of inputs that are 8-bit pictures, not unbounded arrays
+
+
+@dataclass(frozen=True)
+class Group:
+    """Patches that share one weight vector.
+
+    degraded, target: (B, 3, H, W). weights: (K,). present: severities of what was applied, by name, (B,) each.
+    """
+
+    degraded: Tensor
+    target: Tensor
+    weights: Tensor
+    present: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class PairMaker:
+    """Draws groups. degradations: one per basis, in the order of the weights. shares: how often each comes."""
+
+    degradations: tuple[Degradation, ...]
+    shares: tuple[float, ...]
+
+    def draw_set(self, generator: Generator) -> list[int]:
+        """Indices of the degradations of one group."""
+        sizes = torch.tensor(SIZES[: len(self.degradations) + 1])
+        size = int(torch.multinomial(sizes, 1, generator=generator))
+        if size == 0:
+            return []
+        shares = torch.tensor(self.shares)
+        return torch.multinomial(shares, size, generator=generator).tolist()
+
+    def group(self, clean: Tensor, generator: Generator, *, selective: bool) -> Group:
+        """Degrade one group of clean patches, (B, 3, H, W), in [0, 1]."""
+        chosen = self.draw_set(generator)
+        dice = torch.rand(4, generator=generator).tolist()
+        compose = Compose.draw([self.degradations[i] for i in chosen], clean.shape, generator)
+        degraded = compose.apply(clean)
+        removed = chosen
+        if selective and len(chosen) > 1 and dice[0] < SELECTIVE:
+            keep = 1 + int(torch.randint(0, len(chosen) - 1, (1,), generator=generator))
+            removed = chosen[:keep]  # `chosen` is in random order
+        target = clean
+        if len(removed) < len(chosen):
+            target = compose.without(self.degradations[i].name for i in removed).apply(clean)
+        degraded = as_file(degraded, generator)
+        weights = torch.zeros(len(self.degradations))
+        weights[removed] = 1.0
+        if selective and dice[1] < FRACTIONAL:
+            fraction = float(torch.rand(1, generator=generator))
+            weights *= fraction
+            target = degraded + fraction * (target - degraded)
+        absent = [i for i in range(len(self.degradations)) if i not in chosen]
+        if selective and absent and (dice[2] < ABSENT or not chosen):
+            alarms = 1 + int(dice[3] < 0.3)
+            picks = torch.randperm(len(absent), generator=generator)[:alarms].tolist()
+            weights[[absent[i] for i in picks]] = 1.0
+        present = {s.degradation.name: s.realisation.severity for s in compose.steps}
+        return Group(degraded, target, weights, present)
+
+
+def as_file(degraded: Tensor, generator: Generator) -> Tensor:
+    """Mostly what a file holds, 8 bits within the range; at times the unbounded array that papers score on."""
+    clipped = torch.rand(len(degraded), 1, 1, 1, generator=generator) < CLIPPED
+    return torch.where(clipped, (degraded.clamp(0, 1) * 255).round() / 255, degraded)
+
+
+def validation_rows(degradations: Sequence[Degradation]) -> dict[str, dict[str, float]]:
+    """What validation scores: each degradation at its typical and at a strong severity, each pair at typical."""
+    rows: dict[str, dict[str, float]] = {}
+    for d in degradations:
+        rows[f"{d.name} {d.severity.typical:g}"] = {d.name: d.severity.typical}
+        strong = d.severity.value(0.5 * (1 + d.severity.fraction(d.severity.typical)))
+        rows[f"{d.name} {strong:.3g}"] = {d.name: strong}
+    for i, a in enumerate(degradations):
+        for b in degradations[i + 1 :]:
+            rows[f"{a.name}+{b.name}"] = {a.name: a.severity.typical, b.name: b.severity.typical}
+    return rows

@@ -1,0 +1,124 @@
+"""Clean photographs in memory, and random patches of them.
+
+Each photograph is kept as 8-bit RGB at full size and at reduced sizes: reduction makes pixels sharper and less
+noisy than the camera's, which is what a network must learn to give back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from restorekit.errors import ImageError, TrainingError
+from restorekit.files import list_images
+from restorekit.image import read_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCALES = (1.0, 0.7, 0.5)
+HELD_OUT_EVERY = 16  # one photograph in so many is kept for validation
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photographs for training and, apart, for validation; each uint8, shape (3, H, W)."""
+
+    training: tuple[Tensor, ...]
+    validation: tuple[Tensor, ...]
+
+    @classmethod
+    def load(
+        cls,
+        folders: Sequence[Path],
+        smallest: int = 96,
+        limit: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Photos:
+        """Read every photograph below the folders.
+
+        smallest: no copy has a side shorter than this, px. limit: read at most so many photographs.
+        """
+        paths = sorted(p for folder in folders for p in list_images(folder, recursive=True))
+        if limit is not None:
+            paths = paths[:: max(1, len(paths) // limit)][:limit]
+        training: list[Tensor] = []
+        validation: list[Tensor] = []
+        for i, path in enumerate(paths):
+            try:
+                rgb = read_image(path).rgb
+            except ImageError as error:
+                raise TrainingError(f"{error}; remove that file from the training folder") from None
+            if min(rgb.shape[-2:]) >= smallest:
+                held_out = i % HELD_OUT_EVERY == HELD_OUT_EVERY // 2
+                if held_out:
+                    validation.append(to_bytes(rgb))
+                else:
+                    training.extend(reduced_copies(rgb, smallest))
+            if progress is not None:
+                progress(i + 1, len(paths))
+        if not training or not validation:
+            raise TrainingError(
+                f"{len(paths)} photographs are too few; give a folder with at least {HELD_OUT_EVERY} of them, "
+                f"each at least {smallest} px on its short side"
+            )
+        return cls(tuple(training), tuple(validation))
+
+
+def to_bytes(rgb: Tensor) -> Tensor:
+    return (rgb[0].clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def reduced_copies(rgb: Tensor, smallest: int) -> list[Tensor]:
+    """The photograph at each of SCALES, less those that would be too small."""
+    copies = []
+    for scale in SCALES:
+        size = [round(n * scale) for n in rgb.shape[-2:]]
+        if scale == 1.0 or min(size) >= smallest:
+            small = F.interpolate(rgb, size, mode="bicubic", antialias=True) if scale < 1 else rgb
+            copies.append(to_bytes(small))
+    return copies
+
+
+def random_patches(photos: Sequence[Tensor], count: int, size: int, generator: Generator) -> Tensor:
+    """Random crops under random flips and quarter turns, some with their colours moved; (count, 3, size, size)."""
+    areas = torch.tensor([p.shape[1] * p.shape[2] for p in photos], dtype=torch.float32)
+    chosen = torch.multinomial(areas.sqrt(), count, replacement=True, generator=generator).tolist()
+    places = torch.rand(count, 2, generator=generator).tolist()
+    turns = torch.randint(0, 8, (count,), generator=generator).tolist()
+    patches = []
+    for index, (down, right), turn in zip(chosen, places, turns, strict=True):
+        photo = photos[index]
+        top, left = int(down * (photo.shape[1] - size + 1)), int(right * (photo.shape[2] - size + 1))
+        patch = photo[:, top : top + size, left : left + size]
+        patch = torch.rot90(patch, turn % 4, (1, 2))
+        patches.append(patch.flip(2) if turn >= 4 else patch)
+    return jitter_colours(torch.stack(patches).float() / 255, generator)
+
+
+def jitter_colours(image: Tensor, generator: Generator, share: float = 0.3) -> Tensor:
+    """Gamma and per-channel gain on a share of the images. image: (B, 3, H, W), in [0, 1]."""
+    batch = len(image)
+    gamma = torch.exp(0.8 * torch.rand(batch, 1, 1, 1, generator=generator) - 0.4)
+    gain = 1 + 0.3 * torch.rand(batch, 3, 1, 1, generator=generator) - 0.2
+    moved = torch.rand(batch, generator=generator) < share
+    if bool(moved.any()):
+        image = image.clone()
+        image[moved] = (image[moved].clamp_min(1e-4) ** gamma[moved] * gain[moved]).clamp(0, 1)
+    return image
+
+
+def validation_crops(photos: Sequence[Tensor], count: int, size: int) -> Tensor:
+    """The middles of the held-out photographs, always the same; (N, 3, size, size), in [0, 1]."""
+    crops = []
+    for photo in photos[:count]:
+        top, left = ((n - size) // 2 for n in photo.shape[1:])
+        if min(top, left) >= 0:
+            crops.append(photo[:, top : top + size, left : left + size])
+    return torch.stack(crops).float() / 255

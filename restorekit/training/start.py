@@ -1,0 +1,90 @@
+"""From a folder of photographs and a catalogue to a training that is ready to run.
+
+A run folder keeps `checkpoint.safetensors`; where it is there, the training goes on from it. `weights` folders
+are laid out as `weights/` is: backbone/, encoder/ and one folder per basis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from restorekit.backbone.flow_unet import TENSORS, FlowUnet
+from restorekit.basis import Basis
+from restorekit.encoder import DegradationEncoder
+from restorekit.errors import TrainingError
+from restorekit.plugin.catalog import Catalog
+from restorekit.training.backbone import BackboneTraining, Recipe
+from restorekit.training.base import CHECKPOINT, Training
+from restorekit.training.basis import BasisRecipe, BasisTraining
+from restorekit.training.encoder import EncoderRecipe, EncoderTraining
+from restorekit.training.photos import Photos
+from restorekit.weights import digest
+
+
+def resume_or_start(training: Training, run: Path) -> bool:
+    """True if the run folder had a checkpoint and the training goes on from it."""
+    checkpoint = run / CHECKPOINT
+    if checkpoint.exists():
+        training.resume(checkpoint)
+        return True
+    return False
+
+
+def start_backbone(
+    recipe: Recipe, catalog: Catalog, photos: Photos, run: Path, weights: Path | None
+) -> BackboneTraining:
+    """From the run folder's checkpoint, else from saved weights if given, else from nothing."""
+    training = BackboneTraining(recipe, [catalog.degradation(n) for n in recipe.names], photos)
+    if not resume_or_start(training, run) and weights is not None:
+        bases = [Basis(name, name, weights / name) for name in recipe.names]
+        training.start_from_weights(FlowUnet.from_folder(weights / "backbone"), bases)
+    return training
+
+
+def start_encoder(
+    recipe: EncoderRecipe, catalog: Catalog, photos: Photos, run: Path, weights: Path
+) -> EncoderTraining:
+    """For the backbone and bases in `weights`."""
+    training = EncoderTraining(
+        recipe,
+        [catalog.degradation(n) for n in recipe.names],
+        photos,
+        FlowUnet.from_folder(weights / "backbone"),
+        [Basis(name, name, weights / name) for name in recipe.names],
+    )
+    resume_or_start(training, run)
+    return training
+
+
+def start_basis(
+    name: str, recipe: BasisRecipe, catalog: Catalog, photos: Photos, run: Path, weights: Path
+) -> BasisTraining:
+    """A basis for the degradation `name`, beside those in `weights`; the others keep what they have."""
+    catalog.degradation(name)
+    sha256 = digest(weights / "backbone" / TENSORS)
+    others = {n: b for n, b in catalog.bases.items() if n != name and fits(b, sha256) and b.degradation != name}
+    training = BasisTraining(
+        replace(recipe, names=(name, *sorted(others))),
+        list(catalog.degradations.values()),
+        photos,
+        FlowUnet.from_folder(weights / "backbone"),
+        sha256,
+        {n: others[n].layers() for n in sorted(others)},
+        DegradationEncoder.from_folder(weights / "encoder"),
+    )
+    resume_or_start(training, run)
+    return training
+
+
+def fits(basis: Basis, sha256: str) -> bool:
+    return (basis.folder / "adapter_config.json").exists() and basis.backbone_sha256 == sha256
+
+
+def per_name(names: Sequence[str], default: float, chosen: dict[str, float]) -> tuple[float, ...]:
+    """One value per basis: the default, or what was chosen for it."""
+    unknown = sorted(set(chosen) - set(names))
+    if unknown:
+        raise TrainingError(f"no basis {', '.join(unknown)}; there are {', '.join(names)}")
+    return tuple(chosen.get(name, default) for name in names)
