@@ -1,7 +1,7 @@
 """A basis: one LoRA that removes one degradation, with the key by which the encoder finds it.
 
-On disk it is a PEFT adapter (`adapter_config.json`, `adapter_model.safetensors`) with `basis.safetensors`
-beside it: key (D,), bias (), gauge (D + 1,). The card is torch-free; tensors load when asked for.
+On disk it is a PEFT adapter (`adapter_config.json`, `adapter_model.safetensors`) with two files beside it:
+`basis.json` names the backbone it is for, `basis.safetensors` holds key (D,), bias () and gauge (D + 1,). The card is torch-free; tensors load when asked for.
 LoRA: Hu et al., 2021, https://arxiv.org/abs/2106.09685
 """
 
@@ -60,17 +60,17 @@ class Basis:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The PEFT configuration, with restorekit's own entry under "restorekit"."""
+        """The PEFT configuration."""
         return load_json(self.folder / "adapter_config.json")
 
     @property
     def backbone_sha256(self) -> str:
         """Digest of the backbone weights that this basis was trained on."""
         try:
-            return self.config["restorekit"]["backbone_sha256"]
-        except (KeyError, TypeError):
+            return str(load_json(self.folder / "basis.json")["backbone_sha256"])
+        except KeyError:
             raise WeightsError(
-                f"{self.folder / 'adapter_config.json'} does not say which backbone it is for; "
+                f"{self.folder / 'basis.json'} does not say which backbone it is for; "
                 "train the basis with `restorekit train basis`"
             ) from None
 
@@ -124,9 +124,9 @@ def save_basis(
         "lora_dropout": 0.0,
         "bias": "none",
         "inference_mode": True,
-        "restorekit": {"backbone_sha256": backbone_sha256, "degradation": degradation},
     }
     save_json(folder / "adapter_config.json", config)
+    save_json(folder / "basis.json", {"backbone_sha256": backbone_sha256, "degradation": degradation})
     write_sums(folder)
 
 

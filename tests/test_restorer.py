@@ -116,10 +116,8 @@ def test_a_basis_for_other_backbone_weights_is_left_out_and_named(tiny, tmp_path
 
     copy = tmp_path / "weights"
     shutil.copytree(tiny, copy)
-    path = copy / "rain" / "adapter_config.json"
-    config = json.loads(path.read_text())
-    config["restorekit"]["backbone_sha256"] = "0" * 64
-    path.write_text(json.dumps(config))
+    path = copy / "rain" / "basis.json"
+    path.write_text(json.dumps({"backbone_sha256": "0" * 64, "degradation": "rain"}))
     write_sums(path.parent)
     monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(copy))
     restorer = Restorer.from_pretrained(device="cpu")

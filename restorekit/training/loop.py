@@ -153,10 +153,15 @@ def optimiser_tensors(optimisers: Sequence[torch.optim.Optimizer]) -> dict[str, 
 def restore_optimisers(optimisers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
     """Inverse of `optimiser_tensors`."""
     for i, optimiser in enumerate(optimisers):
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             kind, *place = key.split(".")
             if kind == "optimiser" and int(place[0]) == i:
+                parameter = parameters[int(place[1])]
+                if value.shape == parameter.shape:
+                    # In the parameter's own memory order: fused optimisers go through memory, not indices.
+                    value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
                 state.setdefault(int(place[1]), {})[place[2]] = value
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 

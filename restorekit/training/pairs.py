@@ -47,7 +47,7 @@ class PairMaker:
         size = int(torch.multinomial(sizes, 1, generator=generator))
         if size == 0:
             return []
-        shares = torch.tensor(self.shares)
+        shares = torch.tensor(self.shares, dtype=torch.float32)
         return torch.multinomial(shares, size, generator=generator).tolist()
 
     def group(self, clean: Tensor, generator: Generator, *, selective: bool) -> Group:

@@ -1,0 +1,35 @@
+"""Laws of `restorekit inspect`."""
+
+import json
+import os
+
+from restorekit.image import read_image
+from restorekit.restorer import Restorer
+
+BASES = ["blur", "jpeg", "lowres", "noise", "rain"]
+
+
+def test_inspecting_shows_every_basis_and_writes_nothing(cli, photo):
+    photo("photo.png")
+    outcome = cli("inspect", "photo.png")
+    lines = [line.split() for line in outcome.out.splitlines() if line.strip()]
+    assert lines[0] == ["photo.png"] and lines[1] == ["basis", "weight", "severity"]
+    assert [line[0] for line in lines[3:]] == BASES
+    assert outcome.err == "" and os.listdir() == ["photo.png"]
+
+
+def test_json_says_what_the_restorer_sees(cli, photo):
+    path = photo("photo.png")
+    record = json.loads(cli("inspect", "photo.png", "--json").out)
+    seen = Restorer.from_pretrained(device="cpu").inspect(read_image(path).rgb)
+    assert record["weights"] == {name: round(seen.weights[name], 4) for name in BASES}
+    assert record["severities"] == {name: round(seen.severities[name], 4) for name in BASES}
+    assert record["size"] == [20, 14]
+
+
+def test_a_batch_goes_on_after_a_bad_file(cli, photo):
+    photo("a.png")
+    outcome = cli("inspect", "no.png", "a.png", "--json")
+    bad, good = map(json.loads, outcome.out.splitlines())
+    assert set(bad) == {"input", "error"} and good["input"] == "a.png"
+    assert outcome.code == 1 and outcome.err.splitlines()[-1] == "error: 1 of 2 failed: no.png"

@@ -1,0 +1,122 @@
+"""The house keeps its shape: imports go down only, heavy libraries stay behind their doors."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import restorekit
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = (
+    {"errors", "flow"},
+    {"files", "image"},
+    {"weights", "degradation", "basis", "tiling", "context"},
+    {"backbone"},
+    {"mixing", "plugin"},
+    {"encoder"},
+    {"restorer", "jobs"},
+    {"training", "bench"},
+    {"cli"},
+)
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+HEAVY = {"diffusers", "peft", "kornia", "pyiqa", "PIL"}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports, other than for the type checker, wherever in the file."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            node.body = []
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", modules("restorekit"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_down_only(path):
+    room = path.relative_to(ROOT / "restorekit").parts[0].removesuffix(".py")
+    if room == "__init__":
+        return
+    for name in imported(path):
+        if name.startswith("restorekit."):
+            # The embedded backbone is itself a plugin: that one file speaks to the seam.
+            if path.match("*/plugin.py") and name == "restorekit.plugin":
+                continue
+            other = name.split(".")[1]
+            assert RANK[other] <= RANK[room], f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules("plugins"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_plugins_import_only_the_public_seam(path):
+    ours = {n for n in imported(path) if n.split(".")[0] == "restorekit"}
+    assert ours <= {"restorekit.plugin"}
+
+
+def test_the_core_never_names_a_plugin():
+    for path in modules("restorekit"):
+        assert not any(n.startswith("restorekit_") for n in imported(path)), path
+
+
+def test_one_file_knows_pil():
+    knowing = {p.name for p in modules("restorekit") if any(n.split(".")[0] == "PIL" for n in imported(p))}
+    assert knowing <= {"image.py", "report.py", "strips.py"}  # the benchmark draws its pictures
+
+
+def test_no_heavy_library_is_imported_at_the_top_of_a_file():
+    for path in modules("restorekit"):
+        if path.name == "image.py":
+            continue
+        for node in ast.parse(path.read_text()).body:
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert not HEAVY & {n.split(".")[0] for n in names}, path
+
+
+def loaded_after(code: str) -> set[str]:
+    script = f"{code}\nimport sys\nprint('MODULES', *sorted({{m.split('.')[0] for m in sys.modules}}))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(result.stdout.split("MODULES", 1)[1].split())
+
+
+def test_importing_the_package_and_the_plugin_seam_loads_no_torch():
+    assert "torch" not in loaded_after("import restorekit, restorekit.plugin")
+
+
+def test_building_the_catalogue_loads_no_torch():
+    code = "from restorekit.plugin.catalog import *; build_catalog(load_plugins())"
+    assert "torch" not in loaded_after(code)
+
+
+def test_restoring_loads_neither_diffusers_nor_peft(tiny):
+    code = "import torch, restorekit; restorekit.Restorer.from_pretrained().restore(torch.rand(1, 3, 16, 16))"
+    assert not loaded_after(code) & {"diffusers", "peft", "kornia", "pyiqa", "torchvision"}
+
+
+def test_the_public_names_are_these():
+    assert set(restorekit.__all__) == {
+        "MixingWeights",
+        "RestorationResult",
+        "RestorekitError",
+        "Restorer",
+        "__version__",
+        "restore_pil",
+    }
+    for name in restorekit.__all__:
+        assert getattr(restorekit, name) is not None
+    with pytest.raises(AttributeError):
+        _ = restorekit.nothing

@@ -1,0 +1,203 @@
+"""Laws of training, on tiny networks and made-up photographs."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Generator
+
+from restorekit.basis import Basis
+from restorekit.errors import TrainingError
+from restorekit.plugin.catalog import build_catalog, load_plugins
+from restorekit.restorer import Restorer
+from restorekit.training.backbone import JOINT, BackboneTraining, Recipe
+from restorekit.training.basis import BasisRecipe
+from restorekit.training.encoder import EncoderRecipe
+from restorekit.training.loop import Budget, learning_rate_factor
+from restorekit.training.muon import orthogonalise
+from restorekit.training.pairs import PairMaker
+from restorekit.training.photos import Photos, random_patches
+from restorekit.training.start import start_backbone, start_basis, start_encoder
+
+CATALOG = build_catalog(load_plugins())
+NAMES = ("noise", "blur", "rain")
+TINY = Recipe(
+    names=NAMES,
+    ranks=(2, 2, 3),
+    shares=(1, 1, 1),
+    channels=(8, 16),
+    blocks=(1, 1),
+    patch=32,
+    groups=2,
+    group_size=2,
+    warm_up=0.5,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Eighteen photographs of nothing in particular."""
+    folder = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(0)
+    for i in range(18):
+        coarse = random.integers(0, 255, (14, 14, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((210, 200), Image.Resampling.BICUBIC).save(folder / f"{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(folder):
+    return Photos.load([folder])
+
+
+def degradations(names=NAMES):
+    return [CATALOG.degradations[n] for n in names]
+
+
+def parameters(training):
+    return {n: p.detach().clone() for n, p in training.trainable().items()}
+
+
+def test_patches_are_within_the_range_and_repeat_with_the_seed(photos):
+    first, again = (random_patches(photos.training, 6, 48, Generator().manual_seed(3)) for _ in range(2))
+    assert first.shape == (6, 3, 48, 48)
+    assert torch.equal(first, again)
+    assert 0 <= float(first.min()) and float(first.max()) <= 1
+
+
+def test_validation_photographs_are_not_trained_on(photos):
+    train = {p.numpy().tobytes() for p in photos.training}
+    assert photos.validation
+    assert not any(p.numpy().tobytes() in train for p in photos.validation)
+
+
+def test_a_selective_target_lacks_what_was_to_go_and_keeps_the_rest():
+    maker = PairMaker(tuple(degradations()), (1, 1, 1))
+    clean = torch.rand(2, 3, 32, 32)
+    kinds = set()
+    for seed in range(60):
+        group = maker.group(clean, Generator().manual_seed(seed), selective=True)
+        removed = {n for n, w in zip(NAMES, group.weights.tolist(), strict=True) if w > 0}
+        present = set(group.present)
+        if present and present <= removed and set(group.weights.tolist()) <= {0.0, 1.0}:
+            assert torch.equal(group.target, clean)
+            kinds.add("all")
+        elif not present:
+            assert torch.equal(group.target, clean)
+            kinds.add("clean")
+        elif present - removed:
+            assert not torch.equal(group.target, clean)
+            kinds.add("some")
+    assert kinds == {"all", "clean", "some"}
+
+
+def test_the_warm_up_has_no_selective_targets():
+    maker = PairMaker(tuple(degradations()), (1, 1, 1))
+    clean = torch.rand(2, 3, 32, 32)
+    for seed in range(20):
+        assert torch.equal(maker.group(clean, Generator().manual_seed(seed), selective=False).target, clean)
+
+
+def test_orthogonalising_brings_singular_values_near_one():
+    for shape in [(2, 16, 40), (3, 40, 16)]:
+        values = torch.linalg.svdvals(orthogonalise(torch.randn(shape, generator=Generator().manual_seed(0))))
+        assert 0.5 < float(values.min()) and float(values.max()) < 1.3
+
+
+def test_the_learning_rate_rises_stays_and_falls():
+    assert learning_rate_factor(0, 0.0, 0.25) == pytest.approx(1 / 200)
+    assert learning_rate_factor(500, 0.5, 0.25) == 1
+    assert learning_rate_factor(500, 0.875, 0.25) == pytest.approx(0.5)
+
+
+def test_training_goes_through_both_stages_and_its_weights_restore(photos, tmp_path, monkeypatch):
+    training = BackboneTraining(TINY, degradations(), photos)
+    training.run(Budget(iterations=6), tmp_path / "run")
+    assert training.counters.stage == JOINT
+    assert (tmp_path / "run" / "log.csv").read_text().count("mean") >= 2
+    training.export(tmp_path / "weights")
+    recipe = EncoderRecipe(names=NAMES, shares=(1, 1, 1), picture=128, groups=2, group_size=1, patch=32, restored=1)
+    encoder = start_encoder(recipe, CATALOG, photos, tmp_path / "encoder", tmp_path / "weights")
+    encoder.run(Budget(iterations=4), tmp_path / "encoder")
+    encoder.export(tmp_path / "weights")
+    later = start_basis(
+        "jpeg",
+        BasisRecipe(names=("jpeg",), rank=2, patch=32, picture=96, groups=1),
+        CATALOG,
+        photos,
+        tmp_path / "jpeg",
+        tmp_path / "weights",
+    )
+    later.run(Budget(iterations=5), tmp_path / "jpeg")
+    later.export(tmp_path / "weights" / "jpeg")
+    monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(tmp_path / "weights"))
+    restorer = Restorer.from_pretrained(device="cpu")
+    assert restorer.bases == ("blur", "jpeg", "noise", "rain")
+    image = torch.rand(1, 3, 40, 40)
+    assert restorer.restore(image).image.shape == image.shape
+    none = dict.fromkeys(restorer.bases, 0.0)
+    assert torch.equal(restorer.restore(image, weights=none).image, image)
+
+
+def test_a_later_basis_leaves_backbone_encoder_and_other_bases_as_they_are(photos, weights_folder, tmp_path):
+    recipe = BasisRecipe(names=("noise",), rank=2, patch=32, picture=96, groups=1)
+    training = start_basis("noise", recipe, CATALOG, photos, tmp_path, weights_folder)
+    before = {n: p.clone() for n, p in training.backbone.state_dict().items()}
+    training.run(Budget(iterations=3), tmp_path)
+    assert all(torch.equal(p, before[n]) for n, p in training.backbone.state_dict().items())
+
+
+def test_a_resumed_training_equals_an_undisturbed_one(photos, tmp_path):
+    undisturbed = BackboneTraining(TINY, degradations(), photos)
+    undisturbed.run(Budget(iterations=8), tmp_path / "a")
+    # The budget shapes the schedule, so the first slice is cut by hand, not by a smaller budget.
+    first = BackboneTraining(TINY, degradations(), photos)
+    budget, stops = Budget(iterations=8), iter(range(100))
+
+    def stop_after_five(progress):
+        if next(stops) == 4:
+            import signal
+
+            signal.raise_signal(signal.SIGINT)
+
+    first.run(budget, tmp_path / "b", report=stop_after_five)
+    assert first.counters.iteration == 5
+    second = start_backbone(TINY, CATALOG, photos, tmp_path / "b", None)
+    second.run(budget, tmp_path / "b")
+    assert second.counters.iteration == 8
+    for name, value in parameters(undisturbed).items():
+        assert torch.allclose(value, parameters(second)[name], atol=1e-6), name
+
+
+def test_training_goes_on_from_saved_weights_alone(photos, tmp_path):
+    training = BackboneTraining(TINY, degradations(), photos)
+    training.run(Budget(iterations=4), tmp_path / "run")
+    training.export(tmp_path / "weights")
+    again = start_backbone(TINY, CATALOG, photos, tmp_path / "fresh", tmp_path / "weights")
+    assert again.counters.stage == JOINT
+    for i, name in enumerate(NAMES):
+        saved = Basis(name, name, tmp_path / "weights" / name).layers()
+        for layer, lora in again.bank.basis(i).items():
+            assert torch.allclose(lora.delta(), saved[layer].delta(), atol=1e-6)
+
+
+def test_a_checkpoint_of_another_shape_is_refused(photos, tmp_path):
+    from dataclasses import replace
+
+    training = BackboneTraining(TINY, degradations(), photos)
+    training.run(Budget(iterations=1), tmp_path)
+    with pytest.raises(TrainingError, match="channels"):
+        start_backbone(replace(TINY, channels=(8, 8)), CATALOG, photos, tmp_path, None)
+
+
+def test_too_few_photographs_are_refused_with_the_number_needed(tmp_path):
+    Image.new("RGB", (120, 120)).save(tmp_path / "one.png")
+    with pytest.raises(TrainingError, match="at least 16"):
+        Photos.load([tmp_path])
+
+
+def test_a_budget_is_either_minutes_or_iterations():
+    with pytest.raises(TrainingError, match="either"):
+        Budget()
+    with pytest.raises(TrainingError, match="either"):
+        Budget(1.0, 1)
