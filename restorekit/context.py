@@ -19,7 +19,7 @@ CONTEXT = 4 * len(PERCENTILES) + 3 + 1 + 3 * 4 * 4
 def describe(degraded: Tensor) -> Tensor:
     """Context of whole images: (B, 3, H, W), in [0, 1], to (B, CONTEXT), float32."""
     height, width = degraded.shape[-2:]
-    side = [min(n, 128) for n in (height, width)]
+    side = (min(height, 128), min(width, 128))
     small = F.adaptive_avg_pool2d(degraded.float(), side) if max(height, width) > 128 else degraded.float()
     dark = -F.max_pool2d(-small.amin(1, keepdim=True), 7, stride=1, padding=3)
     levels = torch.tensor(PERCENTILES, device=small.device)

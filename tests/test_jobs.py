@@ -42,7 +42,11 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file():
 
 def test_the_output_is_beside_the_input_unless_told():
     touch("in/a.png", "b.webp", "c.gif")
-    assert outputs(plan(["in/a.png", "b.webp", "c.gif"])) == ["in/a.restored.png", "b.restored.webp", "c.restored.png"]
+    assert outputs(plan(["in/a.png", "b.webp", "c.gif"])) == [
+        "in/a.restored.png",
+        "b.restored.webp",
+        "c.restored.png",
+    ]
 
 
 def test_out_is_a_file_for_one_input():

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pluggy
 
@@ -132,7 +132,7 @@ def build_catalog(plugins: Plugins) -> Catalog:
         # pluggy calls the last registered first; the catalogue is built in the order of names.
         for implementation in sorted(hook.get_hookimpls(), key=lambda i: i.plugin_name):
             owner = implementation.plugin_name
-            for thing in answers(owner, implementation.function, of, failures):
+            for thing in answers(owner, cast(Any, implementation.function), of, failures):
                 name = thing.name  # type: ignore[attr-defined]
                 if name in things:
                     failures.append(

@@ -60,6 +60,7 @@ class Muon(Optimizer):
             for shape, params in shapes.items():
                 updates = []
                 for p in params:
+                    assert p.grad is not None  # only those with one are in `shapes`
                     if "momentum" not in self.state[p]:
                         self.state[p]["momentum"] = torch.zeros_like(p)
                     momentum = self.state[p]["momentum"]

@@ -91,7 +91,9 @@ def random_patches(photos: Sequence[Tensor], count: int, size: int, generator: G
     fits = [min(p.shape[1:]) >= size for p in photos]
     if not any(fits):
         raise TrainingError(f"no photograph has {size} px on its short side; give larger ones")
-    areas = torch.tensor([p.shape[1] * p.shape[2] * f for p, f in zip(photos, fits, strict=True)], dtype=torch.float32)
+    areas = torch.tensor(
+        [p.shape[1] * p.shape[2] * f for p, f in zip(photos, fits, strict=True)], dtype=torch.float32
+    )
     chosen = torch.multinomial(areas.sqrt(), count, replacement=True, generator=generator).tolist()
     places = torch.rand(count, 2, generator=generator).tolist()
     turns = torch.randint(0, 8, (count,), generator=generator).tolist()

@@ -24,7 +24,7 @@ def commands(group, path=()):
             yield pytest.param((*path, name), command, id=" ".join((*path, name)))
 
 
-@pytest.mark.parametrize(("path", "command"), commands(get_command(build_app())))
+@pytest.mark.parametrize(("path", "command"), [*commands(get_command(build_app()))])
 def test_every_command_has_help_with_an_example_under_both_names(cli, path, command):
     assert f"restorekit {' '.join(path)} " in f"{command.epilog} {command.help} ", "no example"
     short, long = cli(*path, "-h"), cli(*path, "--help")
@@ -57,7 +57,14 @@ print("HEAVY", *({HEAVY!r} & set(sys.modules)))
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("--version",), ("plugins",), ("train", "--help"), ("bench", "--help"), ("restore", "missing.png")],
+    [
+        ("--help",),
+        ("--version",),
+        ("plugins",),
+        ("train", "--help"),
+        ("bench", "--help"),
+        ("restore", "missing.png"),
+    ],
     ids=" ".join,
 )
 def test_what_restores_nothing_imports_no_torch(tiny, arguments):

@@ -62,7 +62,20 @@ def test_scale_enlarges(cli, photo):
 def test_tiles_seeds_and_steps_of_a_deterministic_backbone_leave_the_result_as_it_is(cli, photo):
     photo("photo.png", (150, 120))
     cli("restore", "photo.png", "-o", "a.png", "--seed", "1")
-    cli("restore", "photo.png", "-o", "b.png", "--seed", "2", "--tile", "1", "--device", "cpu", "--precision", "fp32")
+    cli(
+        "restore",
+        "photo.png",
+        "-o",
+        "b.png",
+        "--seed",
+        "2",
+        "--tile",
+        "1",
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+    )
     a, b = (pixels(p)[1] for p in ("a.png", "b.png"))
     assert max(abs(x - y) for x, y in zip(a, b, strict=True)) <= 1
     assert cli("restore", "photo.png", "--steps", "2").code == 0
@@ -112,7 +125,9 @@ def bad_inputs(folder: Path, photo) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("command", [("restore",), ("inspect",), ("degrade", "-o", "out.png", "--with", "noise=5")])
+@pytest.mark.parametrize(
+    "command", [("restore",), ("inspect",), ("degrade", "-o", "out.png", "--with", "noise=5")]
+)
 def test_bad_input_is_one_line_with_a_remedy_and_leaves_no_file(cli, photo, tmp_path, command):
     expected = bad_inputs(tmp_path, photo)
     before = sorted(os.listdir())

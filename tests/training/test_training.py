@@ -62,7 +62,7 @@ def test_patches_are_within_the_range_and_repeat_with_the_seed(photos):
     first, again = (random_patches(photos.training, 6, 48, Generator().manual_seed(3)) for _ in range(2))
     assert first.shape == (6, 3, 48, 48)
     assert torch.equal(first, again)
-    assert 0 <= float(first.min()) and float(first.max()) <= 1
+    assert float(first.min()) >= 0 and float(first.max()) <= 1
 
 
 def test_validation_photographs_are_not_trained_on(photos):
@@ -101,7 +101,7 @@ def test_the_warm_up_has_no_selective_targets():
 def test_orthogonalising_brings_singular_values_near_one():
     for shape in [(2, 16, 40), (3, 40, 16)]:
         values = torch.linalg.svdvals(orthogonalise(torch.randn(shape, generator=Generator().manual_seed(0))))
-        assert 0.5 < float(values.min()) and float(values.max()) < 1.3
+        assert float(values.min()) > 0.5 and float(values.max()) < 1.3
 
 
 def test_the_learning_rate_rises_stays_and_falls():
@@ -116,7 +116,9 @@ def test_training_goes_through_both_stages_and_its_weights_restore(photos, tmp_p
     assert training.counters.stage == JOINT
     assert (tmp_path / "run" / "log.csv").read_text().count("mean") >= 2
     training.export(tmp_path / "weights")
-    recipe = EncoderRecipe(names=NAMES, shares=(1, 1, 1), picture=128, groups=2, group_size=1, patch=32, restored=1)
+    recipe = EncoderRecipe(
+        names=NAMES, shares=(1, 1, 1), picture=128, groups=2, group_size=1, patch=32, restored=1
+    )
     encoder = start_encoder(recipe, CATALOG, photos, tmp_path / "encoder", tmp_path / "weights")
     encoder.run(Budget(iterations=4), tmp_path / "encoder")
     encoder.export(tmp_path / "weights")

@@ -1,0 +1,255 @@
+"""`restorekit bench`: run protocols, list what can be run, make reports, compare runs, fetch data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restorekit.cli.terminal import plugins_of, put, put_json, put_table, tell
+
+if TYPE_CHECKING:
+    from restorekit.bench.records import Result, Score
+    from restorekit.bench.report import Picture
+    from restorekit.bench.run import Pair
+
+app = typer.Typer(
+    help="Score restorers by published protocols, and report. Needs restorekit[bench]; peers restorekit[peers].",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RESULTS = Path("benchmarks/results")
+REPORT = Path("benchmarks/report")
+OWN = ("input", "restorekit", "restorekit-oracle", "restorekit-uniform", "restorekit-all")
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Folder of datasets; else RESTOREKIT_DATA, else the user's cache.")
+]
+Results = Annotated[Path, typer.Option("--results", help="Folder of result files.")]
+Groups = Annotated[list[str] | None, typer.Option("--group", "-g", help="A table of protocols; repeatable.")]
+Names = Annotated[list[str] | None, typer.Option("--protocol", "-p", help="One protocol; repeatable.")]
+Methods = Annotated[
+    list[str] | None, typer.Option("--method", "-m", help="A method, such as bm3d or spandrel:PATH; repeatable.")
+]
+
+
+@app.command(epilog="Example: restorekit bench run --group spine --method restorekit --method input --limit 4")
+def run(
+    context: typer.Context,
+    group: Groups = None,
+    protocol: Names = None,
+    method: Methods = None,
+    data: Data = None,
+    results: Results = RESULTS,
+    metrics: Annotated[str, typer.Option(help="auto, or pyiqa's names with commas.")] = "auto",
+    limit: Annotated[int, typer.Option(min=0, help="Only the first N pictures of each set; 0 for all.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute again what is recorded already.")] = False,
+) -> None:
+    """Score methods on protocols. A killed run goes on where it stopped when the command is given again."""
+    from restorekit.bench import run as bench
+    from restorekit.bench.datasets import data_roots, load_datasets
+    from restorekit.bench.protocols import load_protocols
+    from restorekit.plugin.catalog import build_catalog
+
+    protocols = load_protocols().select(protocol or (), group or ())
+    catalog = build_catalog(plugins_of(context))
+    names = tuple(n.strip() for n in metrics.split(",") if n.strip())
+    options = bench.Options(results, data_roots(data), names, limit, jobs, fresh)
+    with Progress() as progress:
+        pairs = bench.plan(protocols, method or OWN, catalog, load_datasets(), options, progress)
+        bench.run(pairs, catalog, options, progress)
+    if progress.any_failed:
+        raise typer.Exit(1)
+
+
+class Progress:
+    """A bar with the time left on stderr, a line per finished pair on stdout."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self.any_failed = False
+        self.said: set[tuple[str, str]] = set()
+        self.bar = Bar(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self.task = self.bar.add_task("loading", total=None)
+
+    def __enter__(self) -> Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def total(self, pictures: int) -> None:
+        self.bar.update(self.task, total=pictures)
+
+    def scored(self, pair: Pair, score: Score | None) -> None:
+        self.bar.update(self.task, advance=1, description=f"{pair.method} {pair.protocol.name}")
+
+    def skipped(self, protocol: str, method: str, reason: str, pictures: int) -> None:
+        self.bar.update(self.task, advance=pictures)
+        if (method, reason) not in self.said:  # once, however many protocols it is true of
+            tell(f"skipped: {protocol} with {method}: {reason}")
+        self.said.add((method, reason))
+
+    def failed(self, protocol: str, method: str, reason: str, pictures: int) -> None:
+        self.any_failed = True
+        self.bar.update(self.task, advance=pictures)
+        if reason:
+            tell(f"error: {protocol} with {method}: {reason}")
+
+    def finished(self, pair: Pair, result: Result) -> None:
+        means = ", ".join(f"{key} {result.mean(key):.3f}" for key in result.keys)
+        count = f"{len(result.scores)} of {pair.located.dataset.count}"
+        put(f"{pair.protocol.name}  {pair.method}  {means}  ({count}, {result.seconds_per_megapixel:.2f} s/MP)")
+
+
+@app.command(name="list", epilog="Example: restorekit bench list --group sr --data ~/datasets")
+def list_command(
+    context: typer.Context,
+    group: Groups = None,
+    data: Data = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per protocol and method.")] = False,
+) -> None:
+    """What can be run now, and what is missing: protocols with their sets, and methods."""
+    from restorekit.bench.datasets import data_roots, load_datasets, locate
+    from restorekit.bench.methods import missing
+    from restorekit.bench.protocols import load_protocols
+    from restorekit.plugin.catalog import build_catalog
+
+    protocols, datasets, roots = load_protocols(), load_datasets(), data_roots(data)
+    catalog = build_catalog(plugins_of(context))
+    places = {name: locate(dataset, roots) for name, dataset in datasets.items()}
+    lines = []
+    for protocol in protocols.select((), group or ()):
+        place = places[protocol.dataset]
+        groups = ", ".join(g.name for g in protocols.groups.values() if protocol.name in g.protocols)
+        state = "missing" if place is None else ("part" if place.partial else "whole")
+        lines.append((protocol.name, groups, place.title if place else protocol.dataset, state))
+    cards = []
+    for card in catalog.methods.values():
+        name = f"{card.name}:{card.takes}" if card.takes else card.name
+        owner = catalog.owners[f"method {card.name}"]
+        cards.append((name, card.summary, card.oracle, card.licence, owner, missing(card) or "ready"))
+    if as_json:
+        for line in lines:
+            put_json({"protocol": line[0], "groups": line[1], "dataset": line[2], "data": line[3]})
+        for entry in cards:
+            keys = ("method", "summary", "told", "licence", "plugin", "state")
+            put_json(dict(zip(keys, entry, strict=True)))
+        return
+    put_table(("protocol", "groups", "dataset", "data"), lines, "Protocols")
+    put_table(("method", "what", "told", "licence", "plugin", "state"), cards, "Methods")
+    absent = sorted({p.dataset for p in protocols.select((), group or ()) if places[p.dataset] is None})
+    if absent:
+        put(f"missing sets: {', '.join(absent)}; `restorekit bench download NAME` fetches or says where they are")
+
+
+@app.command(epilog="Example: restorekit bench report --group composites -o benchmarks/report")
+def report(
+    context: typer.Context,
+    group: Groups = None,
+    results: Results = RESULTS,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = REPORT,
+    figures: Annotated[bool, typer.Option(help="Draw plots; needs matplotlib.")] = True,
+    strips: Annotated[
+        int, typer.Option(min=0, help="Picture strips per protocol of the groups; mind the sets' terms.")
+    ] = 0,
+    method: Methods = None,
+    data: Data = None,
+) -> None:
+    """Tables, plots and picture strips of recorded results, as Markdown and HTML."""
+    from restorekit.bench.protocols import load_protocols
+    from restorekit.bench.records import read_results
+    from restorekit.bench.report import build, write_report
+
+    protocols, found = load_protocols(), read_results(results)
+    pictures = {}
+    if figures:
+        from restorekit.bench.figures import draw_figures
+
+        pictures = draw_figures(protocols, found, output)
+    if strips:
+        ran = {r.protocol for r in found}
+        for name in group or [g.name for g in protocols.groups.values() if ran & set(g.protocols)]:
+            drawn = draw_strips(context, name, method or OWN[1:3], strips, data, output)
+            pictures[name] = [*pictures.get(name, []), *drawn]
+    for path in write_report(build(protocols, found, group or (), pictures), output):
+        put(str(path))
+
+
+def draw_strips(
+    context: typer.Context, group: str, methods: Sequence[str], count: int, data: Path | None, output: Path
+) -> list[Picture]:
+    """The first pictures of every protocol of a group whose set is here."""
+    from restorekit.bench.datasets import data_roots, load_datasets, locate
+    from restorekit.bench.protocols import load_protocols
+    from restorekit.bench.strips import draw_strip
+    from restorekit.plugin.catalog import build_catalog
+
+    catalog, datasets, roots = build_catalog(plugins_of(context)), load_datasets(), data_roots(data)
+    drawn = []
+    for protocol in load_protocols().select((), (group,)):
+        located = locate(datasets[protocol.dataset], roots)
+        if located is None or protocol.identify:
+            continue
+        for index in range(min(count, len(located.sources))):
+            drawn.append(draw_strip(protocol, located, index, methods, catalog, roots, output))
+    return drawn
+
+
+@app.command(epilog="Example: restorekit bench compare results-old results-new --over 0.05")
+def compare(
+    before: Annotated[Path, typer.Argument(metavar="A", help="A folder of results, or one result file.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="The other.")],
+    over: Annotated[float, typer.Option(help="List pictures that changed by more than this.")] = 0.1,
+    top: Annotated[int, typer.Option(min=0, help="At most so many pictures per comparison.")] = 10,
+) -> None:
+    """Which pictures changed between two runs, and by how much (B less A)."""
+    from restorekit.bench.compare import compare as compare_results
+    from restorekit.bench.records import read_results
+
+    for found in compare_results(read_results(before), read_results(after)):
+        names = found.before if found.before == found.after else f"{found.before} -> {found.after}"
+        changed = found.beyond(over)
+        put(
+            f"{found.protocol}  {names}  {found.key}  mean {found.mean:+.4f}, "
+            f"{len(changed)} of {len(found.changes)} pictures by more than {over:g}"
+        )
+        for change in changed[:top]:
+            put(f"    {change.image}  {change.before:.4f} -> {change.after:.4f}  {change.difference:+.4f}")
+
+
+@app.command(epilog="Example: restorekit bench download Set14")
+def download(
+    name: Annotated[str, typer.Argument(help="A dataset, or a metric of pyiqa whose weights are missing.")],
+    data: Annotated[Path | None, typer.Option("--data", help="Where to put it; else the user's cache.")] = None,
+) -> None:
+    """Fetch a dataset that has a direct public address, or say where to get it; or a metric's weights."""
+    from restorekit.bench.datasets import cache_folder, load_datasets
+    from restorekit.bench.download import download as fetch
+
+    datasets = load_datasets()
+    if name in datasets:
+        put(str(fetch(datasets[name], data or cache_folder())))
+        return
+    from restorekit.bench.metrics import download_metric
+
+    download_metric(name)
+    put(f"metric {name} is ready")

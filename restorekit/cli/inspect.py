@@ -1,0 +1,74 @@
+"""`restorekit inspect`: what is wrong with a picture, without touching it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restorekit.cli.restore import SHOWN, describe_severity, rounded
+from restorekit.cli.terminal import Meter, Report, plugins_of, put_table, run_jobs, warn
+from restorekit.jobs import Job, expand
+from restorekit.plugin.catalog import Catalog, build_catalog
+
+if TYPE_CHECKING:
+    from restorekit.restorer import Restorer
+
+EPILOG = """Examples:
+
+restorekit inspect photo.jpg
+
+restorekit inspect holiday/ --json"""
+
+
+def inspect(
+    context: typer.Context,
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, folders, patterns.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
+) -> None:
+    """Tell what a picture suffers from: the weight of each basis, and the severity of what it would remove.
+
+    A severity is an estimate, given where the weight is not near 0; with --json all of them are given.
+    """
+    catalog = build_catalog(plugins_of(context))
+    jobs = expand(inputs)
+    with Meter(len(jobs)) as meter:
+        ready = any(not job.problem for job in jobs)
+        restorer = load(catalog) if ready else None
+        with meter.paused():
+            warn(restorer.failures if restorer else catalog.failures)
+
+        def work(job: Job) -> Report:
+            assert restorer is not None  # a job without a problem had it loaded
+            return inspect_one(restorer, job)
+
+        run_jobs(jobs, work, meter, as_json=as_json)
+
+
+def load(catalog: Catalog) -> Restorer:
+    from restorekit.restorer import Restorer
+
+    return Restorer.from_pretrained(device="cpu", catalog=catalog)  # the encoder is small
+
+
+def inspect_one(restorer: Restorer, job: Job) -> Report:
+    from restorekit.image import read_image
+
+    picture = read_image(job.source)
+    found = restorer.inspect(picture.rgb)
+    weights, severities = dict(sorted(found.weights.values.items())), dict(sorted(found.severities.items()))
+    rows = []
+    for name, weight in weights.items():
+        known = weight >= SHOWN and name in severities
+        severity = describe_severity(name, severities[name], restorer.catalog) if known else ""
+        rows.append((name, f"{weight:.2f}", severity))
+    height, width = picture.rgb.shape[-2:]
+    record = {
+        "input": str(job.source),
+        "weights": rounded(weights),
+        "severities": rounded(severities),
+        "size": [width, height],
+        "notes": list(picture.notes),
+    }
+    title = str(job.source)
+    return Report(lambda: put_table(("basis", "weight", "severity"), rows, title=title), record, picture.notes)

@@ -1,0 +1,267 @@
+"""`restorekit train`: backbone with its bases, encoder, one later basis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restorekit.errors import TrainingError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from restorekit.training.base import Training
+    from restorekit.training.loop import Budget, Progress
+    from restorekit.training.photos import Photos
+
+app = typer.Typer(
+    help="Train weights from a folder of clean photographs. Every training can be interrupted and resumed.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+PhotosArgument = Annotated[list[Path], typer.Argument(help="Folders of clean photographs, searched recursively.")]
+Run = Annotated[Path, typer.Option("--run", help="Folder for checkpoints and logs; resumed if it has one.")]
+Minutes = Annotated[float | None, typer.Option(help="Training time in all, earlier slices included.")]
+Iterations = Annotated[int | None, typer.Option(help="Iterations in all, instead of --minutes.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads; by default all.")]
+Seed = Annotated[int, typer.Option(help="Seed of weights, patches and degradations.")]
+Limit = Annotated[int | None, typer.Option(help="Read at most so many photographs.")]
+CheckpointMinutes = Annotated[float, typer.Option(help="Minutes between checkpoints.")]
+Export = Annotated[
+    Path | None, typer.Option("--export", help="Folder for the finished weights, laid out as weights/ is.")
+]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", help="Weights to start from; by default the shipped ones.")
+]
+Rate = Annotated[float, typer.Option("--learning-rate", help="Full learning rate.")]
+Decay = Annotated[float, typer.Option(help="Share of the budget over which the learning rate falls to zero.")]
+
+
+@app.command(
+    epilog="Example: restorekit train backbone photos/ --run runs/backbone --minutes 600 --export weights"
+)
+def backbone(
+    photos: PhotosArgument,
+    run: Run = Path("runs/backbone"),
+    minutes: Minutes = None,
+    iterations: Iterations = None,
+    export: Export = None,
+    from_weights: Annotated[
+        Path | None, typer.Option(help="Go on from saved weights alone, without a checkpoint.")
+    ] = None,
+    names: Annotated[str, typer.Option(help="Bases to train together.")] = "noise,blur,lowres,rain,jpeg",
+    rank: Annotated[list[str] | None, typer.Option(help="Rank of a basis, as rain=12; 8 otherwise.")] = None,
+    share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
+    channels: Annotated[str, typer.Option(help="Channels per level.")] = "48,96,192",
+    blocks: Annotated[str, typer.Option(help="Residual blocks per level.")] = "2,2,4",
+    optimiser: Annotated[str, typer.Option(help="muon or adamw.")] = "muon",
+    learning_rate: Rate = 1e-3,
+    lora_learning_rate: Annotated[float, typer.Option(help="Full learning rate of the bases.")] = 1e-3,
+    warm_up: Annotated[float, typer.Option(help="Share of the budget for the blind warm-up.")] = 0.5,
+    decay: Decay = 0.25,
+    patch: Annotated[int, typer.Option(help="Side of a patch in px.")] = 64,
+    groups: Annotated[int, typer.Option(help="Weight vectors per step.")] = 4,
+    group_size: Annotated[int, typer.Option(help="Patches per weight vector.")] = 4,
+    squared: Annotated[float, typer.Option(help="Weight of the squared error beside the absolute one.")] = 0.0,
+    threads: Threads = None,
+    seed: Seed = 0,
+    limit: Limit = None,
+    checkpoint_minutes: CheckpointMinutes = 10,
+) -> None:
+    """Train backbone and bases together: a blind warm-up, then selectively."""
+    budget = make_budget(minutes, iterations, threads)
+    from restorekit.plugin.catalog import build_catalog, load_plugins
+    from restorekit.training.backbone import Recipe
+    from restorekit.training.start import per_name, start_backbone
+
+    chosen = tuple(names.split(","))
+    recipe = Recipe(
+        names=chosen,
+        ranks=tuple(int(r) for r in per_name(chosen, 8, pairs(rank or [], "--rank"))),
+        shares=per_name(chosen, 1.0, pairs(share or [], "--share")),
+        channels=numbers(channels, "--channels"),
+        blocks=numbers(blocks, "--blocks"),
+        optimiser=optimiser,
+        learning_rate=learning_rate,
+        lora_learning_rate=lora_learning_rate,
+        patch=patch,
+        groups=groups,
+        group_size=group_size,
+        squared=squared,
+        warm_up=warm_up,
+        decay=decay,
+        seed=seed,
+    )
+    loaded = load_photos(photos, limit, patch)
+    training = start_backbone(recipe, build_catalog(load_plugins()), loaded, run, from_weights)
+    go(training, budget, run, export, checkpoint_minutes)
+
+
+@app.command(epilog="Example: restorekit train encoder photos/ --weights weights --minutes 40 --export weights")
+def encoder(
+    photos: PhotosArgument,
+    run: Run = Path("runs/encoder"),
+    weights: Weights = None,
+    minutes: Minutes = None,
+    iterations: Iterations = None,
+    export: Export = None,
+    names: Annotated[str, typer.Option(help="Bases whose keys are trained.")] = "noise,blur,lowres,rain,jpeg",
+    share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
+    learning_rate: Rate = 1e-3,
+    restoration_share: Annotated[float, typer.Option(help="Share of the budget that also restores.")] = 0.35,
+    decay: Decay = 0.3,
+    threads: Threads = None,
+    seed: Seed = 1,
+    limit: Limit = None,
+    checkpoint_minutes: CheckpointMinutes = 10,
+) -> None:
+    """Train the encoder with the keys and gauges of the first-party bases."""
+    budget = make_budget(minutes, iterations, threads)
+    from restorekit.plugin.catalog import build_catalog, load_plugins
+    from restorekit.training.encoder import EncoderRecipe
+    from restorekit.training.start import per_name, start_encoder
+
+    chosen = tuple(names.split(","))
+    recipe = EncoderRecipe(
+        names=chosen,
+        shares=per_name(chosen, 1.0, pairs(share or [], "--share")),
+        learning_rate=learning_rate,
+        restoration_share=restoration_share,
+        decay=decay,
+        seed=seed,
+    )
+    loaded = load_photos(photos, limit, recipe.picture)
+    catalog = build_catalog(load_plugins())
+    training = start_encoder(recipe, catalog, loaded, run, weights or shipped())
+    go(training, budget, run, export, checkpoint_minutes)
+
+
+@app.command(epilog="Example: restorekit train basis haze photos/ --minutes 30 --export my_plugin/weights/haze")
+def basis(
+    name: Annotated[str, typer.Argument(help="A degradation that some plugin registers.")],
+    photos: PhotosArgument,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Folder for checkpoints and logs; runs/NAME by default.")
+    ] = None,
+    weights: Weights = None,
+    minutes: Minutes = None,
+    iterations: Iterations = None,
+    export: Export = None,
+    rank: Annotated[int, typer.Option(help="Rank of the basis.")] = 8,
+    patch: Annotated[int, typer.Option(help="Side of a patch in px; haze and darkness want 128.")] = 96,
+    learning_rate: Rate = 1e-3,
+    decay: Decay = 0.3,
+    threads: Threads = None,
+    seed: Seed = 2,
+    limit: Limit = None,
+    checkpoint_minutes: CheckpointMinutes = 10,
+) -> None:
+    """Train one more basis; backbone, encoder and the other bases stay as they are."""
+    budget = make_budget(minutes, iterations, threads)
+    from restorekit.plugin.catalog import build_catalog, load_plugins
+    from restorekit.training.basis import BasisRecipe
+    from restorekit.training.start import start_basis
+
+    recipe = BasisRecipe(
+        names=(name,), rank=rank, patch=patch, learning_rate=learning_rate, decay=decay, seed=seed
+    )
+    catalog = build_catalog(load_plugins())
+    catalog.degradation(name)
+    loaded = load_photos(photos, limit, recipe.picture)
+    folder = run or Path("runs") / name
+    training = start_basis(name, recipe, catalog, loaded, folder, weights or shipped())
+    go(training, budget, folder, export, checkpoint_minutes)
+
+
+def shipped() -> Path:
+    from restorekit.weights import shipped_weights
+
+    return shipped_weights("backbone").parent
+
+
+def make_budget(minutes: float | None, iterations: int | None, threads: int | None) -> Budget:
+    """The budget; also sets the number of threads, before anything runs."""
+    import torch
+
+    from restorekit.training.loop import Budget
+
+    budget = Budget(minutes, iterations)
+    # The momentum of a channel that fell silent decays into denormal numbers, which take half of a step's time.
+    # Threads inherit the setting when they are made: so before anything is computed.
+    torch.set_flush_denormal(True)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return budget
+
+
+def numbers(text: str, option: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(n) for n in text.split(","))
+    except ValueError:
+        raise TrainingError(f"{option} wants whole numbers with commas between, got {text!r}") from None
+
+
+def pairs(texts: Iterable[str], option: str) -> dict[str, float]:
+    values = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            values[name] = float(value)
+        except ValueError:
+            raise TrainingError(f"{option} wants NAME=NUMBER, got {text!r}") from None
+    return values
+
+
+def stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def load_photos(folders: list[Path], limit: int | None, smallest: int) -> Photos:
+    from rich.progress import Progress as Bar
+
+    from restorekit.training.photos import Photos
+
+    with Bar(console=stderr(), transient=True) as bar:
+        task = bar.add_task("reading photographs", total=None)
+        return Photos.load(
+            folders, smallest, limit, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def go(training: Training, budget: Budget, run: Path, export: Path | None, checkpoint_minutes: float) -> None:
+    """Run to the end of the budget under a progress bar, then export."""
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    from restorekit.training.loop import format_minutes
+
+    console = stderr()
+    if training.counters.iteration:
+        console.print(f"resuming {run} at iteration {training.counters.iteration}")
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task("training", total=1.0, text="")
+
+        def report(progress: Progress) -> None:
+            counters = progress.counters
+            share = 100 * counters.data_seconds / max(counters.seconds, 1e-9)
+            text = (
+                f"iteration {counters.iteration}  loss {progress.loss:.4f}  "
+                f"{counters.seconds / counters.iteration:.2f} s/it  data {share:.0f} %  "
+                f"left {format_minutes(progress.seconds_left)}"
+            )
+            bar.update(task, completed=progress.share_done, description=counters.stage, text=text)
+
+        training.run(budget, run, report=report, checkpoint_minutes=checkpoint_minutes)
+    for name, value in training.validate().items():
+        console.print(f"{name:24} {value:.3f}")
+    console.print(f"checkpoint and log in {run}")
+    if export is not None:
+        training.export(export)
+        console.print(f"weights in {export}")

@@ -1,0 +1,171 @@
+"""What is to be done with which file: from the names that a person gives to pairs (input, output).
+
+A name is a file, a folder or a pattern. Whatever can be known to fail is known before a pixel is read, so that
+a command may say so before it imports anything heavy; the other jobs go on. Only what makes the whole request
+meaningless is raised: two inputs for one output, or an input that would be written over.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from restorekit.errors import ImageError
+from restorekit.files import FORMATS, check_output, list_images
+
+MARK = ".restored"
+SEPARATORS = tuple(s for s in (os.sep, os.altsep) if s)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture's way. output: None where nothing is written. problem: why it cannot be done, if so."""
+
+    source: Path
+    output: Path | None = None
+    problem: str = ""
+
+
+def expand(arguments: Sequence[str], *, restored: bool = True) -> tuple[Job, ...]:
+    """The pictures that files, folders and patterns name, each once, in the order given.
+
+    restored: take what restorekit wrote (NAME.restored.EXT) from folders and patterns too; a file that is
+    named is always taken.
+    """
+    jobs: dict[str, Job] = {}
+    for argument in arguments:
+        for job in _expand_one(argument, restored):
+            jobs.setdefault(os.path.abspath(job.source), job)
+    return tuple(jobs.values())
+
+
+def plan(arguments: Sequence[str], out: str | None = None, *, overwrite: bool = False) -> tuple[Job, ...]:
+    """Jobs with outputs. out: a file for one input, else a folder; None is NAME.restored.EXT beside the input.
+
+    A folder is meant where out ends in a slash or is one, and where the arguments may name several pictures.
+    """
+    jobs = expand(arguments, restored=False)
+    folder = None if out is None else _folder(out, len(jobs), names_several(arguments))
+    planned = [job if job.problem else replace(job, output=_output(job.source, out, folder)) for job in jobs]
+    _refuse_clashes(planned)
+    return tuple(_checked(job, overwrite) for job in planned)
+
+
+def names_several(arguments: Sequence[str]) -> bool:
+    """Whether arguments may name more than one picture, however many they name today."""
+    return len(arguments) > 1 or any(
+        not os.path.isfile(a) and (os.path.isdir(a) or _is_pattern(a)) for a in arguments
+    )
+
+
+def make_folder(path: Path) -> None:
+    """Create the folder that path is to be written into, with its parents."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(f"cannot create {path.parent}: {error.strerror}; choose another -o") from error
+
+
+def _expand_one(argument: str, restored: bool) -> list[Job]:
+    path = Path(argument)
+    if not argument:  # an unset shell variable, not the folder we are in
+        return [Job(path, problem="an input has no name; name a file, a folder or a pattern")]
+    try:
+        if path.is_dir():
+            found = list_images(path)
+        elif not os.path.lexists(path) and _is_pattern(argument):
+            matches = sorted(Path(m) for m in glob.glob(argument, recursive=True))
+            found = [m for m in matches if m.suffix.lower() in FORMATS and m.is_file()]
+            if not found:
+                raise ImageError(f"no image matches {argument}; check the pattern and the working folder")
+        elif not path.exists():
+            raise ImageError(f"{path} does not exist; check the spelling and the working folder")
+        else:
+            return [Job(path)]
+    except ImageError as error:
+        return [Job(path, problem=str(error))]
+    except OSError as error:  # a name too long, a loop of links
+        return [Job(path, problem=f"cannot read {path}: {error.strerror}; check the name")]
+    kept = [p for p in found if restored or not p.stem.endswith(MARK)]
+    if not kept:
+        return [Job(path, problem=f"{argument} names nothing but restored images; name one to restore it again")]
+    return [Job(p) for p in kept]
+
+
+def _is_pattern(argument: str) -> bool:
+    return glob.has_magic(argument)
+
+
+def _folder(out: str, count: int, several: bool) -> Path | None:
+    """The folder that out means, or None where it means a file."""
+    path = Path(out)
+    if out.endswith(SEPARATORS) or path.is_dir():
+        return path
+    if not several:
+        return None
+    if path.exists() or path.suffix.lower() in FORMATS:
+        raise ImageError(f"-o {out} is one file, but there may be several images ({count}); name a folder")
+    return path
+
+
+def _output(source: Path, out: str | None, folder: Path | None) -> Path:
+    extension = source.suffix if source.suffix.lower() in FORMATS else ".png"  # PIL reads more than we write
+    if folder is not None:
+        return folder / f"{source.stem}{extension}"
+    if out is not None:
+        return Path(out)
+    return source.with_name(f"{source.stem}{MARK}{extension}")
+
+
+def _refuse_clashes(jobs: Sequence[Job]) -> None:
+    sources = {os.path.realpath(job.source): job.source for job in jobs if not job.problem}
+    writers: dict[str, Path] = {}
+    for job in jobs:
+        if job.output is None:
+            continue
+        place = os.path.realpath(job.output)
+        if place == os.path.realpath(job.source):
+            raise ImageError(f"{job.source} would be written over itself; choose another -o")
+        if place in sources:
+            raise ImageError(
+                f"{job.source} would be written over {sources[place]}, an input too; choose another -o"
+            )
+        if place in writers:
+            raise ImageError(
+                f"{writers[place]} and {job.source} would both become {job.output}; "
+                "give them one after the other, each with its own -o"
+            )
+        writers[place] = job.source
+
+
+def _checked(job: Job, overwrite: bool) -> Job:
+    """The job, with the problem that writing its output would end with."""
+    if job.output is None:
+        return job
+    try:
+        _check(job.output, overwrite)
+    except ImageError as error:
+        return replace(job, problem=str(error))
+    except OSError as error:
+        return replace(job, problem=f"cannot write {job.output}: {error.strerror}; choose another -o")
+    return job
+
+
+def _check(output: Path, overwrite: bool) -> None:
+    if not output.suffix:
+        raise ImageError(
+            f"cannot write {output}: a name without extension; add one such as .png, or a slash for a folder"
+        )
+    folder = output.parent
+    if output.suffix.lower() not in FORMATS or folder.is_dir():
+        check_output(output, overwrite=overwrite)
+        return
+    folder = folder.absolute()
+    ancestor = next(p for p in (folder, *folder.parents) if p.exists())  # in which folders will be created
+    if not ancestor.is_dir():
+        raise ImageError(f"cannot create {folder}: {ancestor} is no folder; choose another -o")
+    if not os.access(ancestor, os.W_OK | os.X_OK):
+        raise ImageError(f"cannot create {folder}: the folder {ancestor} is read-only; choose another -o")

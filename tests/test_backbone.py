@@ -1,0 +1,76 @@
+"""Laws of the embedded backbone."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, FlowUnetConfig, layers_for_lora
+from restorekit.context import CONTEXT, describe
+
+SHAPES = [FlowUnetConfig((8, 16), (1, 1), 16), FlowUnetConfig((8, 12, 16), (1, 2, 1), 16)]
+
+
+def with_random_head(shape):
+    torch.manual_seed(0)
+    network = FlowUnet(shape)
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    return network.double().eval()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_without_a_basis_the_prediction_is_the_degraded_image_bit_for_bit(shape):
+    degraded = torch.rand(2, 3, 16, 24)
+    x_t = torch.rand(2, 3, 16, 24)
+    predicted = FlowUnet(shape)(x_t, torch.tensor([0.2, 1.0]), degraded, torch.rand(2, CONTEXT))
+    assert torch.equal(predicted, degraded)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nothing_beyond_the_halo_reaches_a_pixel(shape):
+    network = with_random_head(shape)
+    size = 4 * network.halo
+    image = torch.rand(1, 3, size, size, dtype=torch.float64, requires_grad=True)
+    context = torch.zeros(1, CONTEXT, dtype=torch.float64)
+    network(image, torch.ones(1, dtype=torch.float64), image, context)[0, :, size // 2, size // 2].sum().backward()
+    touched = image.grad.abs().sum((0, 1)).nonzero()
+    reach = (touched - size // 2).abs().max()
+    assert network.halo - 3 * network.multiple <= int(reach) <= network.halo
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_time_changes_the_prediction_and_context_only_through_a_basis(shape):
+    network = with_random_head(shape)
+    image = torch.rand(1, 3, 16, 16, dtype=torch.float64)
+    none, some = (f(1, CONTEXT, dtype=torch.float64) for f in (torch.zeros, torch.rand))
+    one, half = torch.ones(1, dtype=torch.float64), torch.full((1,), 0.5, dtype=torch.float64)
+    assert not torch.equal(network(image, one, image, none), network(image, half, image, none))
+    assert torch.equal(network(image, one, image, none), network(image, one, image, some))
+    torch.nn.init.normal_(network.inlet.weight)
+    assert not torch.equal(network(image, one, image, none), network(image, one, image, some))
+
+
+def test_a_basis_may_change_every_convolution_and_linear_layer_but_leaves_the_inlet_unless_asked():
+    network = FlowUnet(SHAPES[0])
+    assert set(layers_for_lora(network, ())) - set(layers_for_lora(network)) == {INLET}
+    assert HEAD in layers_for_lora(network)
+
+
+def test_the_context_is_the_same_for_a_picture_and_its_enlargement():
+    image = torch.rand(1, 3, 8, 8).repeat_interleave(32, 2).repeat_interleave(32, 3)
+    twice = image.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert describe(image).shape == (1, CONTEXT)
+    assert torch.allclose(describe(image), describe(twice), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (3, 7)])
+def test_every_size_has_a_context(size):
+    assert torch.isfinite(describe(torch.rand(1, 3, *size))).all()
+
+
+def test_the_shipped_shape_keeps_its_budget():
+    network = FlowUnet(FlowUnetConfig((64, 128, 192), (1, 2, 4)))
+    image = torch.rand(1, 3, 64, 64)
+    with FlopCounterMode(display=False) as counter:
+        network(image, torch.ones(1), image, torch.zeros(1, CONTEXT))
+    assert counter.get_total_flops() / 64**2 < 350e3
+    assert sum(p.numel() for p in network.parameters()) < 6e6
