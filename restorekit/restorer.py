@@ -23,13 +23,12 @@ from restorekit.image import check_batch, from_pil, to_pil
 from restorekit.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
 from restorekit.tiling import apply_tiled
-from restorekit.weights import recorded_sums, shipped_weights
+from restorekit.weights import shipped_weights
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 AUTO_TILE = 1024  # px; about 0.6 GB of activations of the embedded backbone
-TENSORS = "diffusion_pytorch_model.safetensors"
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -85,8 +84,8 @@ class Restorer:
     ) -> Restorer:
         """Load the backbone, every basis that was made for it, and the encoder.
 
-        device: auto, cpu, cuda, cuda:N or mps. precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU and
-        on processors that multiply it in hardware. Bases that cannot be used are listed in `failures`.
+        device: auto, cpu, cuda, cuda:N or mps. precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU
+        and fp32 on a CPU. Bases that cannot be used are listed in `failures`.
         """
         catalog = catalog or build_catalog(load_plugins())
         card = catalog.backbone(backbone)
@@ -94,9 +93,9 @@ class Restorer:
         dtype = choose_precision(precision, place)
         module, _, name = card.architecture.partition(":")
         network = getattr(import_module(module), name).from_folder(card.folder)
-        refused = mismatched_bases(catalog, card, recorded_sums(card.folder).get(TENSORS, ""))
-        outside = {f.plugin for f in refused}
-        usable = {n: b for n, b in catalog.bases.items() if catalog.owners[f"basis {n}"] not in outside}
+        refused = mismatched_bases(catalog, card)
+        outside = {f.basis for f in refused}
+        usable = {n: b for n, b in catalog.bases.items() if n not in outside}
         if not usable:
             raise PluginError(
                 f"no basis fits backbone {backbone}; `restorekit plugins` tells what was left out and why"
@@ -214,14 +213,14 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise DeviceError(f"no device {name!r}; use auto, cpu, cuda or mps") from None
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(device.type, False):
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= there.get(device.type, 0):
         raise DeviceError(f"device {name!r} is not available here; use --device auto or cpu")
     return device
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The precision of that name; "auto" is bf16 where the device multiplies it in hardware."""
+    """The precision of that name; "auto" is bf16 on a GPU that multiplies it, fp32 on a CPU."""
     if name == "auto":
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SUMS = "sha256sums"
+BACKBONE_TENSORS = "diffusion_pytorch_model.safetensors"  # diffusers' name
 WEIGHTS = "RESTOREKIT_WEIGHTS"
 
 

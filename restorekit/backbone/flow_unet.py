@@ -25,9 +25,9 @@ from torch import Tensor, nn
 
 from restorekit.context import CONTEXT, describe
 from restorekit.errors import WeightsError
-from restorekit.weights import load_json, load_tensors, save_json, save_tensors, write_sums
+from restorekit.weights import BACKBONE_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
 
-CONFIG, TENSORS = "config.json", "diffusion_pytorch_model.safetensors"
+CONFIG, TENSORS = "config.json", BACKBONE_TENSORS
 UNSHUFFLE = 2
 TIME_FEATURES = 32
 SLOPE = 0.1  # of the activation below zero

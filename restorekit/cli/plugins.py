@@ -11,7 +11,6 @@ from restorekit.cli.degrade import range_of
 from restorekit.cli.terminal import plugins_of, put, put_json, put_table
 from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import Catalog, Failure, PluginInfo, build_catalog, mismatched_bases
-from restorekit.weights import recorded_sums
 
 EPILOG = """Examples:
 
@@ -21,7 +20,6 @@ restorekit plugins --json
 
 RESTOREKIT_BLOCK_PLUGINS=derain restorekit plugins"""
 BACKBONE = "flow-unet"
-TENSORS = "diffusion_pytorch_model.safetensors"  # the name that diffusers gives them
 
 
 def plugins(
@@ -79,7 +77,7 @@ def refused_bases(catalog: Catalog) -> tuple[Failure, ...]:
         return ()
     card = catalog.backbones[BACKBONE]
     try:
-        return mismatched_bases(catalog, card, recorded_sums(card.folder).get(TENSORS, ""))
+        return mismatched_bases(catalog, card)
     except RestorekitError as error:
         return (Failure(catalog.owners[f"backbone {BACKBONE}"], str(error)),)
 

@@ -144,7 +144,7 @@ def restore_one(
         if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch's own errors are RuntimeErrors
             raise
         raise ImageError(
-            f"{job.source}: not enough memory for {width}x{height}; try --tile 256 or --device cpu"
+            f"{job.source}: not enough memory for {width}x{height}; try --tile 512 or --device cpu"
         ) from error
     make_folder(job.output)
     write_image(job.output, result.image, source=picture, overwrite=overwrite)

@@ -42,6 +42,7 @@ class Failure:
 
     plugin: str
     reason: str
+    basis: str = ""  # if it is one basis that was left out
 
     def __str__(self) -> str:
         return f"{self.plugin}: {self.reason}. Set {BLOCK}={self.plugin} to go on without it."
@@ -186,14 +187,14 @@ def register_commands(plugins: Plugins, app: typer.Typer) -> tuple[Failure, ...]
     return tuple(failures)
 
 
-def mismatched_bases(catalog: Catalog, backbone: BackboneCard, sha256: str) -> tuple[Failure, ...]:
+def mismatched_bases(catalog: Catalog, backbone: BackboneCard) -> tuple[Failure, ...]:
     """Bases that were made for other backbone weights than these."""
-    failures = []
+    failures, sha256 = [], backbone.sha256
     for name, basis in catalog.bases.items():
         try:
             made_for = basis.backbone_sha256
         except RestorekitError as error:
-            failures.append(Failure(catalog.owners[f"basis {name}"], f"basis {name!r}: {error}"))
+            failures.append(Failure(catalog.owners[f"basis {name}"], f"basis {name!r}: {error}", name))
             continue
         if made_for != sha256:
             failures.append(
@@ -201,6 +202,7 @@ def mismatched_bases(catalog: Catalog, backbone: BackboneCard, sha256: str) -> t
                     catalog.owners[f"basis {name}"],
                     f"its basis {name!r} is refused: made for a backbone {made_for[:12]}, "
                     f"{backbone.name} is {sha256[:12]}",
+                    name,
                 )
             )
     return tuple(failures)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from restorekit.weights import BACKBONE_TENSORS, recorded_sums
+
 if TYPE_CHECKING:
     import typer
 
@@ -33,6 +35,11 @@ class BackboneCard:
     architecture: str
     folder: Path
     summary: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Recorded digest of the tensors: what a basis names as its backbone. WeightsError without a record."""
+        return recorded_sums(self.folder).get(BACKBONE_TENSORS, "")
 
 
 @dataclass(frozen=True)

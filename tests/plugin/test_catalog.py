@@ -11,6 +11,7 @@ from restorekit.errors import PluginError
 from restorekit.plugin import BackboneCard, hookimpl
 from restorekit.plugin.catalog import build_catalog, load_plugins, mismatched_bases
 from restorekit.plugin.hookspecs import Hooks
+from restorekit.weights import BACKBONE_TENSORS
 
 README = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
 
@@ -113,17 +114,20 @@ def test_a_basis_without_its_degradation_is_refused(tmp_path):
     assert "degradation 'fog'" in catalog.failures[0].reason
 
 
-def test_a_basis_for_another_backbone_is_refused_with_the_reason(weights_folder):
+def test_a_basis_for_another_backbone_is_refused_with_the_reason(weights_folder, tmp_path):
     both = plugin(
         register_degradations=lambda: [noise_like("noise")],
         register_bases=lambda: [Basis("noise", "noise", weights_folder / "noise")],
     )
     catalog = build_catalog(load_plugins([Entry("both", both)]))
-    card = BackboneCard("other", "x:Y", weights_folder / "backbone")
-    (failure,) = mismatched_bases(catalog, card, "f" * 64)
+    assert mismatched_bases(catalog, BackboneCard("same", "x:Y", weights_folder / "backbone")) == ()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "sha256sums").write_text(f"{'f' * 64}  {BACKBONE_TENSORS}\n")
+    (failure,) = mismatched_bases(catalog, BackboneCard("other", "x:Y", other))
+    assert failure.basis == "noise"
     assert "ffffff" in failure.reason
     assert catalog.bases["noise"].backbone_sha256[:12] in failure.reason
-    assert mismatched_bases(catalog, card, catalog.bases["noise"].backbone_sha256) == ()
 
 
 def test_an_unknown_name_is_refused_with_the_names_there_are():
@@ -140,4 +144,3 @@ def test_every_hook_appears_in_the_plugin_guide():
     assert len(hooks) >= 4
     for name in hooks:
         assert name in text, f"plugins/README.md does not mention {name}"
-
