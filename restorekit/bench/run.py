@@ -1,0 +1,289 @@
+"""Running protocols: every picture is degraded, restored, scored and written down before the next is read.
+
+Memory holds one method and one picture per process. A killed run goes on where it stopped. A pair of method and
+protocol that cannot run is passed over with its reason; the others go on.
+"""
+
+from __future__ import annotations
+
+import time
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from restorekit.bench.datasets import Dataset, Located, locate
+from restorekit.bench.errors import BenchError, Unsuited
+from restorekit.bench.methods import (
+    Identifying,
+    Restoring,
+    Traceable,
+    find_card,
+    make,
+    missing,
+    unsuited,
+    versions,
+)
+from restorekit.bench.protocol import Protocol
+from restorekit.bench.records import (
+    FORMAT,
+    Result,
+    Score,
+    append_line,
+    fingerprint,
+    git_commit,
+    known_scores,
+    machine,
+    result_path,
+    software,
+    start_lines,
+    write_result,
+)
+from restorekit.errors import RestorekitError
+
+if TYPE_CHECKING:
+    from restorekit.bench.metrics import Scorer
+    from restorekit.plugin.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user chose. metrics: "auto" or pyiqa's names. limit: pictures per protocol; 0 for all."""
+
+    results: Path
+    roots: tuple[Path, ...]
+    metrics: tuple[str, ...] = ("auto",)
+    limit: int = 0
+    jobs: int = 1
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One method on one protocol, with the set at hand."""
+
+    protocol: Protocol
+    method: str
+    located: Located
+
+    def indices(self, limit: int) -> range:
+        """Of the pictures to run, the first ones by name."""
+        return range(min(limit, len(self.located.sources)) if limit else len(self.located.sources))
+
+
+class Listener(typing.Protocol):
+    """Who is told how a run goes on."""
+
+    def total(self, pictures: int) -> None: ...
+
+    def scored(self, pair: Pair, score: Score | None) -> None:
+        """One picture more; None if it was known already."""
+
+    def skipped(self, protocol: str, method: str, reason: str, pictures: int) -> None:
+        """A pair that is not for each other, or lacks something; "*" for all."""
+
+    def failed(self, protocol: str, method: str, reason: str, pictures: int) -> None:
+        """A method, or a pair, that should have run."""
+
+    def finished(self, pair: Pair, result: Result) -> None: ...
+
+
+def plan(
+    protocols: Sequence[Protocol],
+    methods: Sequence[str],
+    catalog: Catalog,
+    datasets: Mapping[str, Dataset],
+    options: Options,
+    listener: Listener,
+) -> list[Pair]:
+    """All pairs that can run, method by method. The others are told to the listener."""
+    pairs = []
+    places = {p.dataset: locate(find(datasets, p.dataset), options.roots) for p in protocols}
+    for protocol in protocols:
+        if places[protocol.dataset] is None:
+            listener.skipped(protocol.name, "*", f"dataset {protocol.dataset} is not here", 0)
+    for spec in methods:
+        card = find_card(spec, catalog)
+        absent = missing(card)
+        if absent:
+            listener.skipped("*", spec, absent, 0)
+            continue
+        for protocol in protocols:
+            located = places[protocol.dataset]
+            if located is None:
+                continue
+            reason = unsuited(card, protocol)
+            if reason:
+                listener.skipped(protocol.name, spec, reason, 0)
+            else:
+                pairs.append(Pair(protocol, spec, located))
+    return pairs
+
+
+def find(datasets: Mapping[str, Dataset], name: str) -> Dataset:
+    if name not in datasets:
+        raise BenchError(f"no dataset {name!r} in datasets.toml; there are {', '.join(sorted(datasets))}")
+    return datasets[name]
+
+
+def run(pairs: Sequence[Pair], catalog: Catalog, options: Options, listener: Listener) -> None:
+    """Run the pairs, which come method by method."""
+    from restorekit.bench.metrics import Shelf, import_pyiqa
+
+    if not all(p.protocol.identify for p in pairs):
+        import_pyiqa()  # without it nothing can be scored: better said now, and once
+    listener.total(sum(len(p.indices(options.limit)) for p in pairs))
+    shelf = Shelf()
+    common = {"software": software(), "commit": git_commit(), "machine": machine()}
+    digests: dict[str, str] = {}
+    method: Restoring | None = None
+    current = ""
+    for pair in pairs:
+        if pair.method != current:
+            method, current = None, pair.method  # the last one's memory goes first
+            try:
+                method = make(pair.method, catalog)
+                method.prepare()
+            except Exception as error:  # whatever a stranger's method may raise must not stop the others
+                method = None
+                listener.failed("*", pair.method, reason_of(error), 0)
+        if method is None:
+            listener.failed(pair.protocol.name, pair.method, "", len(pair.indices(options.limit)))
+            continue
+        if pair.protocol.dataset not in digests:
+            digests[pair.protocol.dataset] = pair.located.digest()
+        about = describe(pair, method, catalog, digests[pair.protocol.dataset]) | common
+        run_pair(pair, method, catalog, options, listener, shelf, about)
+
+
+def run_pair(
+    pair: Pair,
+    method: Restoring,
+    catalog: Catalog,
+    options: Options,
+    listener: Listener,
+    shelf: Any,
+    about: dict[str, Any],
+) -> None:
+    """One method on one protocol, from where it was left."""
+    from restorekit.bench.workers import score_in_processes
+
+    protocol = pair.protocol
+    scorers: tuple[Scorer, ...] = ()
+    skipped: tuple[str, ...] = ()
+    if not protocol.identify:
+        scorers, skipped = shelf.scorers(protocol.metrics, options.metrics)
+        if not scorers:
+            listener.skipped(protocol.name, pair.method, "; ".join(skipped), len(pair.indices(options.limit)))
+            return
+    wanted = {s.metric.key for s in scorers}
+    mark = fingerprint(
+        {"scoring": FORMAT, "protocol": protocol.digest, "method": pair.method}
+        | {k: about[k] for k in ("weights", "packages")}
+        | {"pyiqa": about["software"].get("pyiqa")}
+    )
+    path = result_path(options.results, protocol.name, pair.method)
+    if options.fresh:
+        path.with_suffix(".jsonl").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+    known = {name: s for name, s in known_scores(path, mark).items() if wanted <= set(s.scores)}
+    start_lines(path, mark)
+    todo = []
+    for index in pair.indices(options.limit):
+        if pair.located.sources[index].name in known:
+            listener.scored(pair, None)
+        else:
+            todo.append(index)
+    found = dict(known)
+    try:
+        if options.jobs > 1 and len(todo) > 1:
+            stream = score_in_processes(pair, todo, options)
+        else:
+            stream = score_each(pair, todo, method, scorers, catalog, options.roots)
+        for score in stream:
+            append_line(path, score)
+            found[score.image] = score
+            listener.scored(pair, score)
+    except Unsuited as error:
+        path.with_suffix(".jsonl").unlink(missing_ok=True)
+        listener.skipped(protocol.name, pair.method, str(error), len(todo))
+        return
+    except Exception as error:  # as above; what is scored already stays recorded
+        listener.failed(protocol.name, pair.method, reason_of(error), len(todo) - (len(found) - len(known)))
+        return
+    about["metrics"] = {s.metric.key: {"lower_better": s.lower_better} for s in scorers}
+    about["metrics_skipped"] = list(skipped)
+    result = Result(protocol.name, pair.method, mark, tuple(found.values()), about)
+    write_result(path, result)
+    listener.finished(pair, result)
+
+
+def score_each(
+    pair: Pair,
+    indices: Sequence[int],
+    method: Restoring,
+    scorers: Sequence[Scorer],
+    catalog: Catalog,
+    roots: Sequence[Path],
+) -> Iterator[Score]:
+    """Degrade, restore and score pictures one by one."""
+    from restorekit.bench.items import make_item
+
+    for index in indices:
+        item = make_item(pair.protocol, pair.located, index, catalog, roots)
+        megapixels = item.degraded.shape[-2] * item.degraded.shape[-1] / 1e6
+        begin = time.perf_counter()
+        if pair.protocol.identify:
+            if not isinstance(method, Identifying):
+                raise Unsuited("it does not say which bases a picture needs")
+            weights = method.identify(item)
+            seconds = time.perf_counter() - begin
+            yield Score(item.name, judge(weights, method.truth(item)), seconds, megapixels, weights)
+            continue
+        restored = method(item)
+        seconds = time.perf_counter() - begin
+        if restored.shape != item.degraded.shape:
+            raise BenchError(f"returned {tuple(restored.shape)} for {tuple(item.degraded.shape)}")
+        restored = restored.detach().float().cpu()
+        scores = {s.metric.key: s(restored, item) for s in scorers}
+        found = method.identify(item) if isinstance(method, Identifying) else None
+        yield Score(item.name, scores, seconds, megapixels, found)
+
+
+def judge(weights: Mapping[str, float], right: Sequence[str]) -> dict[str, float]:
+    """Which bases are on the right side of 0.5."""
+    verdicts = [(w > 0.5) == (name in right) for name, w in weights.items()]
+    return {"decisions": sum(verdicts) / len(verdicts), "pictures": float(all(verdicts))}
+
+
+def describe(pair: Pair, method: Restoring, catalog: Catalog, data: str) -> dict[str, Any]:
+    """What was run, on what, with what."""
+    card = find_card(pair.method, catalog)
+    located, protocol = pair.located, pair.protocol
+    expected = located.copy.sha256
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "title": protocol.title,
+        "seed": protocol.seed,
+        "summary": card.summary,
+        "licence": card.licence,
+        "told": card.oracle,
+        "packages": versions(card),
+        "weights": dict(method.provenance()) if isinstance(method, Traceable) else {},
+        "dataset": {
+            "name": located.dataset.name,
+            "title": located.title,
+            "here": len(located.sources),
+            "whole": located.dataset.count,
+            "sha256": data,
+            "as_catalogued": (data == expected) if expected else None,
+        },
+    }
+
+
+def reason_of(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    first = text[0] if text else ""
+    return first if isinstance(error, RestorekitError) else f"{type(error).__name__}: {first}"

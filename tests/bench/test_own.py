@@ -1,0 +1,93 @@
+"""Laws of restorekit's own methods, on tiny random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from restorekit.bench.errors import Unsuited
+from restorekit.bench.items import Item
+from restorekit.bench.methods import make, missing, unsuited
+from restorekit.bench.own import blind_rule, oracle, strongest, uniform
+from restorekit.bench.protocol import Metric, Protocol
+from restorekit.plugin.catalog import build_catalog, load_plugins
+
+
+def item(*present: str, remove: tuple[str, ...] | None = None) -> Item:
+    chosen = Protocol(
+        "p", "P", "Set5", (Metric("psnr"),), present=present, remove=present if remove is None else remove
+    )
+    image = torch.rand(1, 3, 40, 48, generator=torch.Generator().manual_seed(0))
+    return Item("i", chosen, image, image)
+
+
+@pytest.fixture
+def ready(tiny: Path):
+    catalog = build_catalog(load_plugins())
+
+    def prepared(name: str):
+        method = make(name, catalog)
+        method.prepare()
+        return method
+
+    return prepared
+
+
+def test_the_oracle_sets_the_right_bases_to_one(restorer):
+    assert oracle(restorer, item("noise", "blur")) == {"noise": 1.0, "blur": 1.0}
+    assert oracle(restorer, item("noise", "rain", remove=("rain",))) == {"rain": 1.0}
+    with pytest.raises(Unsuited, match="haze"):
+        oracle(restorer, item("haze"))
+
+
+def test_blind_leaves_in_what_the_protocol_keeps(restorer):
+    free, kept = blind_rule(restorer, item("noise")), blind_rule(restorer, item("noise", "rain", remove=("rain",)))
+    assert kept["noise"] == 0.0 and free["noise"] > 0
+    assert {b: w for b, w in kept.items() if b != "noise"} == {b: w for b, w in free.items() if b != "noise"}
+
+
+def test_uniform_sums_to_one_and_onehot_is_one_basis(restorer):
+    assert sum(uniform(restorer, item()).values()) == pytest.approx(1)
+    assert len(strongest(restorer, item())) <= 1
+
+
+def test_the_oracle_returns_a_clean_picture_bit_for_bit(ready):
+    chosen = item()
+    assert torch.equal(ready("restorekit-oracle")(chosen), chosen.degraded)
+
+
+def test_best_single_is_no_worse_than_any_single_basis(ready, restorer):
+    chosen = item("noise")
+    best = float((ready("restorekit-best-single")(chosen) - chosen.clean).square().mean())
+    for basis in restorer.bases:
+        alone = restorer.restore(chosen.degraded, weights={basis: 1.0}, blind=False).image
+        assert best <= float((alone - chosen.clean).square().mean()) + 1e-12
+
+
+def test_sequential_with_one_degradation_is_the_oracle_but_for_rounding(ready):
+    chosen = item("jpeg")
+    difference = ready("restorekit-sequential")(chosen) - ready("restorekit-oracle")(chosen)
+    assert float(difference.abs().max()) <= 0.5 / 255 + 1e-6
+
+
+def test_provenance_names_backbone_encoder_and_every_basis(ready):
+    names = set(ready("restorekit").provenance())
+    for part in ("backbone", "encoder", "basis noise", "basis rain"):
+        assert any(n.startswith(f"{part}/") for n in names), part
+
+
+def test_every_built_in_method_is_registered_with_a_licence_and_says_what_it_lacks():
+    catalog = build_catalog(load_plugins())
+    for name in ("input", "bicubic", "restorekit", "bm3d", "ffdnet", "richardson-lucy", "dat-light", "spandrel"):
+        card = catalog.method(name)
+        assert card.licence and card.summary
+        assert not missing(card) or "pip install" in missing(card)
+
+
+def test_a_peer_runs_only_where_it_fits():
+    card = build_catalog(load_plugins()).method("bm3d")
+    assert not unsuited(card, item("noise").protocol)
+    assert unsuited(card, item("noise", "blur").protocol)
+    assert unsuited(card, item().protocol)

@@ -1,0 +1,55 @@
+"""Proof that the harness is right: figures that everybody gets, on the very files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from restorekit.bench.datasets import data_roots, load_datasets
+from restorekit.bench.protocols import load_protocols
+from restorekit.bench.run import Options, plan, run
+from restorekit.plugin.catalog import build_catalog, load_plugins
+from tests.bench.test_run import Notes
+
+pytest.importorskip("pyiqa", reason="scoring needs restorekit[bench]")
+
+
+def mean(data: Path, results: Path, protocol: str, key: str, method: str = "input", limit: int = 0) -> float:
+    catalog, notes = build_catalog(load_plugins()), Notes()
+    options = Options(results, data_roots(data), ("psnr",), limit)
+    pairs = plan(load_protocols().select([protocol]), [method], catalog, load_datasets(), options, notes)
+    if notes.skipped_pairs:
+        pytest.skip("; ".join(f"{m}: {reason}" for _, m, reason in notes.skipped_pairs))
+    run(pairs, catalog, options, notes)
+    assert not notes.failed_pairs
+    value = notes.results[0].mean(key)
+    assert value is not None
+    return value
+
+
+@pytest.mark.parametrize(
+    ("protocol", "key", "published", "within"),
+    [
+        ("set5-x2", "psnr-y-b2", 33.66, 0.04),
+        ("set5-x3", "psnr-y-b3", 30.39, 0.03),
+        ("set5-x4", "psnr-y-b4", 28.42, 0.03),
+        ("live1-jpeg10-y", "psnr-grey", 27.77, 0.03),
+        ("classic5-jpeg10-y", "psnr-grey", 27.82, 0.03),
+        ("live1-jpeg10-rgb", "psnr-rgb", 25.69, 0.03),
+        ("sots-indoor", "psnr-rgb", 11.91, 0.01),
+        ("rain100l", "psnr-y", 29.72, 0.01),
+        ("polyu", "psnr-rgb", 35.97, 0.01),
+    ],
+)
+def test_the_input_scores_what_it_scores_everywhere(
+    data: Path, tmp_path: Path, protocol: str, key: str, published: float, within: float
+):
+    assert mean(data, tmp_path, protocol, key) == pytest.approx(published, abs=within)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "published"), [("bm3d", 30.71), ("ffdnet", 31.21)])
+def test_denoisers_reach_their_published_scores(data: Path, tmp_path: Path, method: str, published: float):
+    value = mean(data, tmp_path, "cbsd68-noise25", "psnr-rgb", method)
+    assert value == pytest.approx(published, abs=0.1)
