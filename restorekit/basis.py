@@ -1,8 +1,8 @@
 """A basis: one LoRA that removes one degradation, with the key by which the encoder finds it.
 
 On disk it is a PEFT adapter (`adapter_config.json`, `adapter_model.safetensors`) with two files beside it:
-`basis.json` names the backbone it is for, `basis.safetensors` holds key (D,), bias () and gauge (D + 1,). The card is
-torch-free; tensors load when asked for.
+`basis.json` names the backbone it is for, `basis.safetensors` holds key (D,), bias () and gauge (D + 1,). The
+card is torch-free; tensors load when asked for.
 LoRA: Hu et al., 2021, https://arxiv.org/abs/2106.09685
 """
 

@@ -27,6 +27,7 @@ from restorekit.errors import WeightsError
 from restorekit.weights import load_json, load_tensors, save_json, save_tensors, write_sums
 
 CONFIG, TENSORS = "config.json", "model.safetensors"
+DETAIL = 6.0  # amplifies what 3x3 means leave: noise, blocks, or that there is nothing
 GRID = 8  # crops begin at multiples of a JPEG block
 
 
@@ -88,12 +89,15 @@ class DegradationEncoder(nn.Module):
         super().__init__()
         self.config = config
         ch = config.channels
-        self.stem = nn.Conv2d(3, ch[0], 3, padding=1)
+        self.stem = nn.Conv2d(6, ch[0], 3, padding=1)
         self.reduce = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in itertools.pairwise(ch))
         self.refine = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for b in ch[1:])
         self.mix = nn.Linear(5 * ch[-1], 2 * config.local)
         self.out = nn.Linear(2 * config.local, config.local)
         self.norm = nn.LayerNorm(config.local, elementwise_affine=False)
+        for module in (self.stem, *self.reduce, *self.refine, self.mix):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # type: ignore[arg-type]
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
     @property
     def dimension(self) -> int:
@@ -102,7 +106,7 @@ class DegradationEncoder(nn.Module):
 
     def forward(self, crops: Tensor, owners: Tensor, contexts: Tensor) -> Tensor:
         """Queries. crops: (N, 3, s, s); owners: (N,), which picture each is of; contexts: (B, CONTEXT); (B, D)."""
-        x = F.relu(self.stem(crops - 0.5))
+        x = F.relu(self.stem(torch.cat([crops - 0.5, DETAIL * (crops - F.avg_pool2d(crops, 3, 1, 1))], 1)))
         for reduce, refine in zip(self.reduce, self.refine, strict=True):
             x = F.relu(reduce(x))
             x = x + F.relu(refine(x))

@@ -94,6 +94,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({n: t.detach().to("cpu", torch.float16).contiguous() for n, t in tensors.items()}, path)
+    path.chmod(0o644)  # safetensors makes files that only their owner can read
 
 
 def load_json(path: Path) -> dict[str, Any]:

@@ -66,7 +66,8 @@ class Keys(nn.Module):
     def __init__(self, count: int, local: int) -> None:
         super().__init__()
         self.local = local
-        self.key = nn.Parameter(torch.zeros(count, local))
+        # Not zero: the encoder's gradient comes through the keys.
+        self.key = nn.Parameter(torch.randn(count, local) / local**0.5)
         self.bias = nn.Parameter(torch.zeros(count))
         self.gauge = nn.Parameter(torch.zeros(count, local + 1))
 
