@@ -1,0 +1,92 @@
+"""The weights that ship: whole, within their budget, and of use. Nothing here depends on data from outside."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Generator
+
+from restorekit.bench.scene import scene
+from restorekit.degradation import Compose, Step, in_physical_order
+from restorekit.restorer import Restorer
+from restorekit.weights import recorded_sums, shipped_weights, verify
+
+ROOT = shipped_weights("backbone").parent
+FOLDERS = ("backbone", "encoder", "noise", "blur", "lowres", "rain", "jpeg")
+
+
+@pytest.fixture(scope="module")
+def restorer() -> Restorer:
+    return Restorer.from_pretrained(device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def clean() -> torch.Tensor:
+    return scene(256, 384)
+
+
+def degrade(restorer, clean, **severities):
+    chosen = in_physical_order(restorer.catalog.degradation(n) for n in severities)
+    generator = Generator().manual_seed(0)
+    steps = tuple(Step(d, d.draw(clean.shape, generator, severity=severities[d.name])) for d in chosen)
+    return (Compose(steps).apply(clean).clamp(0, 1) * 255).round() / 255
+
+
+def psnr(image, clean):
+    return float(-10 * torch.log10((image - clean).square().mean()))
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_every_file_has_its_recorded_digest_and_every_folder_its_card(name):
+    folder = ROOT / name
+    for file in recorded_sums(folder):
+        verify(folder / file)
+    assert {p.name for p in folder.iterdir() if p.suffix in {".json", ".safetensors"}} == set(
+        recorded_sums(folder)
+    )
+    assert "CC BY-SA 4.0" in (folder / "README.md").read_text()
+
+
+def test_the_weights_keep_their_budget(restorer):
+    assert sum(f.stat().st_size for f in Path(ROOT).rglob("*") if f.is_file()) < 30e6
+    parameters = sum(p.numel() for p in (*restorer.backbone.parameters(), *restorer.encoder.parameters()))
+    for layers in restorer.mixer.bases.values():
+        parameters += sum(layer.down.numel() + layer.up.numel() for layer in layers.values())
+    assert parameters < 8e6
+
+
+def test_all_first_party_bases_fit_the_backbone(restorer):
+    assert restorer.bases == ("blur", "jpeg", "lowres", "noise", "rain")
+    assert restorer.failures == ()
+    assert sorted(restorer.keys) == list(restorer.bases)
+
+
+def test_zero_weights_return_the_input_bit_for_bit(restorer, clean):
+    none = dict.fromkeys(restorer.bases, 0.0)
+    assert torch.equal(restorer.restore(clean, weights=none).image, clean)
+
+
+@pytest.mark.parametrize(
+    ("severities", "gain"),
+    [({"noise": 25.0}, 4.0), ({"rain": 25.0}, 2.0), ({"jpeg": 10.0}, 0.1), ({"noise": 25.0, "jpeg": 30.0}, 1.0)],
+    ids=str,
+)
+def test_blind_restoration_brings_a_picture_nearer_to_the_clean_one(restorer, clean, severities, gain):
+    degraded = degrade(restorer, clean, **severities)
+    restored = restorer.restore(degraded).image
+    assert psnr(restored, clean) > psnr(degraded, clean) + gain
+
+
+def test_one_basis_removes_its_degradation_and_leaves_the_other(restorer, clean):
+    rainy = degrade(restorer, clean, rain=25.0)
+    noisy = torch.randn(clean.shape, generator=Generator().manual_seed(1)) * 15 / 255
+    both, wanted = (rainy + noisy).clamp(0, 1), (clean + noisy).clamp(0, 1)
+    derained = restorer.restore(both, weights={"rain": 1.0}, blind=False).image
+    assert psnr(derained, wanted) > psnr(both, wanted) + 1.0
+
+
+def test_a_tile_changes_nothing_that_can_be_seen(restorer, clean):
+    chosen = {"noise": 0.8, "jpeg": 0.5}
+    whole = restorer.restore(clean, weights=chosen, blind=False, tile=1024).image
+    tiled = restorer.restore(clean, weights=chosen, blind=False, tile=320).image
+    assert float((whole - tiled).abs().max()) < 1 / 255
