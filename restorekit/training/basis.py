@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.func import functional_call
 
-from restorekit.backbone.flow_unet import INLET, FlowUnet, layers_for_lora
+from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, layers_for_lora
 from restorekit.basis import BasisKey, LoraLayer, save_basis, save_key
 from restorekit.degradation import Compose, Degradation, Step
 from restorekit.encoder import DegradationEncoder
 from restorekit.mixing import Mixer
-from restorekit.training.bank import BasisBank
+from restorekit.training.bank import BasisBank, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.loop import Log
 from restorekit.training.pairs import Group, PairMaker, as_file
@@ -79,7 +79,7 @@ class BasisTraining(Training):
         self.bank = BasisBank(backbone, {recipe.names[0]: recipe.rank}, self.generator, exclude)
         if others:
             # The other bases' heads are where a new one starts best: they already speak to the features.
-            head = torch.stack([layers["head"].delta() for layers in others.values()]).mean(0)
+            head = torch.stack([layers[HEAD].delta() for layers in others.values()]).mean(0)
             self.bank.start_heads(0.8 * head)
         dimension = encoder.dimension
         self.key = nn.Parameter(torch.zeros(dimension + 1))
@@ -169,8 +169,7 @@ class BasisTraining(Training):
                     judged = torch.cat([with_it > 0, without <= 0])
                     scores[f"{name} right"] = float(judged.float().mean())
                 else:
-                    present = {d.name for d in chosen}
-                    weights = torch.tensor([float(n in present) for n in self.recipe.names])
+                    weights = one_hot_weights(self.recipe.names, [d.name for d in chosen])
                     scores[name] = psnr(self.predict(degraded, weights), self.crops)
             return {"mean": sum(scores.values()) / len(scores), **scores}
         finally:
