@@ -9,14 +9,13 @@ Loss: mean absolute error, Zhao et al., 2015, https://arxiv.org/abs/1511.08861
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.func import functional_call
 
 from restorekit.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis, save_basis
@@ -24,7 +23,7 @@ from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step, in_physical_order
 from restorekit.errors import TrainingError
 from restorekit.flow import interpolate
-from restorekit.training.bank import BasisBank, one_hot_weights
+from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.loop import Counters, Log
 from restorekit.training.muon import Muon
@@ -75,9 +74,9 @@ class BackboneTraining(Training):
         self.pairs = PairMaker(self.degradations, recipe.shares)
         self.photos = photos
         self.backbone = FlowUnet(FlowUnetConfig(recipe.channels, recipe.blocks))
-        self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.backbone.head.weight.requires_grad_(False)
         self.backbone.inlet.weight.requires_grad_(False)
+        self.network = Stateless(self.backbone)
         self.bank = BasisBank(self.backbone, dict(zip(recipe.names, recipe.ranks, strict=True)), self.generator)
         self.blind_head = nn.Parameter(torch.zeros_like(self.backbone.head.weight))
         self.crops = validation_crops(photos.validation, 12, 128)
@@ -119,35 +118,25 @@ class BackboneTraining(Training):
         self.counters.enter(JOINT)
         self.prepare()
 
-    def draw(self) -> list[Group]:
-        recipe, groups = self.recipe, []
-        for _ in range(recipe.groups):
-            clean = random_patches(self.photos.training, recipe.group_size, recipe.patch, self.generator)
-            groups.append(self.pairs.group(clean, self.generator, selective=self.counters.stage == JOINT))
-        return groups
+    def draw(self, generator: Generator) -> Group:
+        clean = random_patches(self.photos.training, self.recipe.group_size, self.recipe.patch, generator)
+        return self.pairs.group(clean, generator, selective=self.counters.stage == JOINT)
 
-    def losses(self, data: Sequence[Group]) -> Iterator[Tensor]:
-        """Loss of each group, of all at once in the warm-up."""
-        degraded = torch.cat([g.degraded for g in data])
-        target = torch.cat([g.target for g in data])
-        count = len(degraded)
-        u = torch.rand(count, generator=self.generator)
-        t = torch.where(torch.rand(count, generator=self.generator) < self.recipe.path_share, u, 1.0)
-        x_t = interpolate(target, degraded, t)
+    def loss(self, data: Group, generator: Generator) -> Tensor:
+        count = len(data.degraded)
+        u = torch.rand(count, generator=generator)
+        t = torch.where(torch.rand(count, generator=generator) < self.recipe.path_share, u, 1.0)
         if self.counters.stage == WARM_UP:
-            yield self.error(self.predict({f"{HEAD}.weight": self.blind_head}, x_t, t, degraded), target)
-            return
-        size = self.recipe.group_size
-        for i, group in enumerate(data):
-            s = slice(i * size, (i + 1) * size)
-            merged = self.bank.merged(self.backbone, group.weights)
-            yield self.error(self.predict(merged, x_t[s], t[s], degraded[s]), group.target) / len(data)
+            weights: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
+        else:
+            weights = self.bank.merged(self.backbone, data.weights)
+        return self.error(
+            self.predict(weights, interpolate(data.target, data.degraded, t), t, data.degraded), data.target
+        )
 
     def predict(self, weights: dict[str, Tensor], x_t: Tensor, t: Tensor, degraded: Tensor) -> Tensor:
         # The inlet's weight is zero and no first-party basis changes it: any context gives the same result.
-        context = torch.zeros(len(t), CONTEXT)
-        x_t, degraded = (x.contiguous(memory_format=torch.channels_last) for x in (x_t, degraded))
-        return functional_call(self.backbone, weights, (x_t, t, degraded, context))
+        return self.network(weights, x_t, t, degraded, torch.zeros(len(t), CONTEXT))
 
     def error(self, predicted: Tensor, target: Tensor) -> Tensor:
         difference = predicted - target

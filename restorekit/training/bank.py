@@ -6,13 +6,36 @@ and the merged weight of a group is  W + (up * w) @ down,  with w repeated over 
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from restorekit.backbone.flow_unet import HEAD, INLET, layers_for_lora
 from restorekit.basis import LoraLayer
+
+
+class Stateless:
+    """A module called with other tensors than its own, by parameter name.
+
+    `functional_call` puts the tensors into the module while it runs, so that threads would see each other's: each
+    thread gets an empty copy of its own.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.local = threading.local()
+
+    def __call__(self, tensors: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
+        if not hasattr(self.local, "shell"):
+            self.local.shell = copy.deepcopy(self.module).to("meta")
+        output: Tensor = functional_call(
+            self.local.shell, {**dict(self.module.named_parameters()), **tensors}, inputs
+        )
+        return output
 
 
 class BasisBank(nn.Module):

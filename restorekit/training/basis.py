@@ -7,21 +7,20 @@ encoder's queries, for pictures with and without the new degradation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
-from torch.func import functional_call
 
 from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, layers_for_lora
 from restorekit.basis import BasisKey, LoraLayer, save_basis, save_key
 from restorekit.degradation import Compose, Degradation, Step
 from restorekit.encoder import DegradationEncoder
 from restorekit.mixing import Mixer
-from restorekit.training.bank import BasisBank, one_hot_weights
+from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.loop import Log
 from restorekit.training.pairs import Group, PairMaker, as_file
@@ -72,6 +71,7 @@ class BasisTraining(Training):
         self.pairs = PairMaker(self.degradations, shares)
         self.photos = photos
         self.backbone = backbone.requires_grad_(False)
+        self.network = Stateless(backbone)
         self.backbone_sha256 = backbone_sha256
         self.encoder = encoder.requires_grad_(False)
         self.mixer = Mixer(backbone, others)
@@ -103,22 +103,16 @@ class BasisTraining(Training):
             self.counters.enter(KEY)
             self.prepare()
 
-    def draw(self) -> list[Group]:
-        recipe, groups = self.recipe, []
+    def draw(self, generator: Generator) -> Group:
         key = self.counters.stage == KEY
-        size = recipe.picture if key else recipe.patch
-        for _ in range(recipe.groups):
-            clean = random_patches(self.photos.training, recipe.group_size, size, self.generator)
-            groups.append(self.pairs.group(clean, self.generator, selective=not key))
-        return groups
+        size = self.recipe.picture if key else self.recipe.patch
+        clean = random_patches(self.photos.training, self.recipe.group_size, size, generator)
+        return self.pairs.group(clean, generator, selective=not key)
 
-    def losses(self, data: Sequence[Group]) -> Iterator[Tensor]:
-        for group in data:
-            if self.counters.stage == KEY:
-                yield self.key_loss(group) / len(data)
-            else:
-                predicted = self.predict(group.degraded, group.weights)
-                yield (predicted - group.target).abs().mean() / len(data)
+    def loss(self, data: Group, generator: Generator) -> Tensor:
+        if self.counters.stage == KEY:
+            return self.key_loss(data)
+        return (self.predict(data.degraded, data.weights) - data.target).abs().mean()
 
     def predict(self, degraded: Tensor, weights: Tensor) -> Tensor:
         """With the weights of all bases, the new one first; one step from t = 1."""
@@ -128,8 +122,7 @@ class BasisTraining(Training):
         merged = {f"{name}.weight": mixed[name] + delta for name, delta in self.bank.deltas(weights[:1]).items()}
         rest = {f"{name}.weight": w for name, w in mixed.items() if f"{name}.weight" not in merged}
         context = self.backbone.describe(degraded)
-        inputs = (degraded, torch.ones(len(degraded)), degraded, context)
-        return functional_call(self.backbone, {**rest, **merged}, inputs)
+        return self.network({**rest, **merged}, degraded, torch.ones(len(degraded)), degraded, context)
 
     def key_loss(self, group: Group) -> Tensor:
         """Presence and severity of the new degradation, read from frozen queries."""

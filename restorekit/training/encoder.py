@@ -7,21 +7,20 @@ and bases frozen, also end to end: the restoration loss of the network that its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
-from torch.func import functional_call
 
 from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step
 from restorekit.encoder import DegradationEncoder, EncoderConfig
-from restorekit.training.bank import BasisBank
+from restorekit.training.bank import BasisBank, Stateless
 from restorekit.training.base import Training
 from restorekit.training.loop import Log
 from restorekit.training.pairs import PairMaker, as_file
@@ -32,8 +31,8 @@ LABELS, RESTORATION = "labels", "restoration"
 
 @dataclass(frozen=True)
 class EncoderRecipe:
-    """picture: side of a training picture in px; groups x group_size of them a step. patch, restored: side and
-    number of the patches that are restored in the second stage. restoration: weight of that loss."""
+    """picture: side of a training picture in px; groups x group_size of them a step. patch: side of the one
+    patch of each group that is restored in the second stage. restoration: weight of that loss."""
 
     names: tuple[str, ...]
     shares: tuple[float, ...]
@@ -42,7 +41,6 @@ class EncoderRecipe:
     groups: int = 6
     group_size: int = 2
     patch: int = 64
-    restored: int = 4
     restoration: float = 20.0
     restoration_share: float = 0.35
     decay: float = 0.3
@@ -112,6 +110,7 @@ class EncoderTraining(Training):
         for i, name in enumerate(recipe.names):
             self.bank.put(i, chosen[name].layers())
         self.bank.requires_grad_(False)
+        self.network = Stateless(backbone)
         self.crops = validation_crops(photos.validation, 12, recipe.picture)
         self.prepare(average_decay=0.995)
 
@@ -128,20 +127,11 @@ class EncoderTraining(Training):
             # No `enter`: the rate goes on as it was, there are no new parameters to warm up.
             self.counters.stage = RESTORATION
 
-    def draw(self) -> Pictures:
-        recipe = self.recipe
-        drawn = []
-        for _ in range(recipe.groups):
-            clean = random_patches(self.photos.training, recipe.group_size, recipe.picture, self.generator)
-            chosen = [self.degradations[i] for i in self.pairs.draw_set(self.generator)]
-            compose = Compose.draw(chosen, clean.shape, self.generator)
-            drawn.append(self.label(as_file(compose.apply(clean), self.generator), clean, compose))
-        return Pictures(
-            torch.cat([p.degraded for p in drawn]),
-            torch.cat([p.clean for p in drawn]),
-            torch.cat([p.fractions for p in drawn]),
-            torch.cat([p.presence for p in drawn]),
-        )
+    def draw(self, generator: Generator) -> Pictures:
+        clean = random_patches(self.photos.training, self.recipe.group_size, self.recipe.picture, generator)
+        chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)]
+        compose = Compose.draw(chosen, clean.shape, generator)
+        return self.label(as_file(compose.apply(clean), generator), clean, compose)
 
     def label(self, degraded: Tensor, clean: Tensor, compose: Compose) -> Pictures:
         fractions = torch.zeros(len(clean), len(self.degradations))
@@ -154,30 +144,26 @@ class EncoderTraining(Training):
             presence[:, index] = (values / scale.fraction(scale.mild)).clamp(0, 1)
         return Pictures(degraded, clean, fractions, presence)
 
-    def losses(self, data: Pictures) -> Iterator[Tensor]:
-        pictures = data
-        logits, fractions = self.keys(self.encoder.query(pictures.degraded))
-        presence = F.binary_cross_entropy_with_logits(logits, pictures.presence)
-        weight = torch.where(pictures.fractions > 0, 1.0, 0.15)
-        severity = (weight * (fractions - pictures.fractions).abs()).mean()
+    def loss(self, data: Pictures, generator: Generator) -> Tensor:
+        logits, fractions = self.keys(self.encoder.query(data.degraded))
+        presence = F.binary_cross_entropy_with_logits(logits, data.presence)
+        weight = torch.where(data.fractions > 0, 1.0, 0.15)
+        severity = (weight * (fractions - data.fractions).abs()).mean()
         loss = presence + severity
         if self.counters.stage == RESTORATION:
-            loss = loss + self.recipe.restoration * self.restoration_loss(pictures, logits.sigmoid())
-        yield loss
+            loss = loss + self.recipe.restoration * self.restoration_loss(data, logits.sigmoid(), generator)
+        return loss
 
-    def restoration_loss(self, pictures: Pictures, weights: Tensor) -> Tensor:
-        size, total = self.recipe.patch, torch.zeros(())
-        picks = torch.randperm(len(weights), generator=self.generator)[: self.recipe.restored].tolist()
+    def restoration_loss(self, data: Pictures, weights: Tensor, generator: Generator) -> Tensor:
+        size = self.recipe.patch
         room = (self.recipe.picture - size) // self.backbone.multiple + 1
-        for i in picks:
-            corner = torch.randint(0, room, (2,), generator=self.generator) * self.backbone.multiple
-            top, left = corner.tolist()
-            degraded = pictures.degraded[i : i + 1, :, top : top + size, left : left + size]
-            clean = pictures.clean[i : i + 1, :, top : top + size, left : left + size]
-            merged = self.bank.merged(self.backbone, weights[i])
-            inputs = (degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
-            total = total + (functional_call(self.backbone, merged, inputs) - clean).abs().mean()
-        return total / len(picks)
+        i = int(torch.randint(len(weights), (1,), generator=generator))
+        top, left = (torch.randint(0, room, (2,), generator=generator) * self.backbone.multiple).tolist()
+        degraded = data.degraded[i : i + 1, :, top : top + size, left : left + size]
+        clean = data.clean[i : i + 1, :, top : top + size, left : left + size]
+        merged = self.bank.merged(self.backbone, weights[i])
+        restored = self.network(merged, degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
+        return (restored - clean).abs().mean()
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
