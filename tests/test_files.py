@@ -20,7 +20,7 @@ def test_an_existing_file_is_replaced_only_when_told_so(tmp_path: Path, monkeypa
     for _ in range(2):  # the second time as if it had appeared after the check
         with pytest.raises(ImageError, match="exists; pass --overwrite"):
             write_image(path, RGB)
-        monkeypatch.setattr("restorekit.image.check_output", lambda path, overwrite: None)
+        monkeypatch.setattr("restorekit.image.writing.check_output", lambda path, overwrite: None)
     assert path.read_bytes() == b"precious"
     write_image(path, RGB, overwrite=True)
     assert torch.equal(read_image(path).rgb, RGB) and list(tmp_path.iterdir()) == [path]

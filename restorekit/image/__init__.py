@@ -1,0 +1,16 @@
+"""The image convention, and the way between it and files.
+
+An image is a float32 RGB tensor of shape (B, 3, H, W) with values in [0, 1]: the file's own values v / 255,
+turned as they are to be seen. Everything that only a file knows (EXIF orientation, palettes, bit depth,
+colour profiles, alpha) is dealt with here, and carried beside the pixels in a Picture. No other room of
+the core knows PIL.
+"""
+
+from restorekit.files import EXTENSIONS, check_output, list_images
+from restorekit.image.picture import Picture, check_batch
+from restorekit.image.pixels import from_pil, to_pil
+from restorekit.image.reading import read_image
+from restorekit.image.writing import write_image
+
+__all__ = ["EXTENSIONS", "Picture", "check_batch", "check_output", "from_pil", "list_images", "read_image",
+           "to_pil", "write_image"]  # fmt: skip
