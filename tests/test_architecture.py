@@ -107,7 +107,7 @@ def test_building_the_catalogue_loads_no_torch():
 
 def test_restoring_loads_neither_diffusers_nor_peft(tiny):
     code = "import torch, restorekit; restorekit.Restorer.from_pretrained().restore(torch.rand(1, 3, 16, 16))"
-    assert not loaded_after(code) & {"diffusers", "peft", "kornia", "pyiqa", "torchvision"}
+    assert not loaded_after(code) & {"diffusers", "peft", "kornia", "pyiqa", "torchvision", "pyvips"}
 
 
 def test_the_public_names_are_these():

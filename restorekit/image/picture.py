@@ -11,7 +11,8 @@ from restorekit.errors import ImageError
 class Picture:
     """One picture out of a file, with what is needed to write it back.
 
-    rgb: shape (1, 3, H, W), float32 in [0, 1]. alpha: shape (H, W), uint8; None for an opaque picture.
+    rgb: shape (1, 3, H, W), float32 in [0, 1]. depth: bits per channel of the file: 8, 16, or 32 for floating
+    point. alpha: shape (H, W), uint8, uint16 or float32 in [0, 1], by depth; None for an opaque picture.
     mode: the kind of source: "grey", "rgb", "palette", "cmyk". format: PIL's name for it, such as "JPEG".
     icc_profile: what colours rgb means; None for sRGB. text: PNG text chunks.
     exif, xmp: as in the file, but with the orientation reset to 1, since rgb is turned already.
@@ -22,6 +23,7 @@ class Picture:
     rgb: Tensor
     alpha: Tensor | None = None
     mode: str = "rgb"
+    depth: int = 8
     format: str = ""
     icc_profile: bytes | None = None
     exif: bytes | None = None

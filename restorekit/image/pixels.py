@@ -1,59 +1,126 @@
-"""Between PIL's pixels and tensors. The way by a buffer needs no numpy."""
+"""Between image batches and the values that files hold: v = x * peak, peak = 255, 65535 or, in floating point, 1.
+
+Large pictures go band by band, so that no second float copy of them is made.
+"""
+
+from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from restorekit.errors import ImageError
 from restorekit.image.picture import check_batch
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL and most cameras make grey
+PEAKS = {8: 255, 16: 65_535, 32: 1}  # the value of white, by depth
+DTYPES = {8: torch.uint8, 16: torch.uint16, 32: torch.float32}
+_BAND = 2**20  # pixels
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by channels
 
 
 def from_pil(image: Image.Image) -> Tensor:
     """Shape (1, 3, H, W), float32 in [0, 1]. Alpha is dropped, and the EXIF orientation not applied."""
     try:
-        return tensors(image, depth=16)[0]
+        return tensors(image, bits=16)[0]
     except ValueError as error:
         raise ImageError(f"cannot take PIL mode {image.mode} ({error}); convert it to RGB first") from error
 
 
 def to_pil(rgb: Tensor) -> Image.Image:
     """rgb: shape (1, 3, H, W), floating, in [0, 1]; what lies beyond is clipped. Rounds to 8 bits."""
-    return from_levels(levels(rgb).permute(1, 2, 0), "RGB")
+    return pil_image(samples(rgb))
 
 
-def tensors(image: Image.Image, depth: int) -> tuple[Tensor, Tensor | None]:
-    """(1, 3, H, W) float32 in [0, 1], and (H, W) uint8 or None. depth: the bits of a 16-bit grey mode."""
+def tensors(image: Image.Image, bits: int) -> tuple[Tensor, Tensor | None]:
+    """(1, 3, H, W) float32 in [0, 1], and (H, W) uint8, uint16 or None. bits: those in use of a 16-bit mode."""
     if image.mode in ("I", "F"):
         raise ValueError("32-bit values have no known range")
     if image.mode.startswith("I;16"):
         grey = torch.frombuffer(bytearray(image.convert("I").tobytes()), dtype=torch.int32)
         grey = grey.view(image.height, image.width)
         hidden = image.info.get("transparency")
-        alpha = None if hidden is None else (grey != hidden).to(torch.uint8) * 255
-        return (grey / (2**depth - 1)).expand(1, 3, -1, -1).contiguous(), alpha
+        opaque = None if hidden is None else ((grey != hidden).to(torch.int32) * PEAKS[16]).to(torch.uint16)
+        return (grey / (2**bits - 1)).expand(1, 3, -1, -1).contiguous(), opaque
     mode = "RGBA" if image.has_transparency_data else "RGB"
-    levels = torch.frombuffer(bytearray(image.convert(mode).tobytes()), dtype=torch.uint8)
-    levels = levels.view(image.height, image.width, len(mode)).permute(2, 0, 1).contiguous()  # (3 or 4, H, W)
-    return levels[:3].unsqueeze(0) / 255, levels[3].clone() if mode == "RGBA" else None
+    rgb = torch.empty(1, 3, image.height, image.width)
+    alpha = torch.empty(image.height, image.width, dtype=torch.uint8) if mode == "RGBA" else None
+    for rows in bands(image.height, image.width):
+        strip = image.crop((0, rows.start, image.width, rows.stop)).convert(mode)
+        levels = torch.frombuffer(bytearray(strip.tobytes()), dtype=torch.uint8)
+        levels = levels.view(-1, image.width, len(mode))  # (rows, W, 3 or 4)
+        rgb[0, :, rows] = levels[..., :3].permute(2, 0, 1) / 255
+        if alpha is not None:
+            alpha[rows] = levels[..., 3]
+    return rgb, alpha
 
 
-def levels(rgb: Tensor, weights: tuple[float, ...] | None = None) -> Tensor:
-    """rgb to uint8, shape (3, H, W); or its weighted sum over the channels, shape (H, W)."""
+def samples(rgb: Tensor, *, depth: int = 8, grey: bool = False, alpha: Tensor | None = None) -> Tensor:
+    """The values to be written: shape (H, W, C), uint8, uint16 or float32 by depth; C = 1 or 3, and alpha's.
+
+    rgb: shape (1, 3, H, W), floating, in [0, 1]; what lies beyond is clipped. grey: its luma, one channel.
+    alpha: shape (h, w), as in a Picture; brought to H x W and to depth.
+    """
     check_batch(rgb)
     if rgb.shape[0] != 1:
         raise ImageError(f"expected one image (1, 3, H, W), got a batch of {rgb.shape[0]}; pass them singly")
-    if not torch.isfinite(rgb).all():
-        raise ImageError("the image holds NaN or infinite values; restore it in full precision (float32)")
-    values = rgb.detach()[0].cpu().float().clamp(0, 1)  # (3, H, W)
-    if weights is not None:
-        values = torch.einsum("c,chw->hw", torch.tensor(weights), values).clamp(0, 1)
-    return values.mul(255).round().to(torch.uint8)
+    height, width = rgb.shape[-2:]
+    colours = 1 if grey else 3
+    values = torch.empty(height, width, colours + (alpha is not None), dtype=DTYPES[depth])
+    for rows in bands(height, width):
+        part = rgb[0, :, rows].detach().cpu().float()  # (3, rows, W)
+        if not torch.isfinite(part).all():
+            raise ImageError("the image holds NaN or infinite values; restore it in full precision (float32)")
+        if grey:
+            part = _luma(part)
+        values[rows, :, :colours] = _quantised(part.permute(1, 2, 0), depth)
+    if alpha is not None:
+        values[..., -1] = _fitted(alpha.cpu(), height, width, depth)
+    return values
 
 
-def from_levels(levels: Tensor, mode: str) -> Image.Image:
-    """levels: shape (H, W) or (H, W, C), uint8. The way by a buffer needs no numpy."""
-    data = bytearray(levels.numel())
-    torch.frombuffer(data, dtype=torch.uint8).copy_(levels.flatten())
-    return Image.frombytes(mode, (levels.shape[1], levels.shape[0]), bytes(data))
+def pil_image(values: Tensor) -> Image.Image:
+    """values: shape (H, W, C), uint8, C as L, LA, RGB or RGBA."""
+    return Image.frombytes(_MODES[values.shape[2]], (values.shape[1], values.shape[0]), raw_bytes(values))
+
+
+def raw_bytes(values: Tensor) -> bytes:
+    """The tensor's memory, in row order and little-endian; the way by a buffer needs no numpy."""
+    data = bytearray(values.numel() * values.element_size())
+    torch.frombuffer(data, dtype=values.dtype).view(values.shape).copy_(values)
+    return bytes(data)
+
+
+def bands(height: int, width: int) -> Iterator[slice]:
+    """Rows, a few at a time."""
+    step = max(1, _BAND // width)
+    for top in range(0, height, step):
+        yield slice(top, min(height, top + step))
+
+
+def _quantised(values: Tensor, depth: int) -> Tensor:
+    values = values.clamp(0, 1)
+    return values if depth == 32 else values.mul(PEAKS[depth]).round().to(torch.int32).to(DTYPES[depth])
+
+
+def _luma(rgb: Tensor) -> Tensor:
+    """0.299 R + 0.587 G + 0.114 B: ITU-R BT.601, as PIL and most cameras make grey; exact where R = G = B.
+
+    rgb: shape (3, H, W). Shape (1, H, W).
+    """
+    red, green, blue = rgb.clamp(0, 1).split(1)
+    return green + 0.299 * (red - green) + 0.114 * (blue - green)
+
+
+def _fitted(alpha: Tensor, height: int, width: int, depth: int) -> Tensor:
+    """alpha: shape (h, w), uint8, uint16 or float32 in [0, 1]. Shape (H, W), of depth's type."""
+    h, w = alpha.shape
+    if abs(height * w - width * h) > max(h, w):  # more than rounding to whole pixels explains
+        raise ImageError(f"an alpha of {w}x{h} does not fit an image of {width}x{height}; scale both alike")
+    if (h, w) == (height, width) and alpha.dtype == DTYPES[depth]:
+        return alpha
+    peak = next(PEAKS[d] for d, dtype in DTYPES.items() if dtype == alpha.dtype)
+    values = alpha.float().div(peak)[None, None]  # (1, 1, h, w)
+    if (h, w) != (height, width):
+        values = F.interpolate(values, (height, width), mode="bicubic", antialias=True, align_corners=False)
+    return _quantised(values[0, 0], depth)

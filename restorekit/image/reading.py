@@ -3,16 +3,19 @@
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.TiffImagePlugin import TiffImageFile
+from torch import Tensor
 
 from restorekit.errors import ImageError
+from restorekit.image import deep, tiff
 from restorekit.image.colour import srgb_from_cmyk
-from restorekit.image.metadata import DAMAGE, dpi_pair, exif_bytes, jpeg_quality, text_chunks, xmp_bytes
+from restorekit.image.metadata import DAMAGE, Metadata, image_metadata, jpeg_quality, page_metadata
 from restorekit.image.picture import Picture
 from restorekit.image.pixels import tensors
 
@@ -20,10 +23,24 @@ _KINDS = {"1": "grey", "L": "grey", "LA": "grey", "P": "palette", "PA": "palette
 _TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), start=2))  # EXIF orientation -> PIL's Transpose
 
 
+@dataclass(frozen=True, eq=False)
+class _Content:
+    """What was decoded of a picture, upright; the fields as in Picture."""
+
+    rgb: Tensor
+    alpha: Tensor | None
+    mode: str
+    depth: int = 8
+    icc_profile: bytes | None = None
+    jpeg_quality: int | None = None
+    notes: tuple[str, ...] = ()
+
+
 def read_image(path: str | os.PathLike[str]) -> Picture:
     """Read a file of one picture: JPEG, PNG, WebP, TIFF, BMP, or whatever else PIL decodes into one frame.
 
-    A damaged, truncated, animated or many-paged file is refused with an ImageError, never half read.
+    16-bit colour and floating point are read in full by libvips, where that is installed. A damaged, truncated,
+    animated or many-paged file is refused with an ImageError, never half read.
     """
     path = Path(path)
     with _strict_decoder(path):
@@ -32,10 +49,8 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         if path.stat().st_size == 0:
             raise ImageError(f"{path} is empty (0 bytes) or no regular file; copy or download it again")
         with path.open("rb") as file:
-            header = file.read(26)
-            with Image.open(file) as image:
-                _check_single(image, path)
-                return _picture(image, header)
+            pages = tiff.directories(file)
+            return _read_page(file, path, pages) if pages else _read_other(file, path)
 
 
 @contextmanager
@@ -61,71 +76,123 @@ def _strict_decoder(path: Path) -> Iterator[None]:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 
 
-def _check_single(image: ImageFile.ImageFile, path: Path) -> None:
-    if image.format in ("EPS", "WMF"):  # PIL would run another program on the file's content
-        raise ImageError(f"{path} is a drawing ({image.format}); convert it to PNG first")
-    if image.mode in ("I", "F"):
-        raise ImageError(f"{path} has 32-bit values of no known range; scale them to 16 bits or 8")
-    # The further pictures in a camera's MPO are previews, or the other eye's view, of the first.
-    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise ImageError(f"{path} holds {frames} frames or pages; save one of them as PNG and give that")
-    if isinstance(image, TiffImageFile) and image.tag_v2.get(254, 0) & 1:
+def _read_other(file: BinaryIO, path: Path) -> Picture:
+    """Any file but a TIFF."""
+    file.seek(0)
+    header = file.read(26)
+    with Image.open(file) as image:
+        if image.format in ("EPS", "WMF"):  # PIL would run another program on the file's content
+            raise ImageError(f"{path} is a drawing ({image.format}); convert it to PNG first")
+        # The further pictures in a camera's MPO are previews, or the other eye's view, of the first.
+        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+        if frames > 1:
+            raise ImageError(f"{path} holds {frames} frames or pages; save one of them as PNG and give that")
+        _refuse_32_bits(image, path)
+        format = "JPEG" if image.format == "MPO" else image.format or ""
+        metadata = image_metadata(image)
+        bits, colour_type = header[24:26] if format == "PNG" else (8, None)  # which PIL does not tell
+        cut = bits == 16 and colour_type != 0
+        grey = colour_type in (0, 4)
+        content = None if cut and deep.available() else _by_pil(image, metadata, cut=cut, grey=grey)
+        notes = ("of the pictures in this MPO file only the first is read",) if image.format == "MPO" else ()
+    return _picture(content or _by_libvips(file, path, metadata), metadata, format, notes)
+
+
+def _read_page(file: BinaryIO, path: Path, pages: tuple[tiff.Directory, ...]) -> Picture:
+    """Of a TIFF."""
+    page = pages[0]
+    if page.preview:
         raise ImageError(f"{path} shows only a preview, like a camera's raw file; develop it to PNG first")
+    if len(pages) > 1:
+        raise ImageError(f"{path} holds {len(pages)} frames or pages; save one of them as PNG and give that")
+    metadata = page_metadata(file, page)
+    if page.beyond_pil and deep.available():
+        return _picture(_by_libvips(file, path, metadata, page), metadata, "TIFF")
+    file.seek(0)
+    try:
+        with Image.open(file) as image:
+            image.seek(page.index)
+            _refuse_32_bits(image, path)
+            image.load()
+            return _picture(_by_pil(image, metadata, page=page, cut=page.bits > 8), metadata, "TIFF")
+    except UnidentifiedImageError:
+        if page.beyond_pil:
+            raise ImageError(f"{path} holds values that PIL cannot read; {deep.INSTALL} to read them") from None
+        raise
 
 
-def _picture(image: ImageFile.ImageFile, header: bytes) -> Picture:
-    """header: the first 26 bytes of the file; in a PNG they say the bit depth, which PIL does not tell."""
-    exif = Image.Exif()
-    with suppress(*DAMAGE):
-        exif = image.getexif()
-    orientation = exif.get(ExifTags.Base.Orientation, 1)  # asked before loading, when PIL turns a TIFF
-    image.load()
+def _refuse_32_bits(image: ImageFile.ImageFile, path: Path) -> None:
+    if image.mode == "F":
+        raise ImageError(f"{path} holds floating-point values; {deep.INSTALL} to read them")
+    if image.mode == "I":
+        raise ImageError(f"{path} has 32-bit values of no known range; scale them to 16 bits or 8")
 
-    notes = []
-    kind, inverted = _KINDS.get(image.mode, "rgb"), False
-    depth = 16 if image.mode.startswith("I;16") else 8
-    if image.format == "PNG":
-        depth, colour_type = header[24:26]
-        kind = "grey" if colour_type in (0, 4) else kind
-    elif isinstance(image, TiffImageFile):
-        depth, inverted = max(image.tag_v2.get(258, (1,))), image.tag_v2.get(262) == 0
-    if image.mode.startswith("I;16"):
-        kind = "grey"
-        notes.append(f"{depth}-bit grey is read in full, but written back as 8-bit grey")
-    elif depth > 8:
-        notes.append(f"{depth} bits per channel were cut to 8 on reading")
-    if image.format == "MPO":
-        notes.append("of the pictures in this MPO file only the first is read")
 
+def _picture(content: _Content, metadata: Metadata, format: str, notes: tuple[str, ...] = ()) -> Picture:
+    return Picture(
+        rgb=content.rgb,
+        alpha=content.alpha,
+        mode=content.mode,
+        depth=content.depth,
+        format=format,
+        icc_profile=content.icc_profile,
+        exif=metadata.exif,
+        xmp=metadata.xmp,
+        dpi=metadata.dpi,
+        text=metadata.text,
+        jpeg_quality=content.jpeg_quality,
+        notes=(*content.notes, *notes, *metadata.notes),
+    )
+
+
+def _by_pil(
+    image: ImageFile.ImageFile,
+    metadata: Metadata,
+    *,
+    cut: bool,
+    grey: bool = False,
+    page: tiff.Directory | None = None,
+) -> _Content:
+    """image: loaded, and turned by PIL where it is a page of a TIFF. cut: PIL has cut its values to 8 bits."""
+    wide = image.mode.startswith("I;16")
+    kind = "grey" if wide or grey else _KINDS.get(image.mode, "rgb")
+    bits = page.bits if page and wide else 16
+    notes = [] if wide or not cut else [f"16 bits per channel were cut to 8; {deep.INSTALL} to read them in full"]
     pixels: Image.Image = image
-    profile: bytes | None = image.info.get("icc_profile") or None
+    profile = metadata.icc_profile
     if image.mode == "CMYK":
         pixels, note = srgb_from_cmyk(image, profile)
         notes.append(note)
         profile = None  # it would misread RGB values
-    if orientation in _TURNS and not isinstance(image, TiffImageFile):
-        pixels = pixels.transpose(Image.Transpose(_TURNS[orientation]))
-    rgb, alpha = tensors(pixels, depth)
-    if inverted and image.mode.startswith("I;16"):  # "white is zero"; PIL sees to it in the other modes
+    if metadata.orientation in _TURNS and page is None:
+        pixels = pixels.transpose(Image.Transpose(_TURNS[metadata.orientation]))
+    rgb, alpha = tensors(pixels, bits)
+    if wide and page and page.white_is_zero:  # PIL sees to it in the other modes
         rgb = 1 - rgb
-
-    block = None
-    with suppress(*DAMAGE):
-        block = exif_bytes(exif)
-    if block is None and image.info.get("exif"):
-        notes.append("the EXIF block is empty or damaged, and not kept")
-    dpi = dpi_pair(image.info.get("dpi"))
-    return Picture(
+    return _Content(
         rgb=rgb,
         alpha=alpha,
         mode=kind,
-        format="JPEG" if image.format == "MPO" else image.format or "",
+        depth=16 if wide else 8,
         icc_profile=profile,
-        exif=block,
-        xmp=xmp_bytes(image),
-        dpi=dpi[::-1] if dpi and orientation in (5, 6, 7, 8) else dpi,
-        text=text_chunks(image),
         jpeg_quality=jpeg_quality(image) if isinstance(image, JpegImageFile) else None,
         notes=tuple(notes),
+    )
+
+
+def _by_libvips(file: BinaryIO, path: Path, metadata: Metadata, page: tiff.Directory | None = None) -> _Content:
+    values = deep.read_values(file, page.index if page else 0)
+    floating = values.is_floating_point()
+    if floating and (fault := deep.fault(values)):
+        raise ImageError(f"{path} holds {fault}")
+    if page:
+        values = values[..., : page.colours + page.has_alpha]
+    rgb, alpha = deep.split(deep.turned(values, metadata.orientation))
+    return _Content(
+        rgb=rgb,
+        alpha=alpha,
+        mode="grey" if values.shape[2] < 3 else "rgb",
+        depth=32 if floating else 16,
+        icc_profile=metadata.icc_profile,
+        notes=("channels beside colour and alpha are left out",) if page and page.has_more else (),
     )

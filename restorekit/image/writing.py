@@ -13,48 +13,70 @@ from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_output, write_atomically
 from restorekit.image.metadata import XMP_KEY
 from restorekit.image.picture import Picture
-from restorekit.image.pixels import LUMA, from_levels, levels, to_pil
+from restorekit.image.pixels import pil_image, samples
+from restorekit.image.png import encode_png16
+from restorekit.image.tiff import encode_page, join
 
 _MARKER_BYTES = 65_000  # a JPEG marker holds 65 533 bytes, some of them its own signature
+_DEEPEST = {"PNG": 16, "TIFF": 32}  # bits per channel; 8 in the other formats
+_WITH_ALPHA = ("PNG", "WEBP", "TIFF")
 
 
 def write_image(
     path: str | os.PathLike[str], rgb: Tensor, *, source: Picture | None = None, overwrite: bool = False
-) -> None:
-    """Write rgb in the format of path's extension, with the metadata of source; atomically.
+) -> tuple[str, ...]:
+    """Write rgb in the format of path's extension, with depth and metadata of source; atomically.
 
-    rgb: shape (1, 3, H, W), floating, in [0, 1], of source's size or that times a scale. Rounds to 8 bits.
+    rgb: shape (1, 3, H, W), floating, in [0, 1], of source's size or that times a scale.
+    A line for each thing that the format cannot hold.
 
-    A grey source is written grey. Alpha, resized if need be, goes into PNG, WebP and TIFF; JPEG and BMP
-    cannot hold it and show the colours beneath. EXIF, XMP and ICC profile go into every format but BMP (a
-    grey profile only into a grey file), PNG text into PNG. TIFF is written uncompressed, since libtiff
-    cannot compress a file with EXIF. IPTC blocks are not kept.
+    PNG holds 8 or 16 bits per channel, TIFF 8, 16 or floating point, the others 8. A grey source is written
+    grey. Alpha, resized if need be, goes into PNG, WebP and TIFF; JPEG and BMP show the colours beneath. EXIF,
+    XMP and ICC profile go into every format but BMP (a grey profile only into a grey file), PNG text into PNG.
+    IPTC blocks are not kept.
     """
     path = Path(path)
     check_output(path, overwrite=overwrite)
+    source, format = source or Picture(rgb), FORMATS[path.suffix.lower()]
     try:
-        data = _encode(rgb, source or Picture(rgb), FORMATS[path.suffix.lower()])
+        data = _encode(rgb, source, format)
     except (OSError, ValueError, RuntimeError, struct.error) as error:  # WebP, for one, ends at 16383 pixels
         raise ImageError(f"cannot encode {path} ({error}); choose another format, such as PNG") from error
     write_atomically(path, data, overwrite=overwrite)
+    return _losses(source, format)
+
+
+def _losses(source: Picture, format: str) -> tuple[str, ...]:
+    """What format cannot hold of source."""
+    lines = []
+    deepest = _DEEPEST.get(format, 8)
+    if source.depth > deepest:
+        came = "floating point" if source.depth == 32 else f"{source.depth} bits per channel"
+        lines.append(f"{format} cannot hold {came}: written with {deepest}")
+    if source.alpha is not None and format not in _WITH_ALPHA:
+        lines.append(f"{format} cannot hold transparency: the colours beneath are shown")
+    return tuple(lines)
 
 
 def _encode(rgb: Tensor, source: Picture, format: str) -> bytes:
-    image = from_levels(levels(rgb, LUMA), "L") if source.mode == "grey" else to_pil(rgb)
-    if source.alpha is not None and format in ("PNG", "WEBP", "TIFF"):
-        image.putalpha(_alpha_for(source.alpha, image.width, image.height))
-    space = b"GRAY" if source.mode == "grey" and format != "WEBP" else b"RGB "  # WebP has no grey
+    grey = source.mode == "grey"
+    values = samples(
+        rgb,
+        depth=min(source.depth, _DEEPEST.get(format, 8)),
+        grey=grey,
+        alpha=source.alpha if format in _WITH_ALPHA else None,
+    )
+    space = b"GRAY" if grey and format != "WEBP" else b"RGB "  # WebP has no grey
     icc = source.icc_profile if (source.icc_profile or b"")[16:20] == space else None
-    exif = Image.Exif()
-    if source.exif:
-        exif.load(source.exif)
-        details = exif.get_ifd(ExifTags.IFD.Exif)
-        for tag, length in ((0xA002, image.width), (0xA003, image.height)):  # the size, said once more
-            if tag in details:
-                details[tag] = length
-    block, xmp = exif.tobytes() if exif else b"", source.xmp or b""
+    exif = _exif_for(source.exif, values.shape[1], values.shape[0])
+    xmp = source.xmp or b""
+    if format == "TIFF":
+        return join([encode_page(values, exif, icc=icc, xmp=xmp, dpi=source.dpi, inks=False)])
+    block = exif.tobytes() if exif else b""
+    if format == "PNG":
+        return _encode_png(values, source, block, xmp, icc)
 
-    buffer = io.BytesIO()
+    image, buffer = pil_image(values), io.BytesIO()
     if format == "JPEG":
         # Never at the source's own quality where that was low: restored detail would be quantised away,
         # and its colour halved by 4:2:0, bringing back the very artefacts that were removed.
@@ -68,13 +90,6 @@ def _encode(rgb: Tensor, source: Picture, format: str) -> bytes:
             xmp=xmp if len(xmp) <= _MARKER_BYTES else b"",
             dpi=source.dpi or (0, 0),
         )
-    elif format == "PNG":
-        info = PngInfo()
-        for key, value in source.text:
-            info.add_text(key, value)
-        if xmp:
-            info.add_itxt(XMP_KEY, xmp.decode("utf-8", "replace"))
-        image.save(buffer, "PNG", icc_profile=icc, exif=block, dpi=source.dpi, pnginfo=info)
     elif format == "WEBP":
         # Beside a JPEG's own losses those of quality 95 do not count; any other source may be exact.
         exact = source.format != "JPEG"
@@ -82,18 +97,32 @@ def _encode(rgb: Tensor, source: Picture, format: str) -> bytes:
         image.save(
             buffer, "WEBP", lossless=exact, exact=exact, quality=quality, icc_profile=icc, exif=block, xmp=xmp
         )
-    elif format == "TIFF":
-        if xmp:
-            exif[ExifTags.Base.XMLPacket] = xmp
-        image.save(buffer, "TIFF", icc_profile=icc, exif=exif, dpi=source.dpi)
     else:
         image.save(buffer, "BMP", dpi=source.dpi or (96, 96))
     return buffer.getvalue()
 
 
-def _alpha_for(alpha: Tensor, width: int, height: int) -> Image.Image:
-    h, w = alpha.shape
-    if abs(height * w - width * h) > max(h, w):  # more than rounding to whole pixels explains
-        raise ImageError(f"an alpha of {w}x{h} does not fit an image of {width}x{height}; scale both alike")
-    image = from_levels(alpha.cpu(), "L")
-    return image if (w, h) == (width, height) else image.resize((width, height), Image.Resampling.BICUBIC)
+def _encode_png(values: Tensor, source: Picture, exif: bytes, xmp: bytes, icc: bytes | None) -> bytes:
+    """values: shape (H, W, C), uint8 or uint16."""
+    info = PngInfo()
+    for key, value in source.text:
+        info.add_text(key, value)
+    if xmp:
+        info.add_itxt(XMP_KEY, xmp.decode("utf-8", "replace"))
+    deep = values.element_size() == 2
+    image = Image.new("L", (1, 1)) if deep else pil_image(values)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", icc_profile=icc, exif=exif, dpi=source.dpi, pnginfo=info)
+    return encode_png16(values, like=buffer.getvalue()) if deep else buffer.getvalue()
+
+
+def _exif_for(block: bytes | None, width: int, height: int) -> Image.Exif:
+    """The block, with the size of the picture as it is written."""
+    exif = Image.Exif()
+    if block:
+        exif.load(block)
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+        for tag, length in ((0xA002, width), (0xA003, height)):  # the size, said once more
+            if tag in details:
+                details[tag] = length
+    return exif

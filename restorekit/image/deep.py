@@ -1,0 +1,80 @@
+"""Values that PIL would cut to 8 bits: 16-bit colour and floating point, read by libvips, bit for bit.
+
+libvips is an extra, and loaded only for such a file.
+"""
+
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from restorekit.image.pixels import DTYPES, PEAKS, bands
+
+INSTALL = "pip install 'restorekit[hdr]'"
+_FORMATS = {"uchar": torch.uint8, "ushort": torch.uint16, "float": torch.float32, "double": torch.float64}
+
+
+def available() -> bool:
+    """Whether libvips is installed."""
+    try:
+        import pyvips  # noqa: F401
+    except (ImportError, OSError):  # the package may be there without its library
+        return False
+    return True
+
+
+def read_values(file: BinaryIO, page: int = 0) -> Tensor:
+    """The file's own values: shape (H, W, C), uint16 or float32, not turned. page: of a TIFF, from 0.
+
+    Colours multiplied with alpha are divided by it (by libvips).
+    """
+    import pyvips
+
+    options: dict[str, Any] = {"page": page} if page else {}
+    try:
+        # By descriptor, since libvips takes [ in a name for options, and keeps what it read of a name.
+        source = pyvips.Source.new_from_descriptor(file.fileno())
+        image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error", **options)
+        if image.format not in _FORMATS:
+            raise ValueError(f"values of type {image.format} have no known range")
+        memory = image.write_to_memory()
+    except pyvips.Error as error:
+        raise OSError((error.detail or error.message).strip().splitlines()[0]) from error
+    values = torch.frombuffer(memory, dtype=_FORMATS[image.format]).view(image.height, image.width, image.bands)
+    return values.float() if values.dtype == torch.float64 else values
+
+
+def turned(values: Tensor, orientation: int) -> Tensor:
+    """values: shape (H, W, C), as stored. Upright: EXIF orientation 1 to 8 undone, (W, H, C) from 5 on."""
+    if values.dtype == torch.uint16:
+        return turned(values.view(torch.int16), orientation).view(torch.uint16)  # few operations know uint16
+    across, down = orientation in (2, 3, 7, 8), orientation in (3, 4, 6, 7)
+    axes = [axis for axis, mirrored in enumerate((down, across)) if mirrored]
+    if orientation >= 5:
+        values = values.transpose(0, 1)
+        axes = [1 - axis for axis in axes]
+    return values.flip(axes).contiguous() if axes else values.contiguous()
+
+
+def split(values: Tensor) -> tuple[Tensor, Tensor | None]:
+    """rgb: shape (1, 3, H, W), float32 in [0, 1]; alpha: shape (H, W), of values' type, or None.
+
+    values: shape (H, W, C), uint8, uint16 or float32; C = 1 or 3 colours and perhaps alpha.
+    """
+    height, width, channels = values.shape
+    depth = next(depth for depth, dtype in DTYPES.items() if dtype == values.dtype)
+    colours = 3 if channels > 2 else 1
+    alpha = values[..., colours].clone() if channels > colours else None
+    rgb = torch.empty(1, 3, height, width)
+    for rows in bands(height, width):
+        part = values[rows, :, :colours].float() / PEAKS[depth]
+        rgb[0, :, rows] = part.permute(2, 0, 1)  # grey goes into all three
+    return rgb, alpha
+
+
+def fault(values: Tensor) -> str:
+    """What keeps floating-point values from being a picture in [0, 1], with the remedy; empty if nothing."""
+    if not torch.isfinite(values).all():
+        return "NaN or infinite values; repair them first"
+    low, high = (float(v) for v in values.aminmax())
+    return f"values from {low:.4g} to {high:.4g}; scale them into [0, 1] first" if low < 0 or high > 1 else ""

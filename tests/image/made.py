@@ -1,0 +1,61 @@
+"""Files made by hand, with what PIL itself cannot write."""
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import ExifTags, Image, ImageCms
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GREY_PROFILE = bytes(16) + b"GRAY" + bytes(108)
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+ORIENTATION = ExifTags.Base.Orientation
+
+
+def noise(width: int = 13, height: int = 9, mode: str = "RGB") -> Image.Image:
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.randint(0, 256, (height * width * bands,), dtype=torch.uint8, generator=generator)
+    return Image.frombytes(mode, (width, height), bytes(levels.tolist()))
+
+
+def exif_block(orientation: int = 1) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    exif[ExifTags.Base.Make] = "Maker"
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.ExifImageWidth.value: 13}
+    exif[ExifTags.IFD.GPSInfo] = {1: "N"}
+    return exif
+
+
+def saved(path: Path, image: Image.Image, **options: Any) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png16(path: Path, colour_type: int, values: list[int]) -> Path:
+    """A PNG of one row of 16-bit pixels, which PIL itself cannot write."""
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
+    header = struct.pack(">IIBBBBB", len(values) // channels, 1, 16, colour_type, 0, 0, 0)
+    row = b"\0" + struct.pack(f">{len(values)}H", *values)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    )
+    return path
+
+
+def cmyk_profile() -> bytes:
+    """The least ICC profile: paper is white, every other corner of CMYK is black."""
+    corners = b"".join(bytes([0 if i else 255, 128, 128]) for i in range(16))
+    ramp = bytes(range(256))
+    identity = struct.pack(">9i", *(65536 if i % 4 == 0 else 0 for i in range(9)))
+    table = b"mft1" + bytes([0, 0, 0, 0, 4, 3, 2, 0]) + identity + ramp * 4 + corners + ramp * 3
+    head = struct.pack(">8xI4s4s4s12x4s28x3i", 0x02400000, b"prtr", b"CMYK", b"Lab ", b"acsp", 63190, 65536, 54061)
+    body = head.ljust(128, b"\0")[4:] + struct.pack(">I4sII", 1, b"A2B0", 144, len(table)) + table
+    return struct.pack(">I", len(body) + 4) + body

@@ -1,0 +1,56 @@
+"""Laws of metadata: it goes where its picture goes, and stays true of it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin
+
+from restorekit.image import Picture, from_pil, read_image, write_image
+from tests.image.made import ORIENTATION, SRGB, XMP, exif_block, noise, saved
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
+def test_exif_orientation_is_applied_once_and_reset(tmp_path: Path, name: str, orientation: int) -> None:
+    options = {"lossless": True} if name == "a.webp" else {}
+    path = saved(tmp_path / name, noise(), exif=exif_block(orientation).tobytes(), **options)
+    with Image.open(path) as image:
+        upright = from_pil(ImageOps.exif_transpose(image))
+    picture = read_image(path)
+    assert torch.equal(picture.rgb, upright)
+    write_image(tmp_path / "again.png", picture.rgb, source=picture)
+    with Image.open(tmp_path / "again.png") as again:
+        assert again.getexif().get(ORIENTATION, 1) == 1
+    assert torch.equal(read_image(tmp_path / "again.png").rgb, upright)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
+@pytest.mark.parametrize("start", ["s.jpg", "s.png", "s.webp", "s.tif"])
+def test_metadata_passes_from_any_format_to_any(tmp_path: Path, start: str, name: str) -> None:
+    source = Picture(from_pil(noise()), icc_profile=SRGB, exif=exif_block().tobytes(), xmp=XMP, dpi=(300, 150))
+    write_image(tmp_path / start, source.rgb, source=source)
+    picture = read_image(tmp_path / start)
+    write_image(tmp_path / name, picture.rgb.repeat(1, 1, 2, 2), source=picture)
+    with Image.open(tmp_path / name) as image:
+        exif = image.getexif()
+        assert image.info["icc_profile"] == SRGB
+        assert exif[ExifTags.Base.Make] == "Maker" and exif.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
+        assert exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExifImageWidth] == 26  # of this image, not the source
+        if "webp" not in start + name:  # which has no place for it
+            assert image.info["dpi"] == pytest.approx((300, 150), abs=0.1)
+    again = read_image(tmp_path / name)
+    assert again.xmp == XMP.replace(b'="6"', b'="1"') and again.notes == ()
+
+
+def test_png_text_is_kept(tmp_path: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Author", "Zoë 写真")
+    picture = read_image(saved(tmp_path / "a.png", noise(), pnginfo=info))
+    write_image(tmp_path / "b.png", picture.rgb, source=picture)
+    assert read_image(tmp_path / "b.png").text == (("Author", "Zoë 写真"),)
+
+
+def test_a_damaged_exif_block_does_not_stop_the_picture(tmp_path: Path) -> None:
+    picture = read_image(saved(tmp_path / "a.jpg", noise(), exif=b"Exif\0\0not a directory"))
+    assert picture.exif is None and "EXIF" in picture.notes[0]
