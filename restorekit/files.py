@@ -9,6 +9,7 @@ import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from restorekit.errors import ImageError
 
@@ -22,6 +23,7 @@ FORMATS = {
     ".webp": "WEBP",
 }
 EXTENSIONS = tuple(FORMATS)
+TEMPORARY = (".restorekit-", ".tmp")  # prefix and suffix of a file that is being written
 
 
 def list_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> list[Path]:
@@ -67,9 +69,10 @@ def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
     Without overwrite a file that exists is never replaced, not even one that appeared a moment ago.
     """
     target = Path(os.path.realpath(path)) if overwrite else path  # a link is followed, not replaced
-    temporary = target.parent / f".restorekit-{secrets.token_hex(8)}.tmp"
+    temporary = target.parent / secrets.token_hex(8).join(TEMPORARY)
     try:
         with open(temporary, "xb") as file:
+            _lock(file)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -88,6 +91,32 @@ def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left half written in folder; those at work are left alone."""
+    prefix, suffix = TEMPORARY
+    with suppress(OSError):
+        for path in list(folder.glob(f"{prefix}*{suffix}")):
+            with suppress(OSError), open(path, "rb") as file:
+                if _lock(file):
+                    path.unlink()
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Whether the lock is ours, which ends with the file or the process. Windows needs none: it does not remove
+    a file that is open."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        pass
+    return True
 
 
 def _move_to_new(temporary: Path, target: Path) -> None:

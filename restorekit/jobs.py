@@ -1,8 +1,9 @@
 """What is to be done with which file: from the names that a person gives to pairs (input, output).
 
-A name is a file, a folder or a pattern. Whatever can be known to fail is known before a pixel is read, so that
-a command may say so before it imports anything heavy; the other jobs go on. Only what makes the whole request
-meaningless is raised: two inputs for one output, or an input that would be written over.
+A name is a file, a folder, a pattern, or "-" for standard input and output. Whatever can be known to fail is
+known before a pixel is read, so that a command may say so before it imports anything heavy; the other jobs go
+on. Only what makes the whole request meaningless is raised: two inputs for one output, or an input that would be
+written over.
 """
 
 from __future__ import annotations
@@ -17,41 +18,62 @@ from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_output, list_images
 
 MARK = ".restored"
+STREAM = Path("-")  # standard input or output
 SEPARATORS = tuple(s for s in (os.sep, os.altsep) if s)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture's way. output: None where nothing is written. problem: why it cannot be done, if so."""
+    """One picture's way. output: None where nothing is written. problem: why it cannot be done, if so.
+
+    below: the folder whose tree it was found in, which the outputs mirror. done: its output is there already.
+    """
 
     source: Path
     output: Path | None = None
     problem: str = ""
+    below: Path | None = None
+    done: bool = False
 
 
-def expand(arguments: Sequence[str], *, restored: bool = True) -> tuple[Job, ...]:
+def expand(arguments: Sequence[str], *, restored: bool = True, recursive: bool = False) -> tuple[Job, ...]:
     """The pictures that files, folders and patterns name, each once, in the order given.
 
     restored: take what restorekit wrote (NAME.restored.EXT) from folders and patterns too; a file that is
-    named is always taken.
+    named is always taken. recursive: take folders with all that is below them.
     """
     jobs: dict[str, Job] = {}
     for argument in arguments:
-        for job in _expand_one(argument, restored):
+        if argument == str(STREAM) and len(arguments) > 1:
+            raise ImageError("- is standard input, which is one picture; give it alone")
+        for job in _expand_one(argument, restored, recursive):
             jobs.setdefault(os.path.abspath(job.source), job)
     return tuple(jobs.values())
 
 
-def plan(arguments: Sequence[str], out: str | None = None, *, overwrite: bool = False) -> tuple[Job, ...]:
+def plan(
+    arguments: Sequence[str],
+    out: str | None = None,
+    *,
+    overwrite: bool = False,
+    recursive: bool = False,
+    skip_existing: bool = False,
+) -> tuple[Job, ...]:
     """Jobs with outputs. out: a file for one input, else a folder; None is NAME.restored.EXT beside the input.
 
     A folder is meant where out ends in a slash or is one, and where the arguments may name several pictures.
+    recursive: folders with all that is below them, mirrored below out. skip_existing: jobs whose output is there
+    are marked as done; outputs are written whole or not at all, so what is there is complete.
     """
-    jobs = expand(arguments, restored=False)
+    jobs = expand(arguments, restored=False, recursive=recursive)
+    if str(STREAM) in (out, *arguments):
+        return (_stream_job(jobs, out, overwrite),)
     folder = None if out is None else _folder(out, len(jobs), names_several(arguments))
-    planned = [job if job.problem else replace(job, output=_output(job.source, out, folder)) for job in jobs]
+    if folder is not None and recursive:  # outputs of an earlier run are no inputs
+        jobs = tuple(j for j in jobs if j.problem or folder.resolve() not in j.source.resolve().parents)
+    planned = [job if job.problem else replace(job, output=_output(job, out, folder)) for job in jobs]
     _refuse_clashes(planned)
-    return tuple(_checked(job, overwrite) for job in planned)
+    return tuple(_checked(job, overwrite, skip_existing) for job in planned)
 
 
 def names_several(arguments: Sequence[str]) -> bool:
@@ -69,13 +91,29 @@ def make_folder(path: Path) -> None:
         raise ImageError(f"cannot create {path.parent}: {error.strerror}; choose another -o") from error
 
 
-def _expand_one(argument: str, restored: bool) -> list[Job]:
+def _stream_job(jobs: Sequence[Job], out: str | None, overwrite: bool) -> Job:
+    """The one job that reads standard input or writes standard output."""
+    if len(jobs) != 1:
+        raise ImageError(f"-o - is standard output, which is one picture, not {len(jobs)}; name a folder")
+    job = jobs[0]
+    if job.problem or out is None or out == str(STREAM):
+        return replace(job, output=STREAM)
+    if out.endswith(SEPARATORS) or os.path.isdir(out):
+        raise ImageError(f"what comes from standard input has no name to have in {out}; give -o a file or -")
+    return _checked(replace(job, output=Path(out)), overwrite, skip_existing=False)
+
+
+def _expand_one(argument: str, restored: bool, recursive: bool) -> list[Job]:
     path = Path(argument)
+    if argument == str(STREAM):
+        return [Job(STREAM)]
+    below = None
     if not argument:  # an unset shell variable, not the folder we are in
         return [Job(path, problem="an input has no name; name a file, a folder or a pattern")]
     try:
         if path.is_dir():
-            found = list_images(path)
+            found = list_images(path, recursive=recursive)
+            below = path
         elif not os.path.lexists(path) and _is_pattern(argument):
             matches = sorted(Path(m) for m in glob.glob(argument, recursive=True))
             found = [m for m in matches if m.suffix.lower() in FORMATS and m.is_file()]
@@ -92,7 +130,7 @@ def _expand_one(argument: str, restored: bool) -> list[Job]:
     kept = [p for p in found if restored or not p.stem.endswith(MARK)]
     if not kept:
         return [Job(path, problem=f"{argument} names nothing but restored images; name one to restore it again")]
-    return [Job(p) for p in kept]
+    return [Job(p, below=below) for p in kept]
 
 
 def _is_pattern(argument: str) -> bool:
@@ -111,10 +149,12 @@ def _folder(out: str, count: int, several: bool) -> Path | None:
     return path
 
 
-def _output(source: Path, out: str | None, folder: Path | None) -> Path:
+def _output(job: Job, out: str | None, folder: Path | None) -> Path:
+    source = job.source
     extension = source.suffix if source.suffix.lower() in FORMATS else ".png"  # PIL reads more than we write
     if folder is not None:
-        return folder / f"{source.stem}{extension}"
+        place = source.relative_to(job.below).parent if job.below else Path()
+        return folder / place / f"{source.stem}{extension}"
     if out is not None:
         return Path(out)
     return source.with_name(f"{source.stem}{MARK}{extension}")
@@ -141,10 +181,12 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
         writers[place] = job.source
 
 
-def _checked(job: Job, overwrite: bool) -> Job:
+def _checked(job: Job, overwrite: bool, skip_existing: bool) -> Job:
     """The job, with the problem that writing its output would end with."""
     if job.output is None:
         return job
+    if skip_existing and job.output.is_file():
+        return replace(job, done=True)
     try:
         _check(job.output, overwrite)
     except ImageError as error:

@@ -23,7 +23,7 @@ from restorekit.image import check_batch, from_pil, to_pil
 from restorekit.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
 from restorekit.tiling import apply_tiled
-from restorekit.weights import shipped_weights
+from restorekit.weights import recorded_sums, shipped_weights
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -116,6 +116,12 @@ class Restorer:
     def bases(self) -> tuple[str, ...]:
         """Names of the bases at hand, sorted."""
         return tuple(self.mixer.bases)
+
+    def provenance(self, backbone: str = "flow-unet") -> dict[str, str]:
+        """sha256 of every file of weights that `from_pretrained(backbone)` reads, by "what/file"."""
+        folders = {"backbone": self.catalog.backbone(backbone).folder, "encoder": shipped_weights("encoder")}
+        folders |= {f"basis {b}": self.catalog.basis(b).folder for b in self.bases}
+        return {f"{n}/{file}": s for n, folder in folders.items() for file, s in recorded_sums(folder).items()}
 
     @torch.inference_mode()
     def inspect(self, image: Tensor) -> Inspection:

@@ -89,3 +89,14 @@ def test_a_folder_lists_its_images_in_order(tmp_path: Path) -> None:
         list_images(tmp_path / "none")
     with pytest.raises(ImageError, match="is not a folder"):
         list_images(tmp_path / "a.jpg")
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_another_writes_is_not(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    left, busy, other = (tmp_path / n for n in (".restorekit-0.tmp", ".restorekit-1.tmp", "mine.tmp"))
+    for path in (left, busy, other):
+        path.write_bytes(b"half")
+    with busy.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        files.sweep(tmp_path)
+    assert not left.exists() and busy.exists() and other.exists()

@@ -122,3 +122,18 @@ def test_a_hopeless_name_is_a_problem_and_no_exception():
     assert expand(["a.png/b.png"])[0].problem
     assert expand(["nul\0.png"])[0].problem
     assert expand([""])[0].problem
+
+
+def test_a_tree_is_mirrored_and_what_is_there_can_be_passed_over():
+    touch("in/a.png", "in/deep/b.png", "out/deep/b.png")
+    jobs = plan(["in"], "out", recursive=True, skip_existing=True)
+    assert outputs(jobs) == ["out/a.png", "out/deep/b.png"]
+    assert [job.done for job in jobs] == [False, True]
+
+
+def test_standard_input_goes_to_standard_output_unless_told():
+    assert [(j.source.name, j.output.name) for j in plan(["-"])] == [("-", "-")]
+    assert outputs(plan(["-"], "a.png")) == ["a.png"]
+    for arguments, out in ((["-", "a.png"], None), (["-"], "out/"), (["*.png", "b.png"], "-")):
+        with pytest.raises(ImageError):
+            plan(arguments, out)

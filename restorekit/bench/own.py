@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from restorekit.bench.errors import Unsuited
 from restorekit.bench.items import Item, as_file
 from restorekit.restorer import Restorer
-from restorekit.weights import recorded_sums, shipped_weights
+from restorekit.weights import recorded_sums
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,10 +37,7 @@ class Restorekit:
         return self.restorer.restore(item.degraded, weights=weights, blind=False, steps=self.steps).image
 
     def provenance(self) -> Mapping[str, str]:
-        catalog = self.restorer.catalog
-        folders = {"backbone": catalog.backbone(BACKBONE).folder, "encoder": shipped_weights("encoder")}
-        folders |= {f"basis {b}": catalog.basis(b).folder for b in self.restorer.bases}
-        return {f"{n}/{file}": s for n, folder in folders.items() for file, s in recorded_sums(folder).items()}
+        return self.restorer.provenance(BACKBONE)
 
 
 class Blind(Restorekit):

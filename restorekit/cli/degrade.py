@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorekit.cli.terminal import Meter, Report, plugins_of, put, run_jobs, warn
+from restorekit.cli.batch import Report, one_stage, run_jobs
+from restorekit.cli.streams import read_picture, write_picture
+from restorekit.cli.terminal import Meter, plugins_of, put, tell, warn
 from restorekit.degradation import Compose, Degradation, Step, in_physical_order
 from restorekit.errors import ImageError, PluginError
-from restorekit.jobs import Job, make_folder, plan
+from restorekit.jobs import STREAM, Job, plan
 from restorekit.plugin.catalog import Catalog, build_catalog
 
 if TYPE_CHECKING:
@@ -60,20 +62,18 @@ def degrade(
     with Meter(len(jobs)) as meter:
         with meter.paused():
             warn(catalog.failures)
-        run_jobs(jobs, lambda job: degrade_one(job, wishes, seed, overwrite=overwrite), meter, as_json=as_json)
+        stages = one_stage(lambda job: degrade_one(job, wishes, seed, overwrite=overwrite))
+        run_jobs(jobs, stages, meter, as_json=as_json)
 
 
 def degrade_one(job: Job, wishes: Sequence[Wish], seed: int, *, overwrite: bool) -> Report:
     """One picture from file to file."""
-    from restorekit.image import read_image, write_image
-
     assert job.output is not None  # by plan
     started = time.perf_counter()
-    picture = read_image(job.source)
+    picture = read_picture(job.source)
     shape = tuple(picture.rgb.shape)
     composite = Compose(tuple(draw(wish, shape, seed) for wish in wishes))
-    make_folder(job.output)
-    write_image(job.output, composite.apply(picture.rgb), source=picture, overwrite=overwrite)
+    write_picture(job.output, composite.apply(picture.rgb), picture, overwrite=overwrite)
     seconds = time.perf_counter() - started
     applied, words = [], []
     for wish, step in zip(wishes, composite.steps, strict=True):
@@ -90,7 +90,7 @@ def degrade_one(job: Job, wishes: Sequence[Wish], seed: int, *, overwrite: bool)
         "notes": list(picture.notes),
     }
     line = f"{job.source} -> {job.output}  {'  '.join(words)}  seed {seed}"
-    return Report(lambda: put(line), record, picture.notes)
+    return Report(lambda: (tell if job.output == STREAM else put)(line), record, picture.notes)
 
 
 def draw(wish: Wish, shape: Sequence[int], seed: int) -> Step:

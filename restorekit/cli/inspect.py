@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from restorekit.cli.batch import Report, Stages, run_jobs
 from restorekit.cli.restore import SHOWN, describe_severity, rounded
-from restorekit.cli.terminal import Meter, Report, plugins_of, put_table, run_jobs, warn
+from restorekit.cli.streams import read_picture
+from restorekit.cli.terminal import Meter, plugins_of, put_table, warn
 from restorekit.jobs import Job, expand
 from restorekit.plugin.catalog import Catalog, build_catalog
 
 if TYPE_CHECKING:
+    from restorekit.image import Picture
     from restorekit.restorer import Restorer
 
 EPILOG = """Examples:
@@ -23,7 +26,10 @@ restorekit inspect holiday/ --json"""
 
 def inspect(
     context: typer.Context,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, folders, patterns.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, folders, patterns, or -.")],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Folders with all that is below them.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
 ) -> None:
     """Tell what a picture suffers from: the weight of each basis, and the severity of what it would remove.
@@ -31,18 +37,19 @@ def inspect(
     A severity is an estimate, given where the weight is not near 0; with --json all of them are given.
     """
     catalog = build_catalog(plugins_of(context))
-    jobs = expand(inputs)
+    jobs = expand(inputs, recursive=recursive)
     with Meter(len(jobs)) as meter:
         ready = any(not job.problem for job in jobs)
         restorer = load(catalog) if ready else None
         with meter.paused():
             warn(restorer.failures if restorer else catalog.failures)
 
-        def work(job: Job) -> Report:
+        def work(job: Job, picture: Picture) -> Report:
             assert restorer is not None  # a job without a problem had it loaded
-            return inspect_one(restorer, job)
+            return inspect_one(restorer, job, picture)
 
-        run_jobs(jobs, work, meter, as_json=as_json)
+        stages = Stages(lambda job: read_picture(job.source), work, lambda _, report: report)
+        run_jobs(jobs, stages, meter, as_json=as_json)
 
 
 def load(catalog: Catalog) -> Restorer:
@@ -51,10 +58,7 @@ def load(catalog: Catalog) -> Restorer:
     return Restorer.from_pretrained(device="cpu", catalog=catalog)  # the encoder is small
 
 
-def inspect_one(restorer: Restorer, job: Job) -> Report:
-    from restorekit.image import read_image
-
-    picture = read_image(job.source)
+def inspect_one(restorer: Restorer, job: Job, picture: Picture) -> Report:
     found = restorer.inspect(picture.rgb)
     weights, severities = dict(sorted(found.weights.values.items())), dict(sorted(found.severities.items()))
     rows = []

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorekit.cli.terminal import Meter, Report, plugins_of, put, run_jobs, warn
+from restorekit.cli.batch import Manifest, Report, Stages, run_jobs
+from restorekit.cli.streams import read_picture, write_picture
+from restorekit.cli.terminal import Meter, plugins_of, put, tell, warn
+from restorekit.cli.watch import watch_folders
 from restorekit.errors import ImageError, MixingError, RestorekitError
-from restorekit.jobs import Job, make_folder, plan
+from restorekit.files import sweep
+from restorekit.jobs import STREAM, Job, plan
 from restorekit.mixing import LARGEST, MixingWeights
 from restorekit.plugin.catalog import Catalog, build_catalog
 
 if TYPE_CHECKING:
-    from restorekit.restorer import Restorer
+    from restorekit.image import Picture
+    from restorekit.restorer import RestorationResult, Restorer
 
 EPILOG = """Examples:
 
@@ -23,7 +32,11 @@ restorekit restore photo.jpg
 
 restorekit restore holiday/ "scans/*.tif" -o restored/ --json
 
+restorekit restore archive/ -o restored/ --recursive --skip-existing --manifest restored.jsonl
+
 restorekit restore small.png --scale 2 -o large.png
+
+curl -s https://example.org/photo.jpg | restorekit restore - > restored.jpg
 
 restorekit restore rainy.jpg --set rain=1 --only"""
 SHOWN = 0.05  # weights below it are summed up as "rest"
@@ -32,11 +45,11 @@ SCALES = (2, 3, 4)
 
 def restore(
     context: typer.Context,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, folders, patterns.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, folders, patterns, or -.")],
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", "-o", help="A file for one input, else a folder. Default: NAME.restored.EXT beside it."
+            "--out", "-o", help="A file for one input, else a folder, or -. Default: NAME.restored.EXT beside it."
         ),
     ] = None,
     scale: Annotated[
@@ -67,6 +80,20 @@ def restore(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+    skip_existing: Annotated[
+        bool,
+        typer.Option("--skip-existing", help="Pass over inputs whose output exists: a stopped run goes on."),
+    ] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Folders with all below them, mirrored in -o.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and restore what is put into the folders, until Ctrl-C.")
+    ] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="Add a line of JSON per picture to this file: hashes, weights, seconds, errors."),
+    ] = None,
 ) -> None:
     """Restore photographs: noise, blur, low resolution, rain, JPEG artefacts, however they combine.
 
@@ -80,28 +107,53 @@ def restore(
     chosen = parse_settings(settings or [], catalog)
     if only and not chosen:
         raise MixingError("--only leaves every basis at 0; name what to remove, as in --set noise=1")
-    jobs = plan(inputs, out, overwrite=overwrite)
+    if overwrite and (skip_existing or watch):
+        raise RestorekitError("--overwrite and --skip-existing or --watch contradict each other; choose one")
+    jobs = plan(inputs, out, overwrite=overwrite, recursive=recursive, skip_existing=skip_existing or watch)
+    to_stdout = jobs[0].output == STREAM
+    if to_stdout and as_json:
+        raise RestorekitError("--json and the picture both want standard output; give -o a file")
+    for folder in {job.output.parent for job in jobs if job.output is not None and not to_stdout}:
+        sweep(folder)
+    record = Manifest(manifest) if manifest is not None else None
     with Meter(len(jobs)) as meter:
-        ready = any(not job.problem for job in jobs)  # torch takes seconds; bad input is refused without it
-        restorer = load(catalog, device, precision, chosen, seed) if ready else None
+        ready = watch or any(not job.problem and not job.done for job in jobs)
+        restorer = load(catalog, device, precision, chosen, seed) if ready else None  # takes seconds
         with meter.paused():
             warn(restorer.failures if restorer else catalog.failures)
+        if record is not None and restorer is not None:
+            record.common["weights"] = fingerprint(restorer)
+        options = Options(chosen, not only, scale or 1, steps, side, overwrite)
+        stages = Stages(
+            read=read,
+            work=lambda job, taken: work(restorer, options, meter, job, taken),
+            write=partial(write, catalog, options),
+        )
+        if watch:
+            watch_folders(inputs, out, recursive, stages, meter, as_json=as_json, manifest=record)
+        else:
+            run_jobs(jobs, stages, meter, as_json=as_json, manifest=record)
 
-        def work(job: Job) -> Report:
-            assert restorer is not None  # a job without a problem had it loaded
-            return restore_one(
-                restorer,
-                job,
-                chosen,
-                blind=not only,
-                scale=scale or 1,
-                steps=steps,
-                tile=side,
-                overwrite=overwrite,
-                meter=meter,
-            )
 
-        run_jobs(jobs, work, meter, as_json=as_json)
+@dataclass(frozen=True)
+class Options:
+    """What holds for all pictures of a run."""
+
+    chosen: Mapping[str, float]
+    blind: bool
+    scale: int
+    steps: int
+    tile: int | None
+    overwrite: bool
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A picture on its way, and the seconds it has taken so far."""
+
+    picture: Picture
+    seconds: float
+    result: RestorationResult | None = None
 
 
 def load(catalog: Catalog, device: str, precision: str, chosen: Mapping[str, float], seed: int | None) -> Restorer:
@@ -117,40 +169,51 @@ def load(catalog: Catalog, device: str, precision: str, chosen: Mapping[str, flo
     return restorer
 
 
-def restore_one(
-    restorer: Restorer,
-    job: Job,
-    chosen: Mapping[str, float],
-    *,
-    blind: bool,
-    scale: int,
-    steps: int,
-    tile: int | None,
-    overwrite: bool,
-    meter: Meter,
-) -> Report:
-    """One picture from file to file."""
-    from restorekit.image import read_image, write_image
+def fingerprint(restorer: Restorer) -> str:
+    """One sha256 for all weights together, which `sha256sums` lists one by one."""
+    listed = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(restorer.provenance().items()))
+    return hashlib.sha256(listed.encode()).hexdigest()
 
-    assert job.output is not None
+
+def read(job: Job) -> Taken:
     started = time.perf_counter()
-    picture = read_image(job.source)
-    height, width = (n * scale for n in picture.rgb.shape[-2:])
+    picture = read_picture(job.source)
+    return Taken(picture, time.perf_counter() - started)
+
+
+def work(restorer: Restorer | None, options: Options, meter: Meter, job: Job, taken: Taken) -> Taken:
+    assert restorer is not None  # a job without a problem had it loaded
+    started = time.perf_counter()
+    picture = taken.picture
     try:
         result = restorer.restore(
-            picture.rgb, weights=chosen, blind=blind, scale=scale, steps=steps, tile=tile, progress=meter.tile
+            picture.rgb,
+            weights=options.chosen,
+            blind=options.blind,
+            scale=options.scale,
+            steps=options.steps,
+            tile=options.tile,
+            progress=meter.tile,
         )
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch's own errors are RuntimeErrors
             raise
+        height, width = (n * options.scale for n in picture.rgb.shape[-2:])
         raise ImageError(
             f"{job.source}: not enough memory for {width}x{height}; try --tile 512 or --device cpu"
         ) from error
-    make_folder(job.output)
-    write_image(job.output, result.image, source=picture, overwrite=overwrite)
-    seconds = time.perf_counter() - started
+    return Taken(picture, taken.seconds + time.perf_counter() - started, result)
+
+
+def write(catalog: Catalog, options: Options, job: Job, taken: Taken) -> Report:
+    assert job.output is not None and taken.result is not None
+    started = time.perf_counter()
+    picture, result = taken.picture, taken.result
+    write_picture(job.output, result.image, picture, overwrite=options.overwrite)
+    seconds = taken.seconds + time.perf_counter() - started
     weights, severities = result.weights[0], result.severities[0]
-    line = f"{job.source} -> {job.output}  {describe(weights, severities, restorer.catalog)}  {seconds:.1f} s"
+    height, width = result.image.shape[-2:]
+    line = f"{job.source} -> {job.output}  {describe(weights, severities, catalog)}  {seconds:.1f} s"
     record = {
         "input": str(job.source),
         "output": str(job.output),
@@ -160,7 +223,7 @@ def restore_one(
         "size": [width, height],
         "notes": list(picture.notes),
     }
-    return Report(lambda: put(line), record, picture.notes)
+    return Report(lambda: (tell if job.output == STREAM else put)(line), record, picture.notes)
 
 
 def rounded(values: Mapping[str, float]) -> dict[str, float]:

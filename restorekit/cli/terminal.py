@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from restorekit.errors import ImageError, RestorekitError
-from restorekit.jobs import Job
 from restorekit.plugin.catalog import Failure, Plugins, load_plugins
 
 if TYPE_CHECKING:
@@ -25,15 +22,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PATIENCE = 2.0  # seconds before progress shows
-
-
-@dataclass(frozen=True)
-class Report:
-    """What became of one picture. show: prints it for a person; record: for a program; notes: for both."""
-
-    show: Callable[[], None]
-    record: Mapping[str, Any]
-    notes: Sequence[str] = ()
 
 
 def put(text: str) -> None:
@@ -99,10 +87,13 @@ def plugins_of(context: typer.Context) -> Plugins:
 
 
 class Meter:
-    """Progress on stderr: pictures, and the tiles of large ones. Shown on a terminal only, after two seconds."""
+    """Progress on stderr: pictures, how fast they pass, and the tiles of large ones. Shown on a terminal only,
+    after two seconds."""
 
     def __init__(self, total: int) -> None:
         self.total = total
+        self.megapixels = 0.0
+        self.begun = time.monotonic()
         self.progress: Progress | None = patient_progress() if sys.stderr.isatty() else None
 
     def __enter__(self) -> Meter:
@@ -121,10 +112,14 @@ class Meter:
         if self.progress:
             name = showable(" ".join(name.splitlines()), sys.stderr)
             several = self.total > 1
-            count = f"{done + 1}/{self.total}" if several else ""
+            count = f"{done + 1}/{self.total}{self.throughput()}" if several else ""
             total = self.total if several else None
             self.progress.update(self.pictures, completed=done, total=total, description=name, count=count)
             self.progress.update(self.tiles, visible=False)
+
+    def throughput(self) -> str:
+        """Such as ", 1.2 MP/s"."""
+        return f", {self.megapixels / (time.monotonic() - self.begun):.2g} MP/s" if self.megapixels else ""
 
     def tile(self, done: int, total: int) -> None:
         """So many tiles of the picture are done."""
@@ -166,40 +161,3 @@ def patient_progress() -> Progress:
         redirect_stdout=False,
         redirect_stderr=False,
     )
-
-
-def run_jobs(
-    jobs: Sequence[Job],
-    work: Callable[[Job], Report],
-    meter: Meter,
-    *,
-    as_json: bool,
-) -> None:
-    """Do job after job; one that fails is reported and the others go on. Exits with 1 if any failed."""
-    failed = []
-    for done, job in enumerate(jobs):
-        meter.picture(done, str(job.source))
-        try:
-            if job.problem:
-                raise ImageError(job.problem)
-            report = work(job)
-        except RestorekitError as error:
-            failed.append(str(job.source))
-            with meter.paused():
-                tell(f"error: {error}")
-                if as_json:
-                    output = {} if job.output is None else {"output": str(job.output)}
-                    put_json({"input": str(job.source), **output, "error": str(error)})
-            continue
-        with meter.paused():
-            for note in report.notes:
-                tell(f"note: {job.source}: {note}")
-            if as_json:
-                put_json(report.record)
-            else:
-                report.show()
-    if failed:
-        if len(jobs) > 1:
-            with meter.paused():
-                tell(f"error: {len(failed)} of {len(jobs)} failed: {', '.join(failed)}")
-        raise typer.Exit(1)

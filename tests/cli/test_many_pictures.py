@@ -1,0 +1,142 @@
+"""Laws of restoring many pictures: trees, stopped runs, drop folders, pipes, manifests."""
+
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from restorekit.cli import watch
+from restorekit.restorer import Restorer
+
+
+def tree(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in Path(folder).rglob("*") if p.is_file())
+
+
+def test_recursive_mirrors_the_tree_and_takes_no_output_for_an_input(cli, photo):
+    photo("in/a.png")
+    photo("in/deep/a.png")
+    photo("in/deep/er/c.bmp")
+    for _ in range(2):
+        assert cli("restore", "in", "-r", "-o", "in/out", "--overwrite").code == 0
+        assert tree("in/out") == ["a.png", "deep/a.png", "deep/er/c.bmp"]
+    assert cli("inspect", "in/deep", "-r", "--json").out.count('"weights"') == 2
+
+
+def test_skip_existing_goes_on_where_a_run_stopped(cli, photo):
+    photo("in/a.png")
+    photo("in/b.png")
+    Path("out").mkdir()
+    Path("out/a.png").write_bytes(b"from before")
+    outcome = cli("restore", "in", "-o", "out", "--skip-existing")
+    assert outcome.code == 0 and "1 passed over" in outcome.err and outcome.out.count("\n") == 1
+    assert Path("out/a.png").read_bytes() == b"from before"
+    outcome = cli("restore", "in", "-o", "out", "--skip-existing", "--json")
+    assert all(json.loads(line)["skipped"] for line in outcome.out.splitlines()) and outcome.code == 0
+    assert cli("restore", "in", "-o", "out", "--skip-existing", "--overwrite").is_one_error()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
+def test_a_run_killed_at_any_moment_and_repeated_ends_as_an_undisturbed_one(cli, photo, tiny):
+    for i in range(6):
+        photo(f"in/{i}.png", (160, 120 + i))
+    assert cli("restore", "in", "-o", "whole").code == 0
+    command = [sys.executable, "-m", "restorekit", "restore", "in", "-o", "out", "--skip-existing"]
+    environment = {**os.environ, "RESTOREKIT_WEIGHTS": str(tiny)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while process.poll() is None and not (Path("out").is_dir() and len(tree("out")) >= 2):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    Path("out/.restorekit-0123456789abcdef.tmp").write_bytes(b"half")  # if the kill hit between two writes
+    assert cli("restore", "in", "-o", "out", "--skip-existing").code == 0
+    assert tree("out") == tree("whole")
+    for name in tree("whole"):
+        assert Path("out", name).read_bytes() == Path("whole", name).read_bytes()
+
+
+def test_a_manifest_has_a_line_for_each_picture_with_what_proves_it(cli, photo):
+    a = photo("in/a.png")
+    Path("in/b.png").write_text("no image")
+    Path("log").mkdir()
+    Path("log/run.jsonl").write_text('{"torn')
+    assert cli("restore", "in", "-o", "out", "--manifest", "log/run.jsonl").code == 1
+    torn, *lines = Path("log/run.jsonl").read_text().splitlines()
+    done, failed = map(json.loads, lines)
+    assert torn == '{"torn'
+    assert done["input_sha256"] == hashlib.sha256(a.read_bytes()).hexdigest()
+    assert done["output_sha256"] == hashlib.sha256(Path("out/a.png").read_bytes()).hexdigest()
+    assert {"weights", "seconds", "restorekit", "size"} <= set(done)
+    assert "convert it to PNG" in failed["error"] and "output_sha256" not in failed
+
+
+def test_standard_input_and_output(cli, photo, monkeypatch):
+    data = photo("a.bmp").read_bytes()
+
+    class Stdin:
+        buffer = io.BytesIO(data)
+
+    monkeypatch.setattr(sys, "stdin", Stdin())
+    written = io.BytesIO()
+
+    class Stdout:
+        encoding = "utf-8"
+        buffer = written
+        isatty = staticmethod(lambda: False)
+        write = staticmethod(lambda text: pytest.fail(f"text among the pixels: {text!r}"))
+        flush = staticmethod(lambda: None)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", Stdout())
+        assert cli("restore", "-").code == 0
+    with Image.open(io.BytesIO(written.getvalue())) as image:
+        assert image.format == "BMP" and image.size == (20, 14)
+    Stdin.buffer = io.BytesIO(b"")
+    assert "pipe a picture" in cli("restore", "-", "-o", "x.png").err
+    Stdin.buffer = io.BytesIO(b"no image")
+    assert "standard input is not an image" in cli("inspect", "-").err
+    assert cli("restore", "-", "a.bmp").is_one_error()
+    assert cli("restore", "-", "-o", "out/").is_one_error()
+    assert cli("restore", "a.bmp", "-o", "-", "--json").is_one_error()
+
+
+def test_watch_restores_what_comes_once_it_has_settled(cli, photo, monkeypatch):
+    photo("in/a.png")
+    looks = []
+
+    def look(_):
+        looks.append(tree("out") if Path("out").exists() else [])
+        if len(looks) == 2:
+            photo("in/b.png")
+            Path("in/bad.png").write_text("no image")
+        if len(looks) == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch.time, "sleep", look)
+    outcome = cli("restore", "in", "-o", "out", "--watch")
+    assert outcome.code == 0 and looks == [[], ["a.png"], ["a.png"], ["a.png", "b.png"], *[["a.png", "b.png"]] * 2]
+    assert outcome.err.count("bad.png") == 1
+    assert cli("restore", "in/a.png", "--watch").is_one_error()
+
+
+def test_the_next_picture_is_read_while_one_is_restored_and_reports_keep_the_order(cli, photo, monkeypatch):
+    names = [photo(f"in/{i}.png").name for i in range(5)]
+    monkeypatch.setattr(Restorer, "restore", slowed(Restorer.restore))
+    outcome = cli("restore", "in", "-o", "out", "--json")
+    assert [Path(json.loads(line)["input"]).name for line in outcome.out.splitlines()] == names
+
+
+def slowed(function):
+    def slow(*arguments, **named):
+        time.sleep(0.02)
+        return function(*arguments, **named)
+
+    return slow
