@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from PIL import ExifTags, Image, ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.PngImagePlugin import PngImageFile
 
+from restorekit.image.picture import JpegCoding
 from restorekit.image.tiff import ICC, XMP, Directory
 
 XMP_KEY = "XML:com.adobe.xmp"
+_SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}  # the ones that PIL can write, by its numbers
 _INCH = {1: 0.0, 2: 1.0, 3: 2.54}  # centimetres or inches of TIFF's ResolutionUnit, in an inch
 
 # Of the main EXIF directory only what speaks of the photograph is kept. In a TIFF the same directory also
@@ -134,8 +136,16 @@ def _dpi(dpi: object) -> tuple[float, float] | None:
     return None
 
 
-def jpeg_quality(image: JpegImageFile) -> int | None:
-    """The lowest libjpeg quality whose luminance table is as fine, on the whole, as the image's."""
+def jpeg_coding(image: JpegImageFile) -> JpegCoding | None:
+    """Of an image that is loaded; None for one without tables."""
+    tables = tuple(tuple(image.quantization[n]) for n in sorted(image.quantization))
+    if not tables:
+        return None
+    return JpegCoding(_jpeg_quality(sum(tables[0])), _SAMPLINGS.get(get_sampling(image), "4:4:4"), tables)
+
+
+def _jpeg_quality(own: int) -> int:
+    """The lowest libjpeg quality whose luminance table is as fine, on the whole, as one with this sum."""
 
     def fineness(quality: int) -> int:
         buffer = io.BytesIO()
@@ -143,5 +153,4 @@ def jpeg_quality(image: JpegImageFile) -> int | None:
         with Image.open(buffer) as probe:
             return -sum(probe.quantization[0]) if isinstance(probe, JpegImageFile) else 0
 
-    own = image.quantization.get(0)
-    return min(100, 1 + bisect_left(range(1, 101), -sum(own), key=fineness)) if own else None
+    return min(100, 1 + bisect_left(range(1, 101), -own, key=fineness))

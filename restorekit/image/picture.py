@@ -1,10 +1,22 @@
 """What the rest of the house sees of a file: a Picture, its pixels an image batch of one."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from restorekit.errors import ImageError
+
+
+@dataclass(frozen=True)
+class JpegCoding:
+    """How a JPEG was compressed. quality: 1 to 100, estimated, on libjpeg's scale. sampling: of colour, such as
+    "4:2:0". tables: of quantisation, 64 numbers each, as PIL gives and takes them."""
+
+    quality: int
+    sampling: str
+    tables: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,10 +26,10 @@ class Picture:
     rgb: shape (1, 3, H, W), float32 in [0, 1]. depth: bits per channel of the file: 8, 16, or 32 for floating
     point. alpha: shape (H, W), uint8, uint16 or float32 in [0, 1], by depth; None for an opaque picture.
     mode: the kind of source: "grey", "rgb", "palette", "cmyk". format: PIL's name for it, such as "JPEG".
-    icc_profile: what colours rgb means; None for sRGB. text: PNG text chunks.
+    icc_profile: what colours rgb means; None for sRGB. ink_profile: a CMYK picture's own, for the way back from
+    sRGB. text: PNG text chunks. jpeg: how a JPEG was compressed.
     exif, xmp: as in the file, but with the orientation reset to 1, since rgb is turned already.
-    jpeg_quality: a JPEG's own quality, estimated. notes: a line for each thing not read, or not written
-    back, as it was.
+    notes: a line for each thing not read, or not written back, as it was.
     """
 
     rgb: Tensor
@@ -26,12 +38,17 @@ class Picture:
     depth: int = 8
     format: str = ""
     icc_profile: bytes | None = None
+    ink_profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: tuple[tuple[str, str], ...] = ()
-    jpeg_quality: int | None = None
+    jpeg: JpegCoding | None = None
     notes: tuple[str, ...] = ()
+
+    def stripped(self) -> Picture:
+        """Without what it says of place, time, people and device; profiles stay, since colours need them."""
+        return replace(self, exif=None, xmp=None, dpi=None, text=())
 
 
 def check_batch(image: Tensor) -> None:

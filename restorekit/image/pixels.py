@@ -79,9 +79,11 @@ def samples(rgb: Tensor, *, depth: int = 8, grey: bool = False, alpha: Tensor | 
     return values
 
 
-def pil_image(values: Tensor) -> Image.Image:
-    """values: shape (H, W, C), uint8, C as L, LA, RGB or RGBA."""
-    return Image.frombytes(_MODES[values.shape[2]], (values.shape[1], values.shape[0]), raw_bytes(values))
+def pil_image(values: Tensor, *, inks: bool = False) -> Image.Image:
+    """values: shape (H, W, C), uint8, C as L, LA, RGB or RGBA, or, for inks, CMYK."""
+    return Image.frombytes(
+        "CMYK" if inks else _MODES[values.shape[2]], (values.shape[1], values.shape[0]), raw_bytes(values)
+    )
 
 
 def raw_bytes(values: Tensor) -> bytes:

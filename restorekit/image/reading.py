@@ -15,8 +15,8 @@ from torch import Tensor
 from restorekit.errors import ImageError
 from restorekit.image import deep, tiff
 from restorekit.image.colour import srgb_from_cmyk
-from restorekit.image.metadata import DAMAGE, Metadata, image_metadata, jpeg_quality, page_metadata
-from restorekit.image.picture import Picture
+from restorekit.image.metadata import DAMAGE, Metadata, image_metadata, jpeg_coding, page_metadata
+from restorekit.image.picture import JpegCoding, Picture
 from restorekit.image.pixels import tensors
 
 _KINDS = {"1": "grey", "L": "grey", "LA": "grey", "P": "palette", "PA": "palette", "CMYK": "cmyk"}
@@ -32,7 +32,8 @@ class _Content:
     mode: str
     depth: int = 8
     icc_profile: bytes | None = None
-    jpeg_quality: int | None = None
+    ink_profile: bytes | None = None
+    jpeg: JpegCoding | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -136,11 +137,12 @@ def _picture(content: _Content, metadata: Metadata, format: str, notes: tuple[st
         depth=content.depth,
         format=format,
         icc_profile=content.icc_profile,
+        ink_profile=content.ink_profile,
         exif=metadata.exif,
         xmp=metadata.xmp,
         dpi=metadata.dpi,
         text=metadata.text,
-        jpeg_quality=content.jpeg_quality,
+        jpeg=content.jpeg,
         notes=(*content.notes, *notes, *metadata.notes),
     )
 
@@ -157,13 +159,16 @@ def _by_pil(
     wide = image.mode.startswith("I;16")
     kind = "grey" if wide or grey else _KINDS.get(image.mode, "rgb")
     bits = page.bits if page and wide else 16
-    notes = [] if wide or not cut else [f"16 bits per channel were cut to 8; {deep.INSTALL} to read them in full"]
+    notes = ["16 bits per channel were cut to 8"] if cut and not wide else []
+    if notes and not (page and not page.beyond_pil):
+        notes[0] += f"; {deep.INSTALL} to read them in full"
     pixels: Image.Image = image
-    profile = metadata.icc_profile
+    profile, inks = metadata.icc_profile, None
     if image.mode == "CMYK":
-        pixels, note = srgb_from_cmyk(image, profile)
+        profile, inks = None, profile  # it would misread RGB values
+        pixels, back, note = srgb_from_cmyk(image, inks)
+        kind = "cmyk" if back else "rgb"
         notes.append(note)
-        profile = None  # it would misread RGB values
     if metadata.orientation in _TURNS and page is None:
         pixels = pixels.transpose(Image.Transpose(_TURNS[metadata.orientation]))
     rgb, alpha = tensors(pixels, bits)
@@ -175,7 +180,8 @@ def _by_pil(
         mode=kind,
         depth=16 if wide else 8,
         icc_profile=profile,
-        jpeg_quality=jpeg_quality(image) if isinstance(image, JpegImageFile) else None,
+        ink_profile=inks if kind == "cmyk" else None,
+        jpeg=jpeg_coding(image) if isinstance(image, JpegImageFile) else None,
         notes=tuple(notes),
     )
 

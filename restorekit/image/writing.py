@@ -11,6 +11,7 @@ from torch import Tensor
 
 from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_output, write_atomically
+from restorekit.image.colour import cmyk_from_srgb
 from restorekit.image.metadata import XMP_KEY
 from restorekit.image.picture import Picture
 from restorekit.image.pixels import pil_image, samples
@@ -20,33 +21,43 @@ from restorekit.image.tiff import encode_page, join
 _MARKER_BYTES = 65_000  # a JPEG marker holds 65 533 bytes, some of them its own signature
 _DEEPEST = {"PNG": 16, "TIFF": 32}  # bits per channel; 8 in the other formats
 _WITH_ALPHA = ("PNG", "WEBP", "TIFF")
+_WITH_INKS = ("JPEG", "TIFF")
+_FINE, _COARSE = 95, 75  # JPEG quality: the default, and where artefacts are seen
 
 
 def write_image(
-    path: str | os.PathLike[str], rgb: Tensor, *, source: Picture | None = None, overwrite: bool = False
+    path: str | os.PathLike[str],
+    rgb: Tensor,
+    *,
+    source: Picture | None = None,
+    overwrite: bool = False,
+    quality: int | None = None,
 ) -> tuple[str, ...]:
     """Write rgb in the format of path's extension, with depth and metadata of source; atomically.
 
     rgb: shape (1, 3, H, W), floating, in [0, 1], of source's size or that times a scale.
     A line for each thing that the format cannot hold.
 
+    quality: 1 to 100, of the formats that lose; None is a JPEG's own, with its tables and its sampling of colour,
+    where the source was one, and else 95 without any sampling; WebP loses nothing then.
+
     PNG holds 8 or 16 bits per channel, TIFF 8, 16 or floating point, the others 8. A grey source is written
-    grey. Alpha, resized if need be, goes into PNG, WebP and TIFF; JPEG and BMP show the colours beneath. EXIF,
-    XMP and ICC profile go into every format but BMP (a grey profile only into a grey file), PNG text into PNG.
-    IPTC blocks are not kept.
+    grey, a CMYK source in CMYK to JPEG and TIFF, in sRGB to the others. Alpha, resized if need be, goes into
+    PNG, WebP and TIFF; JPEG and BMP show the colours beneath. EXIF, XMP and ICC profile go into every format
+    but BMP (a grey profile only into a grey file), PNG text into PNG. IPTC blocks are not kept.
     """
     path = Path(path)
     check_output(path, overwrite=overwrite)
     source, format = source or Picture(rgb), FORMATS[path.suffix.lower()]
     try:
-        data = _encode(rgb, source, format)
+        data = _encode(rgb, source, format, quality)
     except (OSError, ValueError, RuntimeError, struct.error) as error:  # WebP, for one, ends at 16383 pixels
         raise ImageError(f"cannot encode {path} ({error}); choose another format, such as PNG") from error
     write_atomically(path, data, overwrite=overwrite)
-    return _losses(source, format)
+    return _losses(source, format, quality)
 
 
-def _losses(source: Picture, format: str) -> tuple[str, ...]:
+def _losses(source: Picture, format: str, quality: int | None) -> tuple[str, ...]:
     """What format cannot hold of source."""
     lines = []
     deepest = _DEEPEST.get(format, 8)
@@ -55,36 +66,48 @@ def _losses(source: Picture, format: str) -> tuple[str, ...]:
         lines.append(f"{format} cannot hold {came}: written with {deepest}")
     if source.alpha is not None and format not in _WITH_ALPHA:
         lines.append(f"{format} cannot hold transparency: the colours beneath are shown")
+    if source.mode == "cmyk" and format not in _WITH_INKS:
+        lines.append(f"{format} cannot hold CMYK: written in sRGB")
+    if source.jpeg and format == "JPEG" and quality is None and source.jpeg.quality < _COARSE:
+        lines.append(
+            f"written at the input's own JPEG quality, {source.jpeg.quality} with {source.jpeg.sampling}, which "
+            "loses again what was restored; --quality 95 keeps it"
+        )
     return tuple(lines)
 
 
-def _encode(rgb: Tensor, source: Picture, format: str) -> bytes:
+def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> bytes:
     grey = source.mode == "grey"
     values = samples(
         rgb,
-        depth=min(source.depth, _DEEPEST.get(format, 8)),
+        depth=8 if source.mode == "cmyk" else min(source.depth, _DEEPEST.get(format, 8)),
         grey=grey,
-        alpha=source.alpha if format in _WITH_ALPHA else None,
+        alpha=source.alpha if format in _WITH_ALPHA and source.mode != "cmyk" else None,
     )
-    space = b"GRAY" if grey and format != "WEBP" else b"RGB "  # WebP has no grey
-    icc = source.icc_profile if (source.icc_profile or b"")[16:20] == space else None
+    inks = source.mode == "cmyk" and format in _WITH_INKS
+    if inks:
+        values = cmyk_from_srgb(values, source.ink_profile)  # (H, W, 4)
+    icc = source.ink_profile if inks else source.icc_profile
+    space = b"CMYK" if inks else b"GRAY" if grey and format != "WEBP" else b"RGB "  # WebP has no grey
+    icc = icc if (icc or b"")[16:20] == space else None
     exif = _exif_for(source.exif, values.shape[1], values.shape[0])
     xmp = source.xmp or b""
     if format == "TIFF":
-        return join([encode_page(values, exif, icc=icc, xmp=xmp, dpi=source.dpi, inks=False)])
+        return join([encode_page(values, exif, icc=icc, xmp=xmp, dpi=source.dpi, inks=inks)])
     block = exif.tobytes() if exif else b""
     if format == "PNG":
         return _encode_png(values, source, block, xmp, icc)
 
-    image, buffer = pil_image(values), io.BytesIO()
+    image, buffer = pil_image(values, inks=inks), io.BytesIO()
     if format == "JPEG":
-        # Never at the source's own quality where that was low: restored detail would be quantised away,
-        # and its colour halved by 4:2:0, bringing back the very artefacts that were removed.
+        own = source.jpeg if quality is None else None
+        one_table = grey or inks  # the second is for differences of colour
         image.save(
             buffer,
             "JPEG",
-            quality=max(95, source.jpeg_quality or 0),
-            subsampling="4:4:4",
+            quality=-1 if own else quality or _FINE,  # PIL's way to say: the tables as they are
+            qtables=[list(table) for table in (own.tables[:1] if one_table else own.tables)] if own else None,
+            subsampling=own.sampling if own and not one_table else "4:4:4",
             icc_profile=icc,
             exif=block if len(block) <= _MARKER_BYTES else b"",
             xmp=xmp if len(xmp) <= _MARKER_BYTES else b"",
@@ -92,10 +115,16 @@ def _encode(rgb: Tensor, source: Picture, format: str) -> bytes:
         )
     elif format == "WEBP":
         # Beside a JPEG's own losses those of quality 95 do not count; any other source may be exact.
-        exact = source.format != "JPEG"
-        quality = 75 if exact else 95  # when lossless, the effort
+        exact = source.format != "JPEG" and quality is None
         image.save(
-            buffer, "WEBP", lossless=exact, exact=exact, quality=quality, icc_profile=icc, exif=block, xmp=xmp
+            buffer,
+            "WEBP",
+            lossless=exact,
+            exact=exact,
+            quality=75 if exact else quality or _FINE,  # when lossless, the effort
+            icc_profile=icc,
+            exif=block,
+            xmp=xmp,
         )
     else:
         image.save(buffer, "BMP", dpi=source.dpi or (96, 96))

@@ -50,12 +50,24 @@ def png16(path: Path, colour_type: int, values: list[int]) -> Path:
     return path
 
 
-def cmyk_profile() -> bytes:
-    """The least ICC profile: paper is white, every other corner of CMYK is black."""
-    corners = b"".join(bytes([0 if i else 255, 128, 128]) for i in range(16))
-    ramp = bytes(range(256))
-    identity = struct.pack(">9i", *(65536 if i % 4 == 0 else 0 for i in range(9)))
-    table = b"mft1" + bytes([0, 0, 0, 0, 4, 3, 2, 0]) + identity + ramp * 4 + corners + ramp * 3
+def cmyk_profile(*, back: bool = True) -> bytes:
+    """A small ICC profile: black ink takes the light from paper evenly, any other ink takes all.
+
+    back: with a table from colours to inks, by black alone.
+    """
+    ramp, identity = bytes(range(256)), struct.pack(">9i", *(65536 if i % 4 == 0 else 0 for i in range(9)))
+
+    def table(inputs: int, outputs: int, corners: bytes) -> bytes:
+        head = b"mft1" + bytes([0, 0, 0, 0, inputs, outputs, 2, 0]) + identity
+        return (head + ramp * inputs + corners + ramp * outputs).ljust(4)
+
+    to_lab = b"".join(bytes([0 if i else 255, 128, 128]) for i in range(16))
+    to_inks = b"".join(bytes([0, 0, 0, 0 if i & 4 else 255]) for i in range(8))
+    tables = [(b"A2B0", table(4, 3, to_lab))] + [(b"B2A0", table(3, 4, to_inks))] * back
+    directory, data = struct.pack(">I", len(tables)), b""
+    for name, content in tables:
+        directory += struct.pack(">4sII", name, 132 + 12 * len(tables) + len(data), len(content))
+        data += content
     head = struct.pack(">8xI4s4s4s12x4s28x3i", 0x02400000, b"prtr", b"CMYK", b"Lab ", b"acsp", 63190, 65536, 54061)
-    body = head.ljust(128, b"\0")[4:] + struct.pack(">I4sII", 1, b"A2B0", 144, len(table)) + table
+    body = head.ljust(128, b"\0")[4:] + directory + data
     return struct.pack(">I", len(body) + 4) + body

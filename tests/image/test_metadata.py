@@ -54,3 +54,16 @@ def test_png_text_is_kept(tmp_path: Path) -> None:
 def test_a_damaged_exif_block_does_not_stop_the_picture(tmp_path: Path) -> None:
     picture = read_image(saved(tmp_path / "a.jpg", noise(), exif=b"Exif\0\0not a directory"))
     assert picture.exif is None and "EXIF" in picture.notes[0]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
+def test_a_stripped_picture_says_nothing_but_its_colours(tmp_path: Path, name: str) -> None:
+    rgb = from_pil(noise())
+    text = (("Author", "Zoë"),)
+    source = Picture(rgb, icc_profile=SRGB, exif=exif_block().tobytes(), xmp=XMP, dpi=(300, 150), text=text)
+    write_image(tmp_path / name, rgb, source=source.stripped())
+    picture = read_image(tmp_path / name)
+    assert (picture.exif, picture.xmp, picture.dpi, picture.text) == (None, None, None, ())
+    assert picture.icc_profile == SRGB
+    data = (tmp_path / name).read_bytes()
+    assert b"Maker" not in data and b"xmpmeta" not in data and b"Author" not in data
