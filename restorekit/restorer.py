@@ -20,6 +20,7 @@ from restorekit.encoder import DegradationEncoder, read_query
 from restorekit.errors import DeviceError, PluginError
 from restorekit.flow import sample
 from restorekit.image import check_batch, from_pil, to_pil
+from restorekit.machine import free_memory
 from restorekit.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
 from restorekit.tiling import apply_tiled
@@ -28,7 +29,8 @@ from restorekit.weights import recorded_sums, shipped_weights
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-AUTO_TILE = 1024  # px; about 0.6 GB of activations of the embedded backbone
+LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}  # px; more is no faster
+TILE_BYTES = 600  # of activations of the embedded backbone for each pixel of a tile
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -42,11 +44,13 @@ class Inspection:
 
 @dataclass(frozen=True)
 class RestorationResult:
-    """image: restored batch, shape (B, 3, H, W), in [0, 1]. weights, severities: one entry per image."""
+    """image: restored batch, shape (B, 3, H, W), in [0, 1]. weights, severities: one entry per image. notes: a
+    line for whatever did not go as asked."""
 
     image: Tensor
     weights: tuple[MixingWeights, ...]
     severities: tuple[Mapping[str, float], ...]
+    notes: tuple[str, ...] = ()
 
 
 class Restorer:
@@ -153,10 +157,12 @@ class Restorer:
 
         image: shape (B, 3, H, W), in [0, 1]; any size. weights: replace the encoder's; with `blind=False` the
         encoder is not asked and bases that are not named stay at 0. scale: enlarge bicubically first. steps:
-        1 gives the best PSNR, more trade it for sharper detail. tile: side of a tile in px; None chooses.
+        1 gives the best PSNR, more trade it for sharper detail. tile: side of a tile in px; None chooses by the
+        free memory. Where the device runs out of it, the tile is halved, and a note says so.
         """
         check_batch(image)
         rows, mixtures, severities = [], [], []
+        side, notes = tile or auto_tile(self.device), []
         for i in range(len(image)):
             one = enlarge(image[i : i + 1].float(), scale)
             if blind:
@@ -165,10 +171,20 @@ class Restorer:
                 inspection = Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0)), {})
             mixture = inspection.weights.override(weights or {})
             self.mixer.merge(mixture)
-            rows.append(self.run(one, steps, tile or AUTO_TILE, progress))
+            while True:
+                try:
+                    rows.append(self.run(one, steps, side, progress))
+                    break
+                except torch.OutOfMemoryError:
+                    if side <= smallest_tile(self.backbone):
+                        raise
+                    torch.cuda.empty_cache()
+                side = max(side // 2, smallest_tile(self.backbone))
+                notes.append(f"out of memory on {self.device}: went on with tiles of {side} px")
             mixtures.append(mixture)
             severities.append(inspection.severities)
-        return RestorationResult(torch.cat(rows), tuple(mixtures), tuple(severities))
+        whole = rows[0] if len(rows) == 1 else torch.cat(rows)  # a copy of one large picture is a large copy
+        return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(notes))
 
     def run(
         self, image: Tensor, steps: int, tile: int, progress: Callable[[int, int], None] | None = None
@@ -195,6 +211,13 @@ class Restorer:
             multiple=self.backbone.multiple,
             progress=progress,
         )
+
+
+def auto_tile(device: torch.device) -> int:
+    """Side of the largest tile that is of use and takes a quarter of the free memory at most, px."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
+    largest = LARGEST_TILE.get(device.type, 1024)
+    return largest if free is None else max(1, min(largest, int((free / 4 / TILE_BYTES) ** 0.5)))
 
 
 def smallest_tile(backbone: Any) -> int:

@@ -12,7 +12,7 @@ import restorekit
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     {"errors", "flow"},
-    {"files", "image"},
+    {"files", "machine", "image"},
     {"weights", "degradation", "basis", "tiling", "context"},
     {"backbone"},
     {"mixing", "plugin"},

@@ -6,7 +6,7 @@ from PIL import Image
 
 import restorekit
 from restorekit.errors import DeviceError, ImageError, MixingError, WeightsError
-from restorekit.restorer import Restorer, choose_precision, enlarge
+from restorekit.restorer import Restorer, auto_tile, choose_precision, enlarge
 
 SIZES = [(1, 1), (1, 9), (7, 5), (31, 64), (64, 64), (65, 130)]
 
@@ -46,6 +46,30 @@ def test_tiled_equals_untiled(restorer):
     whole = restorer.restore(image, weights=chosen, tile=256).image
     tiled = restorer.restore(image, weights=chosen, tile=80).image
     assert float((whole - tiled).abs().max()) < 1e-5
+
+
+def test_out_of_memory_halves_the_tile_and_says_so(restorer, monkeypatch):
+    image = picture(150, 190)
+    whole = restorer.restore(image).image
+    run = restorer.run
+
+    def short_of_memory(one, steps, tile, progress=None):
+        if tile > 300:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return run(one, steps, tile, progress)
+
+    monkeypatch.setattr(restorer, "run", short_of_memory)
+    result = restorer.restore(image, tile=1024)
+    assert [note.split()[-2] for note in result.notes] == ["512", "256"]
+    assert float((result.image - whole).abs().max()) < 1 / 255
+
+
+def test_the_automatic_tile_shrinks_with_the_free_memory(monkeypatch):
+    sides = []
+    for free in (None, 10**12, 10**9, 10**8):
+        monkeypatch.setattr("restorekit.restorer.free_memory", lambda free=free: free)
+        sides.append(auto_tile(torch.device("cpu")))
+    assert sides[0] == sides[1] == 1024 and sides[1] > sides[2] > sides[3] >= 1
 
 
 def test_restoring_twice_gives_the_same_bits(restorer):

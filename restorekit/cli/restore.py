@@ -19,6 +19,7 @@ from restorekit.cli.watch import watch_folders
 from restorekit.errors import ImageError, MixingError, RestorekitError
 from restorekit.files import sweep
 from restorekit.jobs import STREAM, Job, plan
+from restorekit.machine import processors
 from restorekit.mixing import LARGEST, MixingWeights
 from restorekit.plugin.catalog import Catalog, build_catalog
 
@@ -158,13 +159,15 @@ class Taken:
 
 def load(catalog: Catalog, device: str, precision: str, chosen: Mapping[str, float], seed: int | None) -> Restorer:
     """The restorer, once it is certain that it has the chosen bases."""
+    import torch
+
     from restorekit.restorer import Restorer
 
+    # In a container torch counts the machine's processors, and its threads would wait for each other.
+    torch.set_num_threads(min(torch.get_num_threads(), processors()))
     restorer = Restorer.from_pretrained(device=device, precision=precision, catalog=catalog)
     MixingWeights(dict.fromkeys(restorer.bases, 0.0)).override(chosen)
     if seed is not None:
-        import torch
-
         torch.manual_seed(seed)
     return restorer
 
@@ -221,9 +224,9 @@ def write(catalog: Catalog, options: Options, job: Job, taken: Taken) -> Report:
         "severities": rounded(severities),
         "seconds": round(seconds, 3),
         "size": [width, height],
-        "notes": list(picture.notes),
+        "notes": [*picture.notes, *result.notes],
     }
-    return Report(lambda: (tell if job.output == STREAM else put)(line), record, picture.notes)
+    return Report(lambda: (tell if job.output == STREAM else put)(line), record, record["notes"])
 
 
 def rounded(values: Mapping[str, float]) -> dict[str, float]:

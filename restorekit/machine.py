@@ -1,0 +1,36 @@
+"""What this machine gives us: processors and memory, less than it has where a container or its user says so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def processors() -> int:
+    """Processors that this process may use: its affinity, and the quota of its control group, rounded up."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    quota, _, period = read(CGROUP / "cpu.max").partition(" ")
+    if quota.isdecimal() and period.isdecimal():
+        count = min(count, -(-int(quota) // int(period)))
+    return max(1, count)
+
+
+def free_memory() -> int | None:
+    """Bytes that can still be had without swapping, within the limit of the control group; None if unknown."""
+    free = [1024 * int(line.split()[1]) for line in read(Path("/proc/meminfo")).splitlines()
+            if line.startswith("MemAvailable:")]  # fmt: skip
+    limit, used = read(CGROUP / "memory.max"), read(CGROUP / "memory.current")
+    if limit.isdecimal() and used.isdecimal():
+        free.append(max(0, int(limit) - int(used)))
+    return min(free, default=None)
+
+
+def read(path: Path) -> str:
+    """The text of a small file, or nothing."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

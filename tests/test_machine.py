@@ -1,0 +1,28 @@
+"""Laws of the machine: a container's limits are the machine's."""
+
+import pytest
+
+from restorekit import machine
+
+
+@pytest.fixture
+def group(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    return tmp_path
+
+
+def test_a_quota_of_one_and_a_half_processors_is_at_most_two(group):
+    there = machine.processors()
+    (group / "cpu.max").write_text("150000 100000\n")
+    assert machine.processors() == min(2, there)
+    (group / "cpu.max").write_text("max 100000\n")
+    assert machine.processors() == there >= 1
+
+
+def test_memory_ends_where_the_container_ends(group):
+    (group / "memory.max").write_text("5000\n")
+    (group / "memory.current").write_text("2000\n")
+    assert machine.free_memory() == 3000
+    (group / "memory.max").write_text("max\n")
+    free = machine.free_memory()
+    assert free is None or free > 3000
