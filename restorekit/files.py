@@ -8,13 +8,17 @@ import os
 import secrets
 import shutil
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
 from restorekit.errors import ImageError
 
 FORMATS = {
+    ".avif": "AVIF",
     ".bmp": "BMP",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
     ".jpeg": "JPEG",
     ".jpg": "JPEG",
     ".png": "PNG",
@@ -53,6 +57,10 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> No
     if path.suffix.lower() not in FORMATS:
         came = f"extension {path.suffix}" if path.suffix else "a name without extension"
         raise ImageError(f"cannot write {path}: {came}; use one of {' '.join(EXTENSIONS)}")
+    if FORMATS[path.suffix.lower()] == "HEIF" and find_spec("pillow_heif") is None:
+        raise ImageError(
+            f"cannot write {path}: HEIC needs pip install 'restorekit[heic]'; or choose another format"
+        )
     if path.is_dir():
         raise ImageError(f"{path} is a folder; choose another -o")
     if not path.parent.is_dir():

@@ -6,9 +6,10 @@ import re
 import struct
 import zlib
 from bisect import bisect_left
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
@@ -67,6 +68,22 @@ def image_metadata(image: ImageFile.ImageFile) -> Metadata:
         text=text,
         claimed=bool(image.info.get("exif")),
     )
+
+
+def heif_metadata(info: Mapping[str, Any]) -> Metadata:
+    """As libheif has it, which has turned the picture already, whatever EXIF says."""
+    exif = Image.Exif()
+    with suppress(*DAMAGE):
+        exif.load(info.get("exif") or b"")
+    metadata = _metadata(
+        exif,
+        icc=info.get("icc_profile"),
+        xmp=info.get("xmp") or b"",
+        dpi=None,
+        text=(),
+        claimed=bool(info.get("exif")),
+    )
+    return replace(metadata, orientation=1)
 
 
 def page_metadata(file: BinaryIO, page: Directory) -> Metadata:

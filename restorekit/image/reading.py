@@ -13,13 +13,15 @@ from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
 from restorekit.errors import ImageError
-from restorekit.image import deep, tiff
+from restorekit.image import deep, heif, tiff
 from restorekit.image.colour import srgb_from_cmyk
-from restorekit.image.metadata import DAMAGE, Metadata, image_metadata, jpeg_coding, page_metadata
+from restorekit.image.metadata import DAMAGE, Metadata, heif_metadata, image_metadata, jpeg_coding, page_metadata
 from restorekit.image.picture import JpegCoding, Picture
 from restorekit.image.pixels import tensors
 
 _KINDS = {"1": "grey", "L": "grey", "LA": "grey", "P": "palette", "PA": "palette", "CMYK": "cmyk"}
+_FIRST_ONLY = "of the pictures in this {} file only the first is read"
+_START = 4096  # bytes that are looked at before PIL does
 _TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), start=2))  # EXIF orientation -> PIL's Transpose
 
 
@@ -38,10 +40,10 @@ class _Content:
 
 
 def read_image(path: str | os.PathLike[str]) -> Picture:
-    """Read a file of one picture: JPEG, PNG, WebP, TIFF, BMP, or whatever else PIL decodes into one frame.
+    """Read a file of one picture: JPEG, PNG, WebP, TIFF, BMP, AVIF, or whatever else PIL decodes into one frame.
 
-    16-bit colour and floating point are read in full by libvips, where that is installed. A damaged, truncated,
-    animated or many-paged file is refused with an ImageError, never half read.
+    16-bit colour and floating point are read in full by libvips, HEIC by libheif, where they are installed. A
+    damaged, truncated, animated or many-paged file is refused with an ImageError, never half read.
     """
     path = Path(path)
     with _strict_decoder(path):
@@ -72,7 +74,8 @@ def _strict_decoder(path: Path) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is not an image that PIL knows; convert it to PNG first") from error
     except DAMAGE as error:
-        raise ImageError(f"{path} is damaged or cut short ({error}); copy or download it again") from error
+        what = " ".join(str(error).split())  # some speak in several lines
+        raise ImageError(f"{path} is damaged or cut short ({what}); copy or download it again") from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 
@@ -80,7 +83,9 @@ def _strict_decoder(path: Path) -> Iterator[None]:
 def _read_other(file: BinaryIO, path: Path) -> Picture:
     """Any file but a TIFF."""
     file.seek(0)
-    header = file.read(26)
+    header = file.read(_START)
+    if heif.is_heif(header[:32]):
+        return _read_heif(file, path)
     with Image.open(file) as image:
         if image.format in ("EPS", "WMF"):  # PIL would run another program on the file's content
             raise ImageError(f"{path} is a drawing ({image.format}); convert it to PNG first")
@@ -95,8 +100,31 @@ def _read_other(file: BinaryIO, path: Path) -> Picture:
         cut = bits == 16 and colour_type != 0
         grey = colour_type in (0, 4)
         content = None if cut and deep.available() else _by_pil(image, metadata, cut=cut, grey=grey)
-        notes = ("of the pictures in this MPO file only the first is read",) if image.format == "MPO" else ()
-    return _picture(content or _by_libvips(file, path, metadata), metadata, format, notes)
+        notes = [_FIRST_ONLY.format("MPO")] if image.format == "MPO" else []
+        if format == "AVIF" and (bits := heif.bits_of_avif(header)) > 8:
+            notes.append(f"{bits} bits per channel were cut to 8")
+    return _picture(content or _by_libvips(file, path, metadata), metadata, format, tuple(notes))
+
+
+def _read_heif(file: BinaryIO, path: Path) -> Picture:
+    try:
+        decoded = heif.read_heif(file)
+    except ImportError:
+        raise ImageError(f"{path} is HEIC; {heif.INSTALL} to read it") from None
+    metadata, channels = heif_metadata(decoded.info), decoded.values.shape[2]
+    notes = [_FIRST_ONLY.format("HEIC")] if decoded.several else []
+    if decoded.bits > heif.BITS:
+        notes.append(f"{decoded.bits} bits per channel are read in full, but HEIC is written with {heif.BITS}")
+    rgb, alpha = deep.split(decoded.values)
+    content = _Content(
+        rgb=rgb,
+        alpha=alpha,
+        mode="grey" if channels < 3 else "rgb",
+        depth=8 * decoded.values.element_size(),
+        icc_profile=metadata.icc_profile,
+        notes=tuple(notes),
+    )
+    return _picture(content, metadata, "HEIF")
 
 
 def _read_page(file: BinaryIO, path: Path, pages: tuple[tiff.Directory, ...]) -> Picture:

@@ -5,13 +5,14 @@ import os
 import struct
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, features
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_output, write_atomically
 from restorekit.image.colour import cmyk_from_srgb
+from restorekit.image.heif import BITS, encode_heif
 from restorekit.image.metadata import XMP_KEY
 from restorekit.image.picture import Picture
 from restorekit.image.pixels import pil_image, samples
@@ -19,9 +20,10 @@ from restorekit.image.png import encode_png16
 from restorekit.image.tiff import encode_page, join
 
 _MARKER_BYTES = 65_000  # a JPEG marker holds 65 533 bytes, some of them its own signature
-_DEEPEST = {"PNG": 16, "TIFF": 32}  # bits per channel; 8 in the other formats
-_WITH_ALPHA = ("PNG", "WEBP", "TIFF")
+_DEEPEST = {"PNG": 16, "TIFF": 32, "HEIF": 16}  # bits per channel; 8 in the other formats
+_WITH_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF", "HEIF")
 _WITH_INKS = ("JPEG", "TIFF")
+_WITHOUT_GREY = ("WEBP", "AVIF")
 _FINE, _COARSE = 95, 75  # JPEG quality: the default, and where artefacts are seen
 
 
@@ -39,12 +41,13 @@ def write_image(
     A line for each thing that the format cannot hold.
 
     quality: 1 to 100, of the formats that lose; None is a JPEG's own, with its tables and its sampling of colour,
-    where the source was one, and else 95 without any sampling; WebP loses nothing then.
+    where the source was one, and else 95 without any sampling; WebP loses nothing then. HEIC samples colour 4:2:0,
+    but at quality 100, which loses nothing.
 
-    PNG holds 8 or 16 bits per channel, TIFF 8, 16 or floating point, the others 8. A grey source is written
-    grey, a CMYK source in CMYK to JPEG and TIFF, in sRGB to the others. Alpha, resized if need be, goes into
-    PNG, WebP and TIFF; JPEG and BMP show the colours beneath. EXIF, XMP and ICC profile go into every format
-    but BMP (a grey profile only into a grey file), PNG text into PNG. IPTC blocks are not kept.
+    PNG holds 8 or 16 bits per channel, TIFF 8, 16 or floating point, HEIC 8 or 10, the others 8. A grey source is
+    written grey, a CMYK source in CMYK to JPEG and TIFF, in sRGB to the others. Alpha, resized if need be, goes
+    into all but JPEG and BMP, which show the colours beneath. EXIF, XMP and ICC profile go into every format but
+    BMP (a grey profile only into a grey file), PNG text into PNG. IPTC blocks are not kept.
     """
     path = Path(path)
     check_output(path, overwrite=overwrite)
@@ -64,6 +67,8 @@ def _losses(source: Picture, format: str, quality: int | None) -> tuple[str, ...
     if source.depth > deepest:
         came = "floating point" if source.depth == 32 else f"{source.depth} bits per channel"
         lines.append(f"{format} cannot hold {came}: written with {deepest}")
+    elif source.depth == 16 and format == "HEIF" and source.format != "HEIF":
+        lines.append(f"HEIC cannot hold 16 bits per channel: written with {BITS}")
     if source.alpha is not None and format not in _WITH_ALPHA:
         lines.append(f"{format} cannot hold transparency: the colours beneath are shown")
     if source.mode == "cmyk" and format not in _WITH_INKS:
@@ -88,7 +93,7 @@ def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> b
     if inks:
         values = cmyk_from_srgb(values, source.ink_profile)  # (H, W, 4)
     icc = source.ink_profile if inks else source.icc_profile
-    space = b"CMYK" if inks else b"GRAY" if grey and format != "WEBP" else b"RGB "  # WebP has no grey
+    space = b"CMYK" if inks else b"GRAY" if grey and format not in _WITHOUT_GREY else b"RGB "
     icc = icc if (icc or b"")[16:20] == space else None
     exif = _exif_for(source.exif, values.shape[1], values.shape[0])
     xmp = source.xmp or b""
@@ -97,6 +102,8 @@ def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> b
     block = exif.tobytes() if exif else b""
     if format == "PNG":
         return _encode_png(values, source, block, xmp, icc)
+    if format == "HEIF":
+        return encode_heif(values, icc=icc, exif=block, xmp=xmp, quality=quality or _FINE)
 
     image, buffer = pil_image(values, inks=inks), io.BytesIO()
     if format == "JPEG":
@@ -122,6 +129,18 @@ def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> b
             lossless=exact,
             exact=exact,
             quality=75 if exact else quality or _FINE,  # when lossless, the effort
+            icc_profile=icc,
+            exif=block,
+            xmp=xmp,
+        )
+    elif format == "AVIF":
+        if not features.check("avif"):
+            raise OSError("this Pillow was built without AVIF")
+        image.save(
+            buffer,
+            "AVIF",
+            quality=quality or _FINE,
+            subsampling="4:4:4",
             icc_profile=icc,
             exif=block,
             xmp=xmp,
