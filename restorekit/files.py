@@ -71,6 +71,12 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> No
         raise _exists(path)
 
 
+def check_pages(path: str | os.PathLike[str], count: int) -> None:
+    """Raise an ImageError unless the format of path holds that many pages."""
+    if count != 1 and FORMATS[Path(path).suffix.lower()] != "TIFF":
+        raise ImageError(f"cannot write {path}: it holds one picture, not {count} pages; name a .tif with -o")
+
+
 def write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:
     """Write data beside its place, then move it there: a reader sees the old file or the new, never a half.
 

@@ -9,8 +9,8 @@ the core knows PIL.
 from restorekit.files import EXTENSIONS, check_output, list_images
 from restorekit.image.picture import Picture, check_batch
 from restorekit.image.pixels import from_pil, to_pil
-from restorekit.image.reading import read_image
-from restorekit.image.writing import write_image
+from restorekit.image.reading import read_image, read_pages
+from restorekit.image.writing import write_image, write_pages
 
 __all__ = ["EXTENSIONS", "Picture", "check_batch", "check_output", "from_pil", "list_images", "read_image",
-           "to_pil", "write_image"]  # fmt: skip
+           "read_pages", "to_pil", "write_image", "write_pages"]  # fmt: skip

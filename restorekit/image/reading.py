@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,15 +45,34 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
     16-bit colour and floating point are read in full by libvips, HEIC by libheif, where they are installed. A
     damaged, truncated, animated or many-paged file is refused with an ImageError, never half read.
     """
-    path = Path(path)
+    return _read(Path(path), several=False)[0]
+
+
+def read_pages(path: str | os.PathLike[str]) -> tuple[Picture, ...]:
+    """The pages of a TIFF, in order, or the one picture of another file. Else as read_image."""
+    return _read(Path(path), several=True)
+
+
+def _read(path: Path, *, several: bool) -> tuple[Picture, ...]:
     with _strict_decoder(path):
         if path.is_dir():
             raise ImageError(f"{path} is a folder; name one image file in it")
         if path.stat().st_size == 0:
             raise ImageError(f"{path} is empty (0 bytes) or no regular file; copy or download it again")
         with path.open("rb") as file:
-            pages = tiff.directories(file)
-            return _read_page(file, path, pages) if pages else _read_other(file, path)
+            directories = tiff.directories(file)
+            if not directories:
+                return (_read_other(file, path),)
+            if directories[0].preview:
+                raise ImageError(f"{path} shows only a preview, like a camera's raw file; develop it to PNG first")
+            pages = [page for page in directories if not page.preview]
+            if len(pages) > 1 and not several:
+                raise ImageError(f"{path} holds {len(pages)} pages; save one of them as PNG and give that")
+            pictures = [_read_page(file, path, page) for page in pages]
+            if len(pages) < len(directories):
+                notes = (*pictures[0].notes, "the small copies among its pages are left out")
+                pictures[0] = replace(pictures[0], notes=notes)
+            return tuple(pictures)
 
 
 @contextmanager
@@ -92,7 +111,7 @@ def _read_other(file: BinaryIO, path: Path) -> Picture:
         # The further pictures in a camera's MPO are previews, or the other eye's view, of the first.
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         if frames > 1:
-            raise ImageError(f"{path} holds {frames} frames or pages; save one of them as PNG and give that")
+            raise ImageError(f"{path} holds {frames} frames; save one of them as PNG and give that")
         _refuse_32_bits(image, path)
         format = "JPEG" if image.format == "MPO" else image.format or ""
         metadata = image_metadata(image)
@@ -127,13 +146,8 @@ def _read_heif(file: BinaryIO, path: Path) -> Picture:
     return _picture(content, metadata, "HEIF")
 
 
-def _read_page(file: BinaryIO, path: Path, pages: tuple[tiff.Directory, ...]) -> Picture:
+def _read_page(file: BinaryIO, path: Path, page: tiff.Directory) -> Picture:
     """Of a TIFF."""
-    page = pages[0]
-    if page.preview:
-        raise ImageError(f"{path} shows only a preview, like a camera's raw file; develop it to PNG first")
-    if len(pages) > 1:
-        raise ImageError(f"{path} holds {len(pages)} frames or pages; save one of them as PNG and give that")
     metadata = page_metadata(file, page)
     if page.beyond_pil and deep.available():
         return _picture(_by_libvips(file, path, metadata, page), metadata, "TIFF")

@@ -3,6 +3,8 @@
 import io
 import os
 import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import ExifTags, Image, features
@@ -10,14 +12,14 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from restorekit.errors import ImageError
-from restorekit.files import FORMATS, check_output, write_atomically
+from restorekit.files import FORMATS, check_output, check_pages, write_atomically
 from restorekit.image.colour import cmyk_from_srgb
 from restorekit.image.heif import BITS, encode_heif
 from restorekit.image.metadata import XMP_KEY
 from restorekit.image.picture import Picture
 from restorekit.image.pixels import pil_image, samples
 from restorekit.image.png import encode_png16
-from restorekit.image.tiff import encode_page, join
+from restorekit.image.tiff import Page, encode_page, join
 
 _MARKER_BYTES = 65_000  # a JPEG marker holds 65 533 bytes, some of them its own signature
 _DEEPEST = {"PNG": 16, "TIFF": 32, "HEIF": 16}  # bits per channel; 8 in the other formats
@@ -49,15 +51,34 @@ def write_image(
     into all but JPEG and BMP, which show the colours beneath. EXIF, XMP and ICC profile go into every format but
     BMP (a grey profile only into a grey file), PNG text into PNG. IPTC blocks are not kept.
     """
+    return write_pages(path, [(rgb, source or Picture(rgb))], overwrite=overwrite, quality=quality)
+
+
+def write_pages(
+    path: str | os.PathLike[str],
+    pages: Sequence[tuple[Tensor, Picture]],
+    *,
+    overwrite: bool = False,
+    quality: int | None = None,
+) -> tuple[str, ...]:
+    """Write pages, each an rgb with its source, into one TIFF, or a single one into any format, as write_image.
+
+    rgb: shape (1, 3, H, W), floating, in [0, 1]; a page may differ from the others in size, depth and colour.
+    """
     path = Path(path)
     check_output(path, overwrite=overwrite)
-    source, format = source or Picture(rgb), FORMATS[path.suffix.lower()]
+    check_pages(path, len(pages))
+    format = FORMATS[path.suffix.lower()]
     try:
-        data = _encode(rgb, source, format, quality)
+        if format == "TIFF":
+            data = join(_encode_tiff(rgb, source) for rgb, source in pages)
+        else:
+            ((rgb, source),) = pages
+            data = _encode(rgb, source, format, quality)
     except (OSError, ValueError, RuntimeError, struct.error) as error:  # WebP, for one, ends at 16383 pixels
         raise ImageError(f"cannot encode {path} ({error}); choose another format, such as PNG") from error
     write_atomically(path, data, overwrite=overwrite)
-    return _losses(source, format, quality)
+    return tuple(dict.fromkeys(line for _, source in pages for line in _losses(source, format, quality)))
 
 
 def _losses(source: Picture, format: str, quality: int | None) -> tuple[str, ...]:
@@ -81,24 +102,44 @@ def _losses(source: Picture, format: str, quality: int | None) -> tuple[str, ...
     return tuple(lines)
 
 
-def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> bytes:
-    grey = source.mode == "grey"
+@dataclass(frozen=True, eq=False)
+class _Sheet:
+    """What goes into the file. values: shape (H, W, C), as the format takes them; C = 4 for inks, CMYK."""
+
+    values: Tensor
+    inks: bool
+    icc: bytes | None
+    exif: Image.Exif
+    xmp: bytes
+
+
+def _sheet(rgb: Tensor, source: Picture, format: str) -> _Sheet:
+    grey, cmyk = source.mode == "grey", source.mode == "cmyk"
     values = samples(
         rgb,
-        depth=8 if source.mode == "cmyk" else min(source.depth, _DEEPEST.get(format, 8)),
+        depth=8 if cmyk else min(source.depth, _DEEPEST.get(format, 8)),
         grey=grey,
-        alpha=source.alpha if format in _WITH_ALPHA and source.mode != "cmyk" else None,
+        alpha=source.alpha if format in _WITH_ALPHA and not cmyk else None,
     )
-    inks = source.mode == "cmyk" and format in _WITH_INKS
+    inks = cmyk and format in _WITH_INKS
     if inks:
         values = cmyk_from_srgb(values, source.ink_profile)  # (H, W, 4)
     icc = source.ink_profile if inks else source.icc_profile
     space = b"CMYK" if inks else b"GRAY" if grey and format not in _WITHOUT_GREY else b"RGB "
     icc = icc if (icc or b"")[16:20] == space else None
     exif = _exif_for(source.exif, values.shape[1], values.shape[0])
-    xmp = source.xmp or b""
-    if format == "TIFF":
-        return join([encode_page(values, exif, icc=icc, xmp=xmp, dpi=source.dpi, inks=inks)])
+    return _Sheet(values, inks, icc, exif, source.xmp or b"")
+
+
+def _encode_tiff(rgb: Tensor, source: Picture) -> Page:
+    sheet = _sheet(rgb, source, "TIFF")
+    return encode_page(sheet.values, sheet.exif, icc=sheet.icc, xmp=sheet.xmp, dpi=source.dpi, inks=sheet.inks)
+
+
+def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> bytes:
+    """In any format but TIFF."""
+    sheet = _sheet(rgb, source, format)
+    values, inks, icc, exif, xmp = sheet.values, sheet.inks, sheet.icc, sheet.exif, sheet.xmp
     block = exif.tobytes() if exif else b""
     if format == "PNG":
         return _encode_png(values, source, block, xmp, icc)
@@ -108,7 +149,7 @@ def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> b
     image, buffer = pil_image(values, inks=inks), io.BytesIO()
     if format == "JPEG":
         own = source.jpeg if quality is None else None
-        one_table = grey or inks  # the second is for differences of colour
+        one_table = source.mode == "grey" or inks  # the second is for differences of colour
         image.save(
             buffer,
             "JPEG",

@@ -40,7 +40,7 @@ def test_what_is_no_picture_is_refused_with_the_remedy(tmp_path: Path, monkeypat
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tif"])
 def test_several_frames_are_refused(tmp_path: Path, name: str) -> None:
     saved(tmp_path / name, noise(), save_all=True, append_images=[Image.new("RGB", (13, 9))])
-    with pytest.raises(ImageError, match="2 frames or pages; save one"):
+    with pytest.raises(ImageError, match=r"2 (frames|pages); save one"):
         read_image(tmp_path / name)
 
 

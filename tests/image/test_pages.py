@@ -1,0 +1,96 @@
+"""Laws of TIFFs with several pages: each is a picture, and they stay together."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from restorekit.errors import ImageError
+from restorekit.image import Picture, from_pil, read_image, read_pages, write_pages
+from restorekit.image.pixels import samples
+from restorekit.image.tiff import encode_page, join
+from tests.image.made import GREY_PROFILE, ORIENTATION, SRGB, exif_block, noise, saved
+
+
+def pages() -> list[tuple[torch.Tensor, Picture]]:
+    """Of different size, kind and metadata."""
+    first, second = from_pil(noise(13, 9)), from_pil(noise(5, 7, "L"))
+    alpha = torch.arange(13 * 9, dtype=torch.uint8).view(9, 13)
+    return [
+        (first, Picture(first, alpha=alpha, icc_profile=SRGB, exif=exif_block().tobytes(), dpi=(300, 150))),
+        (second, Picture(second, mode="grey", icc_profile=GREY_PROFILE)),
+        (first.flip(3), Picture(first)),
+    ]
+
+
+def test_every_page_comes_back_with_what_is_its_own(tmp_path: Path) -> None:
+    assert write_pages(tmp_path / "a.tif", pages()) == ()
+    found = read_pages(tmp_path / "a.tif")
+    assert [picture.mode for picture in found] == ["rgb", "grey", "rgb"]
+    for (rgb, source), picture in zip(pages(), found, strict=True):
+        assert torch.equal(picture.rgb, rgb)
+        assert picture.icc_profile == source.icc_profile and picture.notes == ()
+        assert (picture.exif is None) == (source.exif is None)
+    assert found[0].alpha is not None and torch.equal(found[0].alpha, pages()[0][1].alpha)
+    assert found[0].dpi == (300, 150) and found[2].dpi is None
+    with Image.open(tmp_path / "a.tif") as image:
+        assert image.n_frames == 3
+
+
+def test_pages_of_any_depth_share_a_file(tmp_path: Path) -> None:
+    pytest.importorskip("pyvips")
+    rgb = torch.rand(1, 3, 6, 4, generator=torch.Generator().manual_seed(0))
+    write_pages(tmp_path / "a.tif", [(rgb, Picture(rgb, depth=depth)) for depth in (8, 16, 32)])
+    found = read_pages(tmp_path / "a.tif")
+    assert [picture.depth for picture in found] == [8, 16, 32]
+    for picture, step in zip(found, (255, 65_535, 2**24), strict=True):
+        assert torch.allclose(picture.rgb, rgb, rtol=0, atol=0.51 / step)
+
+
+def test_a_page_is_turned_by_its_own_orientation(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[ORIENTATION] = 6
+    values = samples(from_pil(noise()))
+    made = [encode_page(values, exif, icc=None, xmp=b"", dpi=None, inks=False) for exif in (Image.Exif(), turned)]
+    (tmp_path / "a.tif").write_bytes(join([*made, made[0]]))
+    shapes = [tuple(picture.rgb.shape[2:]) for picture in read_pages(tmp_path / "a.tif")]
+    assert shapes == [(9, 13), (13, 9), (9, 13)]
+
+
+def test_other_files_are_of_one_page(tmp_path: Path) -> None:
+    (picture,) = read_pages(saved(tmp_path / "a.png", noise()))
+    assert torch.equal(picture.rgb, from_pil(noise()))
+    saved(tmp_path / "b.gif", noise(), save_all=True, append_images=[Image.new("RGB", (13, 9))])
+    with pytest.raises(ImageError, match="2 frames"):
+        read_pages(tmp_path / "b.gif")
+
+
+def test_pages_are_refused_where_they_would_be_lost(tmp_path: Path) -> None:
+    write_pages(tmp_path / "a.tif", pages())
+    with pytest.raises(ImageError, match="3 pages"):
+        read_image(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=r"not 3 pages; name a \.tif"):
+        write_pages(tmp_path / "b.png", pages())
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_small_copies_among_the_pages_are_left_out_and_that_is_said(tmp_path: Path) -> None:
+    small = Image.Exif()
+    small[254] = 1
+    values = samples(from_pil(noise()))
+    made = [encode_page(values, exif, icc=None, xmp=b"", dpi=None, inks=False) for exif in (Image.Exif(), small)]
+    (tmp_path / "a.tif").write_bytes(join(made))
+    (picture,) = read_pages(tmp_path / "a.tif")
+    assert "small copies" in picture.notes[0] and torch.equal(read_image(tmp_path / "a.tif").rgb, picture.rgb)
+
+
+def test_directories_that_run_in_circles_end(tmp_path: Path) -> None:
+    write_pages(tmp_path / "a.tif", pages()[2:])
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    count = int.from_bytes(data[8:10], "little")
+    link = 10 + 12 * count
+    assert data[link : link + 4] == bytes(4)
+    data[link : link + 4] = (8).to_bytes(4, "little")
+    (tmp_path / "a.tif").write_bytes(data)
+    assert len(read_pages(tmp_path / "a.tif")) == 1
