@@ -73,7 +73,8 @@ def degrade_one(job: Job, wishes: Sequence[Wish], seed: int, *, overwrite: bool)
     picture = read_picture(job.source)
     shape = tuple(picture.rgb.shape)
     composite = Compose(tuple(draw(wish, shape, seed) for wish in wishes))
-    write_picture(job.output, composite.apply(picture.rgb), picture, overwrite=overwrite)
+    losses = write_picture(job.output, composite.apply(picture.rgb), picture, overwrite=overwrite)
+    notes = [*picture.notes, *losses]
     seconds = time.perf_counter() - started
     applied, words = [], []
     for wish, step in zip(wishes, composite.steps, strict=True):
@@ -87,10 +88,10 @@ def degrade_one(job: Job, wishes: Sequence[Wish], seed: int, *, overwrite: bool)
         "seed": seed,
         "seconds": round(seconds, 3),
         "size": [shape[3], shape[2]],
-        "notes": list(picture.notes),
+        "notes": notes,
     }
     line = f"{job.source} -> {job.output}  {'  '.join(words)}  seed {seed}"
-    return Report(lambda: (tell if job.output == STREAM else put)(line), record, picture.notes)
+    return Report(lambda: (tell if job.output == STREAM else put)(line), record, notes)
 
 
 def draw(wish: Wish, shape: Sequence[int], seed: int) -> Step:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from restorekit.cli.batch import Report, Stages, run_jobs
-from restorekit.cli.restore import SHOWN, describe_severity, rounded
 from restorekit.cli.streams import read_picture
 from restorekit.cli.terminal import Meter, plugins_of, put_table, warn
+from restorekit.cli.words import SHOWN, describe_severity, rounded
 from restorekit.jobs import Job, expand
 from restorekit.plugin.catalog import Catalog, build_catalog
 

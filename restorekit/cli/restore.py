@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from restorekit.cli.batch import Manifest, Report, Stages, run_jobs
-from restorekit.cli.streams import read_picture, write_picture
+from restorekit.cli.streams import read_pictures, write_pictures
 from restorekit.cli.terminal import Meter, plugins_of, put, tell, warn
 from restorekit.cli.watch import watch_folders
+from restorekit.cli.words import describe, rounded
 from restorekit.errors import ImageError, MixingError, RestorekitError
-from restorekit.files import sweep
+from restorekit.files import check_pages, sweep
 from restorekit.jobs import STREAM, Job, plan
 from restorekit.machine import processors
 from restorekit.mixing import LARGEST, MixingWeights
@@ -40,7 +41,6 @@ restorekit restore small.png --scale 2 -o large.png
 curl -s https://example.org/photo.jpg | restorekit restore - > restored.jpg
 
 restorekit restore rainy.jpg --set rain=1 --only"""
-SHOWN = 0.05  # weights below it are summed up as "rest"
 SCALES = (2, 3, 4)
 
 
@@ -79,6 +79,15 @@ def restore(
     only: Annotated[
         bool, typer.Option("--only", help="Ask no encoder: bases that --set does not name stay at 0.")
     ] = False,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100, help="Of JPEG, WebP, AVIF and HEIC. Default: a JPEG's own, else 95 or lossless."
+        ),
+    ] = None,
+    metadata: Annotated[
+        str, typer.Option(metavar="keep|strip", help="EXIF, XMP, text and resolution; colour profiles stay.")
+    ] = "keep",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     skip_existing: Annotated[
@@ -104,6 +113,8 @@ def restore(
     side = parse_tile(tile)
     if scale is not None and scale not in SCALES:
         raise RestorekitError(f"--scale {scale} is not to be had; use 2, 3 or 4")
+    if metadata not in ("keep", "strip"):
+        raise RestorekitError(f"--metadata {metadata} is not to be had; use keep or strip")
     catalog = build_catalog(plugins_of(context))
     chosen = parse_settings(settings or [], catalog)
     if only and not chosen:
@@ -124,7 +135,7 @@ def restore(
             warn(restorer.failures if restorer else catalog.failures)
         if record is not None and restorer is not None:
             record.common["weights"] = fingerprint(restorer)
-        options = Options(chosen, not only, scale or 1, steps, side, overwrite)
+        options = Options(chosen, not only, scale or 1, steps, side, overwrite, quality, metadata == "strip")
         stages = Stages(
             read=read,
             work=lambda job, taken: work(restorer, options, meter, job, taken),
@@ -146,15 +157,17 @@ class Options:
     steps: int
     tile: int | None
     overwrite: bool
+    quality: int | None
+    strip: bool
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A picture on its way, and the seconds it has taken so far."""
+    """A file's pictures on their way, one but for a TIFF's pages, and the seconds they have taken so far."""
 
-    picture: Picture
+    pictures: Sequence[Picture]
     seconds: float
-    result: RestorationResult | None = None
+    results: Sequence[RestorationResult] = ()
 
 
 def load(catalog: Catalog, device: str, precision: str, chosen: Mapping[str, float], seed: int | None) -> Restorer:
@@ -180,77 +193,75 @@ def fingerprint(restorer: Restorer) -> str:
 
 def read(job: Job) -> Taken:
     started = time.perf_counter()
-    picture = read_picture(job.source)
-    return Taken(picture, time.perf_counter() - started)
+    pictures = read_pictures(job.source)
+    if job.output is not None and job.output != STREAM:
+        check_pages(job.output, len(pictures))
+    return Taken(pictures, time.perf_counter() - started)
 
 
 def work(restorer: Restorer | None, options: Options, meter: Meter, job: Job, taken: Taken) -> Taken:
     assert restorer is not None  # a job without a problem had it loaded
     started = time.perf_counter()
-    picture = taken.picture
-    try:
-        result = restorer.restore(
-            picture.rgb,
-            weights=options.chosen,
-            blind=options.blind,
-            scale=options.scale,
-            steps=options.steps,
-            tile=options.tile,
-            progress=meter.tile,
-        )
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch's own errors are RuntimeErrors
-            raise
-        height, width = (n * options.scale for n in picture.rgb.shape[-2:])
-        raise ImageError(
-            f"{job.source}: not enough memory for {width}x{height}; try --tile 512 or --device cpu"
-        ) from error
-    return Taken(picture, taken.seconds + time.perf_counter() - started, result)
+    results = []
+    for picture in taken.pictures:
+        try:
+            result = restorer.restore(
+                picture.rgb,
+                weights=options.chosen,
+                blind=options.blind,
+                scale=options.scale,
+                steps=options.steps,
+                tile=options.tile,
+                progress=meter.tile,
+            )
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch's own are RuntimeErrors
+                raise
+            height, width = (n * options.scale for n in picture.rgb.shape[-2:])
+            raise ImageError(
+                f"{job.source}: not enough memory for {width}x{height}; try --tile 512 or --device cpu"
+            ) from error
+        results.append(result)
+    return Taken(taken.pictures, taken.seconds + time.perf_counter() - started, results)
 
 
 def write(catalog: Catalog, options: Options, job: Job, taken: Taken) -> Report:
-    assert job.output is not None and taken.result is not None
+    assert job.output is not None and taken.results
     started = time.perf_counter()
-    picture, result = taken.picture, taken.result
-    write_picture(job.output, result.image, picture, overwrite=options.overwrite)
+    pages = [
+        (result.image, picture.stripped() if options.strip else picture)
+        for picture, result in zip(taken.pictures, taken.results, strict=True)
+    ]
+    losses = write_pictures(job.output, pages, overwrite=options.overwrite, quality=options.quality)
     seconds = taken.seconds + time.perf_counter() - started
-    weights, severities = result.weights[0], result.severities[0]
-    height, width = result.image.shape[-2:]
-    line = f"{job.source} -> {job.output}  {describe(weights, severities, catalog)}  {seconds:.1f} s"
-    record = {
+    found = [describe(result.weights[0], result.severities[0], catalog) for result in taken.results]
+    if len(found) > 1:
+        found = [f"page {number}: {text}" for number, text in enumerate(found, start=1)]
+    line = f"{job.source} -> {job.output}  {'; '.join(found)}  {seconds:.1f} s"
+    records = [record_of(result) for result in taken.results]
+    notes = [note for picture in taken.pictures for note in picture.notes]
+    notes += [note for result in taken.results for note in result.notes]
+    notes = list(dict.fromkeys([*notes, *losses]))  # what holds for all pages is said once
+    record: dict[str, Any] = {
         "input": str(job.source),
         "output": str(job.output),
-        "weights": rounded(weights.values),
-        "severities": rounded(severities),
+        **records[0],
         "seconds": round(seconds, 3),
-        "size": [width, height],
-        "notes": [*picture.notes, *result.notes],
+        "notes": notes,
     }
-    return Report(lambda: (tell if job.output == STREAM else put)(line), record, record["notes"])
+    if len(records) > 1:
+        record["pages"] = records  # what is beside it is the first page's
+    return Report(lambda: (tell if job.output == STREAM else put)(line), record, notes)
 
 
-def rounded(values: Mapping[str, float]) -> dict[str, float]:
-    """Values for a program, in order of name."""
-    return {name: round(value, 4) for name, value in sorted(values.items())}
-
-
-def describe(weights: MixingWeights, severities: Mapping[str, float], catalog: Catalog) -> str:
-    """Weights as a person reads them: "noise 0.98 (sigma 24)  jpeg 0.93 (quality 31)  rest 0.01"."""
-    shown = [name for name, value in weights.values.items() if value >= SHOWN]
-    if not shown:
-        return "nothing to restore"
-    parts = []
-    for name in sorted(shown, key=lambda n: -weights[n]):
-        severity = f" ({describe_severity(name, severities[name], catalog)})" if name in severities else ""
-        parts.append(f"{name} {weights[name]:.2f}{severity}")
-    rest = [value for name, value in weights.values.items() if name not in shown]
-    if rest:
-        parts.append(f"rest {max(rest):.2f}")
-    return "  ".join(parts)
-
-
-def describe_severity(basis: str, value: float, catalog: Catalog) -> str:
-    return catalog.degradation(catalog.basis(basis).degradation).severity.describe(value)
+def record_of(result: RestorationResult) -> dict[str, Any]:
+    """What was found in one picture, and its size, for a program."""
+    height, width = result.image.shape[-2:]
+    return {
+        "weights": rounded(result.weights[0].values),
+        "severities": rounded(result.severities[0]),
+        "size": [width, height],
+    }
 
 
 def parse_tile(text: str) -> int | None:

@@ -56,11 +56,12 @@ def read_heif(file: BinaryIO) -> Decoded:
     stored = torch.frombuffer(bytearray(image.data), dtype=kind)
     rows = stored.view(height, image.stride // kind.itemsize)  # some have bytes beyond their pixels
     values = rows[:, : width * _CHANNELS[mode]].reshape(height, width, _CHANNELS[mode])
-    bits = int(image.info.get("bit_depth", 8))
+    info: dict[str, Any] = image.info
+    bits = int(info.get("bit_depth", 8))
     if wide:
         white = (2**bits - 1) << (16 - bits)  # the lower bits are empty
         values = ((values.to(torch.int64) * PEAKS[16] + white // 2) // white).to(torch.uint16)
-    return Decoded(values, bits, image.info, len(found) > 1)
+    return Decoded(values, bits, info, len(found) > 1)
 
 
 def encode_heif(values: Tensor, *, icc: bytes | None, exif: bytes, xmp: bytes, quality: int) -> bytes:

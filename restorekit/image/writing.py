@@ -68,6 +68,8 @@ def write_pages(
     path = Path(path)
     check_output(path, overwrite=overwrite)
     check_pages(path, len(pages))
+    if quality is not None and not 1 <= quality <= 100:
+        raise ImageError(f"quality {quality} is not to be had; use 1 to 100")
     format = FORMATS[path.suffix.lower()]
     try:
         if format == "TIFF":
@@ -95,10 +97,8 @@ def _losses(source: Picture, format: str, quality: int | None) -> tuple[str, ...
     if source.mode == "cmyk" and format not in _WITH_INKS:
         lines.append(f"{format} cannot hold CMYK: written in sRGB")
     if source.jpeg and format == "JPEG" and quality is None and source.jpeg.quality < _COARSE:
-        lines.append(
-            f"written at the input's own JPEG quality, {source.jpeg.quality} with {source.jpeg.sampling}, which "
-            "loses again what was restored; --quality 95 keeps it"
-        )
+        own = f"{source.jpeg.quality}, {source.jpeg.sampling}"
+        lines.append(f"written at the input's own JPEG quality ({own}); restore --quality 95 would keep more")
     return tuple(lines)
 
 

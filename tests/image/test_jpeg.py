@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, JpegImagePlugin
 
+from restorekit.errors import ImageError
 from restorekit.image import from_pil, read_image, write_image
 from tests.image.made import noise, saved
 
@@ -23,7 +24,7 @@ def test_a_jpeg_is_written_with_its_own_tables_and_sampling(tmp_path: Path, qual
     assert picture.jpeg is not None and (picture.jpeg.quality, picture.jpeg.sampling) == (quality, sampling)
     lines = write_image(tmp_path / "b.jpg", picture.rgb, source=picture)
     assert coding(tmp_path / "b.jpg") == coding(path)
-    assert ("loses again" in "".join(lines)) == (quality < 75)
+    assert ("would keep more" in "".join(lines)) == (quality < 75)
 
 
 def test_tables_that_are_not_libjpeg_s_are_kept_too(tmp_path: Path) -> None:
@@ -55,3 +56,8 @@ def test_a_quality_that_is_told_holds_and_colour_is_not_sampled(
         picture = read_image(saved(tmp_path / "a.jpg", noise(), quality=50))
         assert write_image(tmp_path / "d.jpg", picture.rgb, source=picture, quality=told) == ()
         assert coding(tmp_path / "d.jpg") == coding(tmp_path / "c.jpg")
+
+
+def test_a_quality_out_of_range_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="quality 0 is not to be had"):
+        write_image(tmp_path / "a.jpg", from_pil(noise()), quality=0)

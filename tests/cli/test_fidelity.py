@@ -1,0 +1,59 @@
+"""Laws of `restorekit restore`: what a file is and says comes out again, unless told otherwise."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from restorekit.image import Picture, read_image, read_pages, write_image, write_pages
+
+
+def untouched(cli, *arguments):
+    """Restore with every weight at zero."""
+    return cli("restore", *arguments, "--only", "--set", "rain=0")
+
+
+def test_metadata_is_kept_or_stripped(cli, tmp_path):
+    rgb = torch.full((1, 3, 9, 13), 0.5)
+    write_image(tmp_path / "a.png", rgb, source=Picture(rgb, text=(("Author", "Zoë"),), dpi=(300, 300)))
+    untouched(cli, "a.png", "-o", "kept.png")
+    untouched(cli, "a.png", "-o", "stripped.png", "--metadata", "strip")
+    assert read_image("kept.png").text == (("Author", "Zoë"),)
+    assert read_image("stripped.png").text == () and read_image("stripped.png").dpi is None
+    assert cli("restore", "a.png", "--metadata", "lose").is_one_error()
+
+
+def test_a_jpeg_keeps_its_quality_unless_told(cli, tmp_path):
+    Image.radial_gradient("L").resize((20, 14)).convert("RGB").save(tmp_path / "a.jpg", quality=60)
+    outcome = untouched(cli, "a.jpg", "-o", "own.jpg")
+    assert "quality 95 would keep more" in outcome.err
+    assert untouched(cli, "a.jpg", "-o", "told.jpg", "--quality", "90").err == ""
+    qualities = [read_image(name).jpeg.quality for name in ("own.jpg", "told.jpg")]
+    assert qualities == [60, 90]
+    assert cli("restore", "a.jpg", "--quality", "101").code == 2
+
+
+def test_16_bits_stay_16_through_the_network(cli, tmp_path):
+    pytest.importorskip("pyvips")
+    rgb = torch.randint(0, 65_536, (1, 3, 9, 13), generator=torch.Generator().manual_seed(0)) / 65_535
+    write_image(tmp_path / "a.png", rgb, source=Picture(rgb, depth=16))
+    assert untouched(cli, "a.png", "-o", "b.png").err == ""
+    assert torch.equal(read_image("b.png").rgb, rgb) and read_image("b.png").depth == 16
+    assert "cannot hold 16 bits" in untouched(cli, "a.png", "-o", "b.webp").err
+    cli("restore", "a.png", "-o", "c.png", "--only", "--set", "noise=1")
+    levels = read_image("c.png").rgb * 65_535
+    assert (levels.round().int() % 257 != 0).any()  # more than what 8 bits can say
+
+
+def test_every_page_is_restored_into_one_file(cli, tmp_path):
+    first, second = torch.full((1, 3, 9, 13), 0.5), torch.full((1, 3, 20, 7), 0.25)
+    write_pages(tmp_path / "a.tif", [(first, Picture(first)), (second, Picture(second, mode="grey"))])
+    outcome = cli("restore", "a.tif", "--set", "noise=1", "--scale", "2")
+    assert outcome.code == 0 and "page 1: noise 1.00" in outcome.out and "; page 2: noise" in outcome.out
+    assert [tuple(p.rgb.shape[2:]) for p in read_pages("a.restored.tif")] == [(18, 26), (40, 14)]
+    record = json.loads(cli("restore", "a.tif", "-o", "b.tif", "--json").out)
+    assert [page["size"] for page in record["pages"]] == [[13, 9], [7, 20]]
+    assert record["size"] == [13, 9] and record["weights"] == record["pages"][0]["weights"]
+    refused = cli("restore", "a.tif", "-o", "c.png")
+    assert refused.is_one_error() and "2 pages" in refused.err
