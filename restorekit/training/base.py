@@ -38,13 +38,14 @@ from restorekit.training.loop import (
 CHECKPOINT = "checkpoint.safetensors"
 
 
-@dataclass(frozen=True)
-class Part:
-    """What one part of a step gives: its share of the gradients and of the loss, and how long its data took."""
+@dataclass
+class Share:
+    """What one worker brings to a step, of all its parts: gradients (None: not concerned), loss, and how long
+    the data took."""
 
-    gradients: tuple[Tensor | None, ...]
-    loss: float
-    data_seconds: float
+    gradients: list[Tensor | None]
+    loss: float = 0.0
+    data_seconds: float = 0.0
 
 
 class Training(ABC):
@@ -100,39 +101,47 @@ class Training(ABC):
         self.average = Average(list(trainable.values()), average_decay)
 
     @cached_property
+    def worker_count(self) -> int:
+        return min(torch.get_num_threads(), self.recipe.groups)
+
+    @cached_property
     def workers(self) -> ThreadPoolExecutor:
         """As many as there are threads and parts, each with its share of the threads."""
-        threads = torch.get_num_threads()
-        count = min(threads, self.recipe.groups)
+        threads = torch.get_num_threads() // self.worker_count
 
         def start() -> None:
-            torch.set_num_threads(threads // count)
+            torch.set_num_threads(threads)
             torch.set_flush_denormal(True)
 
-        return ThreadPoolExecutor(count, "part", start)
+        return ThreadPoolExecutor(self.worker_count, "part", start)
 
-    def part(self, seed: int, parameters: Sequence[nn.Parameter]) -> Part:
-        """Draw, predict and go back; nothing is changed, so that parts can run side by side."""
-        generator = Generator().manual_seed(seed)
-        started = time.perf_counter()
-        data = self.draw(generator)
-        data_seconds = time.perf_counter() - started
-        loss = self.loss(data, generator) / self.recipe.groups
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-        return Part(gradients, float(loss.detach()), data_seconds)
+    def share(self, seeds: Sequence[int], parameters: Sequence[nn.Parameter]) -> Share:
+        """Draw, predict and go back, once for each seed; nothing is changed, so that shares can be worked on side
+        by side."""
+        share = Share([None] * len(parameters))
+        for seed in seeds:
+            generator = Generator().manual_seed(seed)
+            started = time.perf_counter()
+            data = self.draw(generator)
+            share.data_seconds += time.perf_counter() - started
+            loss = self.loss(data, generator) / self.recipe.groups
+            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+            share.gradients = [added(a, b) for a, b in zip(share.gradients, gradients, strict=True)]
+            share.loss += float(loss.detach())
+        return share
 
     def step(self, factor: float) -> float:
         """One iteration at a share of the full learning rates; the loss."""
         parameters = list(self.trainable().values())
         seeds = torch.randint(2**62, (self.recipe.groups,), generator=self.generator).tolist()
-        total = 0.0
-        # In the order of the seeds, whoever is ready first: sums of floats depend on it.
-        for part in self.workers.map(lambda seed: self.part(seed, parameters), seeds):
-            for p, gradient in zip(parameters, part.gradients, strict=True):
-                if gradient is not None:
-                    p.grad = gradient if p.grad is None else p.grad + gradient
-            total += part.loss
-            self.counters.data_seconds += part.data_seconds / min(torch.get_num_threads(), self.recipe.groups)
+        count = self.worker_count
+        # All first, then their sum: a sum on two threads beside two workers makes everyone wait for everyone.
+        shares = list(self.workers.map(lambda i: self.share(seeds[i::count], parameters), range(count)))
+        for share in shares:
+            for p, gradient in zip(parameters, share.gradients, strict=True):
+                p.grad = added(p.grad, gradient)
+        total = sum(share.loss for share in shares)
+        self.counters.data_seconds += sum(share.data_seconds for share in shares) / count
         norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         if not bool(torch.isfinite(norm)):
             raise TrainingError("the loss is not finite; lower --learning-rate and resume from the checkpoint")
@@ -207,6 +216,13 @@ class Training(ABC):
             self.average.values[i].copy_(tensors[f"average.{name}"])
         restore_optimisers(self.optimisers, tensors)
         self.generator.set_state(tensors["generator"])
+
+
+def added(total: Tensor | None, more: Tensor | None) -> Tensor | None:
+    """Their sum, in the memory of the first."""
+    if total is None or more is None:
+        return more if total is None else total
+    return total.add_(more)
 
 
 def as_list(value: object) -> object:
