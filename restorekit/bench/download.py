@@ -1,5 +1,5 @@
-"""Fetching sets that have a direct public address, with pooch. What was fetched is counted and, where known, its
-digest compared; nothing is fetched unless a user says so."""
+"""Fetching sets that have a direct public address, with pooch. What was fetched is counted; whether it is the
+catalogue's to the bit, every run records. Nothing is fetched unless a user says so."""
 
 from __future__ import annotations
 

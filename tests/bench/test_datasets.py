@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from restorekit.bench.datasets import Copy, Dataset, data_roots, how_to_get, load_datasets, locate
+from restorekit.bench.datasets import Copy, Dataset, Download, data_roots, how_to_get, load_datasets, locate
 from restorekit.bench.download import download
 from restorekit.bench.errors import BenchError
 
@@ -90,6 +96,39 @@ def test_a_set_without_an_address_says_what_to_get_and_where_to_put_it(tmp_path:
     assert dataset.home in str(error.value) and str(tmp_path / "Manga109") in str(error.value)
     assert "\n" not in str(error.value)
     assert dataset.terms in how_to_get(dataset, tmp_path)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """Address of an archive with two folders of three files each, on this machine."""
+    with zipfile.ZipFile(tmp_path / "pairs.zip", "w") as archive:
+        for side in ("wet", "dry"):
+            for name in ("a.png", "b.png", "c.png", "notes.txt"):
+                archive.writestr(f"pairs-main/{side}/{name}", f"{side} {name}")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_set_is_fetched_put_in_its_place_and_found(tmp_path: Path, served: str):
+    pytest.importorskip("pooch")
+    address = f"{served}/pairs.zip"
+    sides = (Download(address, "*/wet/*.png", "input"), Download(address, "*/dry/*.png", "target"))
+    dataset = replace(paired(), downloads=sides)
+    assert download(dataset, tmp_path / "data") == tmp_path / "data" / "Pairs"
+    found = locate(dataset, (tmp_path / "data",))
+    assert found is not None and not found.partial
+    assert [s.input.read_text() for s in found.sources if s.input] == ["wet a.png", "wet b.png", "wet c.png"]
+    for wrong, reason in (
+        (replace(dataset, downloads=(Download(f"{served}/none.zip", "*"),)), "cannot be fetched"),
+        (replace(dataset, downloads=(Download(address, "*/snow/*"),)), "holds nothing like"),
+        (replace(dataset, count=5), "3 pictures of 5"),
+    ):
+        with pytest.raises(BenchError, match=reason) as error:
+            download(wrong, tmp_path / "data")
+        assert "somewhere" in str(error.value)  # where else to get it
 
 
 def test_every_set_at_hand_is_the_one_in_the_catalogue(data: Path):
