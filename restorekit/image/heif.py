@@ -4,6 +4,7 @@ libheif is an extra, and loaded only for such a file.
 """
 
 import io
+from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
 import torch
@@ -39,13 +40,14 @@ def bits_of_avif(start: bytes) -> int:
     return 12 if flags & 0x60 == 0x60 else 10 if flags & 0x40 else 8
 
 
-def read_heif(file: BinaryIO) -> Decoded:
-    """The main picture. ImportError without libheif."""
+def read_heif(file: BinaryIO, check_size: Callable[[int, int], None]) -> Decoded:
+    """The main picture, if check_size lets its width and height pass. ImportError without libheif."""
     import pillow_heif
 
     file.seek(0)
     found = pillow_heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=True)
     image = found[found.primary_index]
+    check_size(*image.size)
     mode, _, wide = image.mode.partition(";")
     if mode == "I":  # PIL's name for wide grey
         mode, wide = "L", "16"

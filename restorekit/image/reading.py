@@ -127,7 +127,7 @@ def _read_other(file: BinaryIO, path: Path) -> Picture:
 
 def _read_heif(file: BinaryIO, path: Path) -> Picture:
     try:
-        decoded = heif.read_heif(file)
+        decoded = heif.read_heif(file, _check_size)
     except ImportError:
         raise ImageError(f"{path} is HEIC; {heif.INSTALL} to read it") from None
     metadata, channels = heif_metadata(decoded.info), decoded.values.shape[2]
@@ -148,6 +148,7 @@ def _read_heif(file: BinaryIO, path: Path) -> Picture:
 
 def _read_page(file: BinaryIO, path: Path, page: tiff.Directory) -> Picture:
     """Of a TIFF."""
+    _check_size(*page.size)
     metadata = page_metadata(file, page)
     if page.beyond_pil and deep.available():
         return _picture(_by_libvips(file, path, metadata, page), metadata, "TIFF")
@@ -162,6 +163,12 @@ def _read_page(file: BinaryIO, path: Path, page: tiff.Directory) -> Picture:
         if page.beyond_pil:
             raise ImageError(f"{path} holds values that PIL cannot read; {deep.INSTALL} to read them") from None
         raise
+
+
+def _check_size(width: int, height: int) -> None:
+    """PIL's limit, for what it does not open itself. A few bytes may claim to be any number of pixels."""
+    if Image.MAX_IMAGE_PIXELS is not None and width * height > 2 * Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError
 
 
 def _refuse_32_bits(image: ImageFile.ImageFile, path: Path) -> None:

@@ -40,6 +40,11 @@ class Directory:
     tags: ImageFileDirectory_v2
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, as stored."""
+        return int(self.tags[256]), int(self.tags[257])
+
+    @property
     def preview(self) -> bool:
         return bool(self.tags.get(SUBFILE, 0) & _PREVIEW)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image, features
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
@@ -175,6 +175,8 @@ def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> b
             xmp=xmp,
         )
     elif format == "AVIF":
+        from PIL import features
+
         if not features.check("avif"):
             raise OSError("this Pillow was built without AVIF")
         image.save(

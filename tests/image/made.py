@@ -39,15 +39,19 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def png16(path: Path, colour_type: int, values: list[int]) -> Path:
+def png(path: Path, bits: int, colour_type: int, width: int, row: bytes, *chunks: tuple[bytes, bytes]) -> Path:
+    """A PNG of one row, of any depth and colour type. chunks: name and data of those before the pixels."""
+    header = struct.pack(">IIBBBBB", width, 1, bits, colour_type, 0, 0, 0)
+    parts = ((b"IHDR", header), *chunks, (b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b""))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, data) for name, data in parts))
+    return path
+
+
+def png16(path: Path, colour_type: int, values: list[int], *chunks: tuple[bytes, bytes]) -> Path:
     """A PNG of one row of 16-bit pixels, which PIL itself cannot write."""
     channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
-    header = struct.pack(">IIBBBBB", len(values) // channels, 1, 16, colour_type, 0, 0, 0)
-    row = b"\0" + struct.pack(f">{len(values)}H", *values)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
-    )
-    return path
+    row = struct.pack(f">{len(values)}H", *values)
+    return png(path, 16, colour_type, len(values) // channels, row, *chunks)
 
 
 def cmyk_profile(*, back: bool = True) -> bytes:

@@ -9,7 +9,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 
 from restorekit.errors import ImageError
 from restorekit.image import Picture, deep, from_pil, read_image, write_image
-from tests.image.made import SRGB, XMP, exif_block, noise, png16, saved
+from tests.image.made import SRGB, XMP, exif_block, noise, png, png16, saved
 
 GENERATOR = torch.Generator().manual_seed(0)
 LEVELS = torch.randint(0, 65_536, (9, 13, 4), generator=GENERATOR)  # of 16 bits
@@ -196,3 +196,49 @@ def test_colours_multiplied_with_their_alpha_are_divided_again(tmp_path: Path, v
     picture = read_image(tmp_path / "a.tif")
     assert picture.rgb[0, :, 0].T.tolist() == [pytest.approx([0.1, 0.2, 0.3], abs=2e-5), [0, 0, 0]]
     assert picture.alpha is not None and picture.alpha.tolist() == [[1000, 0]]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["grey", "palette"])
+def test_fewer_bits_than_8_are_read_as_what_they_mean(tmp_path: Path, bits: int, kind: str) -> None:
+    top = 2**bits - 1
+    row = bytes([top << (8 - bits) | 0])  # white, or the last colour, then the first
+    palette = bytes(v for n in range(top + 1) for v in (n, 0, 255 - n))
+    chunks = [(b"PLTE", palette), (b"tRNS", bytes([9]))] if kind == "palette" else [(b"tRNS", bytes(2))]
+    picture = read_image(png(tmp_path / "a.png", bits, 3 if kind == "palette" else 0, 2, row, *chunks))
+    expected = [[top, 0], [0, 0], [255 - top, 255]] if kind == "palette" else [[255, 0]] * 3
+    assert torch.allclose(picture.rgb[0, :, 0] * 255, torch.tensor(expected).float())
+    assert (picture.mode, picture.depth, picture.notes) == (kind, 8, ())
+    assert picture.alpha is not None and picture.alpha.tolist() == [[255, 9 if kind == "palette" else 0]]
+
+
+def test_a_transparent_colour_of_16_bits_becomes_alpha(tmp_path: Path, vips) -> None:
+    hidden = (b"tRNS", struct.pack(">3H", 1, 2, 3))
+    picture = read_image(png16(tmp_path / "a.png", 2, [1, 2, 3, 1, 2, 4], hidden))
+    assert picture.alpha is not None and picture.alpha.tolist() == [[0, 65535]]
+    grey = read_image(png16(tmp_path / "b.png", 0, [7, 8], (b"tRNS", struct.pack(">H", 7))))
+    assert grey.alpha is not None and grey.alpha.tolist() == [[0, 65535]]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bigtiff": True},
+        {"tile": True},
+        {"compression": "lzw", "predictor": "horizontal"},
+        {"compression": "deflate"},
+    ],
+)
+def test_16_bit_tiffs_of_every_make_are_read(tmp_path: Path, vips, options: dict[str, object]) -> None:
+    data = struct.pack(f"<{9 * 13 * 3}H", *LEVELS[..., :3].flatten().tolist())
+    made = vips.Image.new_from_memory(data, 13, 9, 3, "ushort").copy(interpretation="rgb16")
+    made.tiffsave(str(tmp_path / "a.tif"), **options)
+    assert torch.equal(read_image(tmp_path / "a.tif").rgb, rgb16())
+
+
+def test_inks_of_16_bits_are_cut_to_8_and_that_is_said(tmp_path: Path, vips) -> None:
+    data = struct.pack(f"<{9 * 13 * 4}H", *LEVELS.flatten().tolist())
+    made = vips.Image.new_from_memory(data, 13, 9, 4, "ushort").copy(interpretation="cmyk")
+    made.tiffsave(str(tmp_path / "a.tif"))
+    picture = read_image(tmp_path / "a.tif")
+    assert picture.mode == "cmyk" and picture.notes[0] == "16 bits per channel were cut to 8"

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from restorekit.errors import ImageError
-from restorekit.image import read_image
+from restorekit.image import Picture, from_pil, read_image, write_image
 from tests.image.made import noise, saved
 
 
@@ -55,3 +55,16 @@ def test_the_preview_in_a_raw_file_is_not_taken_for_the_picture(tmp_path: Path) 
     tags[254] = 1
     with pytest.raises(ImageError, match="preview"):
         read_image(saved(tmp_path / "a.dng.tif", noise(), tiffinfo=tags))
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.heic"])
+def test_more_pixels_than_the_limit_are_refused_whoever_decodes_them(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyvips")
+    pytest.importorskip("pillow_heif")
+    rgb = from_pil(noise(64, 64))
+    write_image(tmp_path / name, rgb, source=Picture(rgb, depth=16))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(ImageError, match="shrink"):
+        read_image(tmp_path / name)
