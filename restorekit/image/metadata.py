@@ -31,7 +31,7 @@ _EXIF_KEPT = {"ProcessingSoftware", "ImageDescription", "Make", "Model", "Orient
 
 # What PIL is known to raise on damaged files.
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError,
-          AttributeError, RuntimeError, struct.error, zlib.error)  # fmt: skip
+          AssertionError, AttributeError, RuntimeError, struct.error, zlib.error)  # fmt: skip
 
 
 @dataclass(frozen=True)
