@@ -43,7 +43,8 @@ def write_image(
     A line for each thing that the format cannot hold.
 
     quality: 1 to 100, of the formats that lose; None is a JPEG's own, with its tables and its sampling of colour,
-    where the source was one, and else 95 without any sampling; WebP loses nothing then. HEIC samples colour 4:2:0,
+    where the source was one of at least 75 (below, it would put back the artefacts that were removed), and else
+    95 without any sampling; WebP loses nothing then. HEIC samples colour 4:2:0,
     but at quality 100, which loses nothing.
 
     PNG holds 8 or 16 bits per channel, TIFF 8, 16 or floating point, HEIC 8 or 10, the others 8. A grey source is
@@ -97,8 +98,10 @@ def _losses(source: Picture, format: str, quality: int | None) -> tuple[str, ...
     if source.mode == "cmyk" and format not in _WITH_INKS:
         lines.append(f"{format} cannot hold CMYK: written in sRGB")
     if source.jpeg and format == "JPEG" and quality is None and source.jpeg.quality < _COARSE:
-        own = f"{source.jpeg.quality}, {source.jpeg.sampling}"
-        lines.append(f"written at the input's own JPEG quality ({own}); restore --quality 95 would keep more")
+        lines.append(
+            f"written at JPEG quality {_FINE}, since the input's {source.jpeg.quality} would put artefacts back; "
+            "choose with --quality"
+        )
     return tuple(lines)
 
 
@@ -148,7 +151,7 @@ def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> b
 
     image, buffer = pil_image(values, inks=inks), io.BytesIO()
     if format == "JPEG":
-        own = source.jpeg if quality is None else None
+        own = source.jpeg if quality is None and source.jpeg and source.jpeg.quality >= _COARSE else None
         one_table = source.mode == "grey" or inks  # the second is for differences of colour
         image.save(
             buffer,
