@@ -2,9 +2,10 @@
 
     w_k = sigmoid(query . key_k + bias_k)         severity_k = gauge_k . (query, 1)
 
-The query is (local, context): `local` is what a small CNN sees in native-resolution crops (resizing would
-destroy the evidence of noise and JPEG), `context` is the training-free description of the whole picture. The
-weights do not sum to 1: degradations coexist. A later basis brings its own key; the encoder stays as it is.
+The query is (local, context): `local` is what a small CNN and the power spectrum tell of native-resolution crops
+(resizing would destroy the evidence of noise and JPEG), `context` is the training-free description of the whole
+picture. The weights do not sum to 1: degradations coexist. A later basis brings its own key; the encoder stays as
+it is.
 
 LoRWeB: Manor et al., 2026, https://arxiv.org/abs/2602.15727
 ABAIR: Serrano-Lozano et al., 2024, https://arxiv.org/abs/2411.18412
@@ -29,6 +30,7 @@ from restorekit.weights import load_json, load_tensors, save_json, save_tensors,
 CONFIG, TENSORS = "config.json", "model.safetensors"
 DETAIL = 6.0  # amplifies what 3x3 means leave: noise, blocks, or that there is nothing
 GRID = 8  # crops begin at multiples of a JPEG block
+RINGS = 24  # of the spectrum, and as many stripes along each axis
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,42 @@ def mirror_up_to(image: Tensor, size: int) -> Tensor:
     return image
 
 
+class Spectrum(nn.Module):
+    """Logarithmic power of the luma by frequency: in rings, and along each axis.
+
+    A lens or a reduction ends the spectrum early, each with an edge of its own; noise lifts its floor; JPEG's
+    blocks are lines in it. A CNN has to learn all that, a Fourier transform shows it.
+    Field, "Relations between the statistics of natural images and the response properties of cortical cells",
+    1987, https://doi.org/10.1364/JOSAA.4.002379
+    """
+
+    window: Tensor
+    bins: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        down = torch.arange(size, dtype=torch.float32).view(-1, 1) / size
+        down = torch.minimum(down, 1 - down)  # cycles per px, up to 0.5
+        right = torch.arange(size // 2 + 1, dtype=torch.float32).view(1, -1) / size
+        ring = (torch.hypot(down, right) * 2 * RINGS * 0.9).long().clamp(max=RINGS - 1)
+        stripes = [(axis.expand_as(ring) * 2 * RINGS).long().clamp(max=RINGS - 1) for axis in (down, right)]
+        bins = torch.cat([F.one_hot(b.flatten(), RINGS) for b in (ring, *stripes)], 1).float()
+        hann = torch.hann_window(size, periodic=False)
+        window = torch.outer(hann, hann)
+        self.register_buffer("window", window / window.square().mean().sqrt(), persistent=False)
+        self.register_buffer("bins", bins / bins.sum(0).clamp_min(1), persistent=False)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, s, s), in [0, 1]; (N, 3 RINGS), -1 for the rounding to 8 bits, 1 for noise of sigma 25.
+
+        White noise of variance v has the power v at every frequency.
+        """
+        luma = crops.mean(1)
+        luma = (luma - luma.mean((1, 2), keepdim=True)) * self.window
+        power = torch.fft.rfft2(luma, norm="ortho").abs().square()
+        return (torch.log10(power.flatten(1) @ self.bins + 1e-7) + 4) / 2
+
+
 class DegradationEncoder(nn.Module):
     """Picture to query."""
 
@@ -92,10 +130,12 @@ class DegradationEncoder(nn.Module):
         self.stem = nn.Conv2d(6, ch[0], 3, padding=1)
         self.reduce = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in itertools.pairwise(ch))
         self.refine = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for b in ch[1:])
-        self.mix = nn.Linear(5 * ch[-1], 2 * config.local)
+        self.spectrum = Spectrum(config.crop)
+        self.look = nn.Linear(3 * ch[-1] + 3 * RINGS, 2 * config.local)  # at each crop
+        self.mix = nn.Linear(4 * config.local, 2 * config.local)  # of all crops
         self.out = nn.Linear(2 * config.local, config.local)
         self.norm = nn.LayerNorm(config.local, elementwise_affine=False)
-        for module in (self.stem, *self.reduce, *self.refine, self.mix):
+        for module in (self.stem, *self.reduce, *self.refine, self.look, self.mix):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # type: ignore[arg-type]
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
@@ -111,12 +151,12 @@ class DegradationEncoder(nn.Module):
             x = F.relu(reduce(x))
             x = x + F.relu(refine(x))
         flat = x.flatten(2)
-        features = torch.cat([flat.mean(2), flat.std(2, correction=0), flat.amax(2)], 1)  # (N, 3 C)
+        features = torch.cat([flat.mean(2), flat.std(2, correction=0), flat.amax(2), self.spectrum(crops)], 1)
+        seen = F.relu(self.look(features))
         pooled = []
-        last = self.config.channels[-1]
         for i in range(len(contexts)):
-            own = features[owners == i]
-            pooled.append(torch.cat([own.mean(0), own[:, : 2 * last].amax(0)]))
+            own = seen[owners == i]
+            pooled.append(torch.cat([own.mean(0), own.amax(0)]))
         hidden = F.relu(self.mix(torch.stack(pooled)))
         return torch.cat([self.norm(self.out(hidden)), 2 * contexts - 1], 1)
 

@@ -73,8 +73,8 @@ class Rain(Degradation):
         # Sizes that the Fourier transform likes.
         field_shape = (batch, LAYERS, *(32 * math.ceil((n + margin) / 32) for n in (height, width)))
         chance = torch.rand(field_shape, generator=generator)
-        glare = torch.rand(field_shape, generator=generator) ** 2
-        drops = (chance < density[..., None, None]) * (0.2 + 0.8 * glare)
+        drop = chance / density[..., None, None]  # where below 1, itself uniform: how bright the drop is
+        drops = (drop < 1) * (0.2 + 0.8 * drop**2)
         size = field_shape[-2:]
         spectrum = (torch.fft.rfft2(drops) * torch.fft.rfft2(lines, s=size)).sum(1, keepdim=True)
         whole = torch.fft.irfft2(spectrum, s=size)

@@ -27,6 +27,7 @@ from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches, validation_crops
 
 LABELS, RESTORATION = "labels", "restoration"
+SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictures, which must be left alone
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class EncoderTraining(Training):
         super().__init__(recipe, recipe.seed, LABELS)
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
-        self.pairs = PairMaker(self.degradations, recipe.shares)
+        self.pairs = PairMaker(self.degradations, recipe.shares, SIZES)
         self.photos = photos
         self.encoder = DegradationEncoder(config or EncoderConfig(crops=4))
         self.keys = Keys(len(recipe.names), self.encoder.config.local)

@@ -13,7 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -79,18 +79,16 @@ class Counters:
     data_seconds: float = 0.0
     stage: str = ""
     stage_iteration: int = 0
-    stage_seconds: float = 0.0
 
     def advance(self, seconds: float) -> None:
         """Count one iteration."""
         self.iteration += 1
         self.stage_iteration += 1
         self.seconds += seconds
-        self.stage_seconds += seconds
 
     def enter(self, stage: str) -> None:
         """Begin a stage."""
-        self.stage, self.stage_iteration, self.stage_seconds = stage, 0, 0.0
+        self.stage, self.stage_iteration = stage, 0
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Counters, dict[str, 
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise TrainingError(f"{path} is not a checkpoint ({error}); delete it to start anew") from None
-    return tensors, Counters(**json.loads(metadata["counters"])), json.loads(metadata["recipe"])
+    saved = json.loads(metadata["counters"])
+    counters = Counters(**{f.name: saved[f.name] for f in fields(Counters)})
+    return tensors, counters, json.loads(metadata["recipe"])
 
 
 @dataclass

@@ -36,14 +36,16 @@ class Group:
 
 @dataclass(frozen=True)
 class PairMaker:
-    """Draws groups. degradations: one per basis, in the order of the weights. shares: how often each comes."""
+    """Draws groups. degradations: one per basis, in the order of the weights. shares: how often each comes.
+    sizes: probability of 0, 1, ... of them at once."""
 
     degradations: tuple[Degradation, ...]
     shares: tuple[float, ...]
+    sizes: tuple[float, ...] = SIZES
 
     def draw_set(self, generator: Generator) -> list[int]:
         """Indices of the degradations of one group."""
-        sizes = torch.tensor(SIZES[: len(self.degradations) + 1])
+        sizes = torch.tensor(self.sizes[: len(self.degradations) + 1])
         size = int(torch.multinomial(sizes, 1, generator=generator))
         if size == 0:
             return []

@@ -1,0 +1,40 @@
+"""Laws of the encoder: what its spectrum means, and that a query is of the picture alone."""
+
+import pytest
+import torch
+from torch import Generator
+
+from restorekit.encoder import RINGS, DegradationEncoder, EncoderConfig, Spectrum
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return torch.randn(16, 1, 64, 64, generator=Generator().manual_seed(0)).expand(-1, 3, -1, -1)
+
+
+def test_white_noise_has_its_variance_at_every_frequency(noise):
+    for sigma, expected in ((25 / 255, 1.0), (0.01, 0.0)):
+        power = Spectrum(64)(0.5 + sigma * noise).mean(0)
+        assert power.shape == (3 * RINGS,)
+        assert float((power - expected).abs().max()) < 0.25, power
+
+
+def test_a_blurred_picture_ends_early_in_the_spectrum_and_only_along_the_blur(noise):
+    picture = 0.5 + 0.1 * noise
+    across = (picture + picture.roll(1, 3) + picture.roll(2, 3)) / 3  # a third of the sampling rate is gone
+    change = (Spectrum(64)(across) - Spectrum(64)(picture)).mean(0)
+    rings, down, right = change.split(RINGS)
+    third = round(2 * RINGS / 3)
+    assert float(right[third]) < -0.5 < float(right[0])
+    assert float(down.max() - down.min()) < 0.3
+    assert float(rings[third]) < -0.05
+
+
+def test_a_query_is_of_its_picture_alone():
+    torch.manual_seed(0)
+    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8, 8), 8)).eval()
+    images = torch.rand(3, 3, 70, 50, generator=Generator().manual_seed(1))
+    together = encoder.query(images)
+    assert together.shape == (3, encoder.dimension)
+    for i in range(3):
+        torch.testing.assert_close(encoder.query(images[i : i + 1])[0], together[i])
