@@ -44,7 +44,7 @@ def compare(
             started = time.perf_counter()
             function()
             kept.append(time.perf_counter() - started)
-    return Ratio(what, reference, *(statistics.median(kept[1:]) for kept in times))
+    return Ratio(what, reference, statistics.median(times[0][1:]), statistics.median(times[1][1:]))
 
 
 def mixing_ratio(size: int = 512, rounds: int = 9) -> Ratio:
