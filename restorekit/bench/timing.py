@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restorekit.bench.items import Item
+    from restorekit.restorer import Restorer
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,20 @@ def compare(
     return Ratio(what, reference, statistics.median(times[0][1:]), statistics.median(times[1][1:]))
 
 
+def forward(restorer: Restorer, image: Tensor) -> Callable[[], None]:
+    """The backbone's forward pass alone, as it is merged then. image: (1, 3, H, W), on its grid."""
+    import torch
+
+    degraded = image.contiguous(memory_format=torch.channels_last)
+    context, once = restorer.backbone.describe(image), torch.ones(1)
+
+    @torch.inference_mode()
+    def run() -> None:
+        restorer.backbone.predict(degraded, once, degraded, context)
+
+    return run
+
+
 def mixing_ratio(size: int = 512, rounds: int = 9) -> Ratio:
     """A whole restoration, five bases mixed anew for each picture, against the backbone's forward pass alone."""
     import torch
@@ -55,8 +70,6 @@ def mixing_ratio(size: int = 512, rounds: int = 9) -> Ratio:
 
     restorer = Restorer.from_pretrained(device="cpu")
     image = torch.rand(1, 3, size, size)
-    degraded = image.contiguous(memory_format=torch.channels_last)
-    context, once = restorer.backbone.describe(image), torch.ones(1)
     turn = iter(range(1_000_000))
 
     def restore() -> None:
@@ -64,10 +77,7 @@ def mixing_ratio(size: int = 512, rounds: int = 9) -> Ratio:
         weights = {name: 0.5 + 0.0001 * (next(turn) % 1000) for name in restorer.bases}
         restorer.restore(image, weights=weights, blind=False)
 
-    @torch.inference_mode()
-    def plain() -> None:
-        restorer.backbone.predict(degraded, once, degraded, context)
-
+    plain = forward(restorer, image)
     return compare(f"restore {size}x{size}, mixing included", "backbone alone", restore, plain, rounds)
 
 
@@ -116,17 +126,12 @@ def arithmetic_ratio(size: int = 512, rounds: int = 7) -> Ratio:
     from restorekit.restorer import Restorer
 
     restorer = Restorer.from_pretrained(device="cpu")
-    image = torch.rand(1, 3, size, size).contiguous(memory_format=torch.channels_last)
-    context, once = restorer.backbone.describe(image), torch.ones(1)
+    plain = forward(restorer, torch.rand(1, 3, size, size))
     left, right = torch.rand(2, 2048, 2048)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        restorer.backbone.predict(image, once, image, context)
+    with FlopCounterMode(display=False) as counter:
+        plain()
     operations = counter.get_total_flops()
     repeats = max(1, round(operations / (2 * 2048**3)))
-
-    @torch.inference_mode()
-    def plain() -> None:
-        restorer.backbone.predict(image, once, image, context)
 
     def multiply() -> None:
         for _ in range(repeats):
@@ -135,7 +140,7 @@ def arithmetic_ratio(size: int = 512, rounds: int = 7) -> Ratio:
     row = compare("backbone", "2048x2048 matrix products, as many operations", plain, multiply, rounds)
     speed = [operations / 1e9 / row.seconds, repeats * 2 * 2048**3 / 1e9 / row.reference_seconds]
     note = f"{operations / size**2 / 1e3:.0f} kFLOP per pixel; {speed[0]:.0f} of {speed[1]:.0f} GFLOP/s"
-    return Ratio(row.what, row.reference, row.seconds, row.reference_seconds, note)
+    return replace(row, note=note)
 
 
 def precision_ratio(size: int = 512, rounds: int = 5) -> Ratio:
@@ -154,7 +159,7 @@ def precision_ratio(size: int = 512, rounds: int = 5) -> Ratio:
 
     row = compare("bf16", "fp32", lambda: run(0), lambda: run(1), rounds)
     apart = -10 * torch.log10((results[0] - results[1]).square().mean().clamp_min(1e-10))
-    return Ratio(row.what, row.reference, row.seconds, row.reference_seconds, f"{float(apart):.1f} dB apart")
+    return replace(row, note=f"{float(apart):.1f} dB apart")
 
 
 def bases_ratio(count: int, size: int = 512, rounds: int = 5) -> Ratio:

@@ -6,12 +6,13 @@ a line.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from restorekit import __version__
 from restorekit.cli.terminal import Meter, put_json, tell
 from restorekit.errors import ImageError, RestorekitError
 from restorekit.jobs import Job
+from restorekit.weights import digest
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ class Manifest:
         self.common: dict[str, Any] = {"restorekit": __version__}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
-            with path.open("a", encoding="utf-8") as file:
-                file.write("\n" if torn else "")  # after a line that a killed run did not finish
+            with path.open("ab+") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(0, end - 1))
+                if file.read() not in (b"", b"\n"):
+                    file.write(b"\n")  # after a line that a killed run did not finish
         except OSError as error:
             raise ImageError(f"cannot write {path}: {error.strerror}; choose another --manifest") from error
 
@@ -68,8 +72,7 @@ class Manifest:
 def file_digest(path: Path) -> str | None:
     """sha256 of a file; None for what is none, or cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest(path)
     except OSError:
         return None
 
@@ -152,26 +155,16 @@ def read_ahead(
 ) -> Iterator[tuple[Job, Future[Any]]]:
     """Each job with its picture, which was begun to be read while the one before it was in use."""
 
-    def begin(job: Job) -> Future[Any]:
-        return reader.submit(checked, job)
-
     def checked(job: Job) -> Any:
         if job.problem:
             raise ImageError(job.problem)
         return read(job)
 
-    following = begin(jobs[0]) if jobs else None
-    for i, job in enumerate(jobs):
-        assert following is not None
-        present = following
-        present.exception()  # read before the next begins: two at a time would take the memory of two
-        following = begin(jobs[i + 1]) if i + 1 < len(jobs) else None
-        try:
-            yield job, present
-        except GeneratorExit:
-            if following is not None:
-                following.cancel()
-            raise
+    begun = deque(reader.submit(checked, job) for job in jobs[:1])
+    for job, after in zip_longest(jobs, jobs[1:]):
+        if after is not None:
+            begun.append(reader.submit(checked, after))
+        yield job, begun.popleft()
 
 
 def run_jobs(

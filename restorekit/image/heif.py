@@ -10,11 +10,11 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.image.pixels import PEAKS, raw_bytes
+from restorekit.image.pixels import MODES, PEAKS, raw_bytes
 
 INSTALL = "pip install 'restorekit[heic]'"
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}
+_CHANNELS = {mode: channels for channels, mode in MODES.items()}
 BITS = 10  # as they are written; the most that phones write and show
 
 
@@ -51,7 +51,7 @@ def read_heif(file: BinaryIO, check_size: Callable[[int, int], None]) -> Decoded
     mode, _, wide = image.mode.partition(";")
     if mode == "I":  # PIL's name for wide grey
         mode, wide = "L", "16"
-    if mode not in _CHANNELS or mode == "RGBa":
+    if mode not in _CHANNELS:
         raise ValueError(f"pixels of kind {image.mode}")
     width, height = image.size
     kind = torch.uint16 if wide else torch.uint8
@@ -73,7 +73,7 @@ def encode_heif(values: Tensor, *, icc: bytes | None, exif: bytes, xmp: bytes, q
     """
     import pillow_heif
 
-    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[values.shape[2]]
+    mode = MODES[values.shape[2]]
     if values.dtype == torch.uint16:
         mode += ";16"
         levels = (values.to(torch.int64) * (2**BITS - 1) + PEAKS[16] // 2) // PEAKS[16]

@@ -16,7 +16,7 @@ from restorekit.image.picture import check_batch
 PEAKS = {8: 255, 16: 65_535, 32: 1}  # the value of white, by depth
 DTYPES = {8: torch.uint8, 16: torch.uint16, 32: torch.float32}
 _BAND = 2**20  # pixels
-_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by channels
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by channels
 
 
 def from_pil(image: Image.Image) -> Tensor:
@@ -82,7 +82,7 @@ def samples(rgb: Tensor, *, depth: int = 8, grey: bool = False, alpha: Tensor | 
 def pil_image(values: Tensor, *, inks: bool = False) -> Image.Image:
     """values: shape (H, W, C), uint8, C as L, LA, RGB or RGBA, or, for inks, CMYK."""
     return Image.frombytes(
-        "CMYK" if inks else _MODES[values.shape[2]], (values.shape[1], values.shape[0]), raw_bytes(values)
+        "CMYK" if inks else MODES[values.shape[2]], (values.shape[1], values.shape[0]), raw_bytes(values)
     )
 
 
