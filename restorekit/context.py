@@ -12,15 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from restorekit.image import as_float
+
+SIDE = 128  # px
 PERCENTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 CONTEXT = 4 * len(PERCENTILES) + 3 + 1 + 3 * 4 * 4
 
 
 def describe(degraded: Tensor) -> Tensor:
-    """Context of whole images: (B, 3, H, W), in [0, 1], to (B, CONTEXT), float32."""
-    height, width = degraded.shape[-2:]
-    side = (min(height, 128), min(width, 128))
-    small = F.adaptive_avg_pool2d(degraded.float(), side) if max(height, width) > 128 else degraded.float()
+    """Context of whole images: (B, 3, H, W), floating in [0, 1], uint8 or uint16, to (B, CONTEXT), float32."""
+    small = reduced(degraded)
     dark = -F.max_pool2d(-small.amin(1, keepdim=True), 7, stride=1, padding=3)
     levels = torch.tensor(PERCENTILES, device=small.device)
     stack = torch.cat([small, dark], 1).flatten(2)  # (B, 4, N)
@@ -29,3 +30,14 @@ def describe(degraded: Tensor) -> Tensor:
     contrast = small.mean(1).flatten(1).std(1, correction=0, keepdim=True)
     thumbnail = F.adaptive_avg_pool2d(small, 4).flatten(1)
     return torch.cat([percentiles, mean, contrast, thumbnail], 1)
+
+
+def reduced(image: Tensor) -> Tensor:
+    """Means over a grid of at most SIDE x SIDE cells, as `adaptive_avg_pool2d` has them, but a row of cells at a
+    time, so that a large picture is never floating as a whole. image: (B, 3, H, W); float32."""
+    height, width = image.shape[-2:]
+    if max(height, width) <= SIDE:
+        return as_float(image).float()
+    rows, columns = min(height, SIDE), min(width, SIDE)
+    bands = (image[..., i * height // rows : -(-(i + 1) * height // rows), :] for i in range(rows))
+    return torch.cat([F.adaptive_avg_pool2d(as_float(band).float(), (1, columns)) for band in bands], 2)

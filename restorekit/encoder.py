@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from restorekit.basis import BasisKey
 from restorekit.context import CONTEXT, describe
 from restorekit.errors import WeightsError
+from restorekit.image import as_float
 from restorekit.weights import load_json, load_tensors, save_json, save_tensors, write_sums
 
 CONFIG, TENSORS = "config.json", "model.safetensors"
@@ -50,22 +51,22 @@ def choose_crops(image: Tensor, size: int, count: int) -> Tensor:
     Detail shows blur and low resolution, flat ground shows noise. image: (1, 3, H, W); to (N, 3, size, size),
     N at most `count`. Pictures smaller than a crop are mirrored up to its size.
     """
+    if min(image.shape[-2:]) < size:
+        image = mirror_up_to(as_float(image), size)
     height, width = image.shape[-2:]
-    if min(height, width) < size:
-        image = mirror_up_to(image, size)
-        height, width = image.shape[-2:]
     tops, lefts = (crop_origins(n, size) for n in (height, width))
     places = [(top, left) for top in tops for left in lefts]
     if len(places) > count:
         # The energy of differences between neighbours, blind to single pixels of noise: on 4x4 means.
         energies = []
         for top, left in places:
-            coarse = F.avg_pool2d(image[..., top : top + size, left : left + size].mean(1, keepdim=True), 4)
+            crop = as_float(image[..., top : top + size, left : left + size])
+            coarse = F.avg_pool2d(crop.mean(1, keepdim=True), 4)
             steps = coarse.diff(dim=2).abs().mean() + coarse.diff(dim=3).abs().mean()
             energies.append(float(steps))
         ranked = sorted(range(len(places)), key=lambda i: -energies[i])
         places = [places[i] for i in sorted([*ranked[: count - 1], ranked[-1]])]
-    return torch.cat([image[..., top : top + size, left : left + size] for top, left in places])
+    return as_float(torch.cat([image[..., top : top + size, left : left + size] for top, left in places]))
 
 
 def crop_origins(length: int, size: int, most: int = 5) -> list[int]:
@@ -161,10 +162,11 @@ class DegradationEncoder(nn.Module):
         return torch.cat([self.norm(self.out(hidden)), 2 * contexts - 1], 1)
 
     def query(self, images: Tensor) -> Tensor:
-        """Queries of whole pictures. images: (B, 3, H, W), in [0, 1]; (B, D)."""
+        """Queries of whole pictures. images: (B, 3, H, W), floating in [0, 1], uint8 or uint16; (B, D)."""
+        device = self.out.weight.device
         crops = [choose_crops(images[i : i + 1], self.config.crop, self.config.crops) for i in range(len(images))]
         owners = torch.cat([torch.full((len(c),), i) for i, c in enumerate(crops)])
-        return self(torch.cat(crops), owners.to(images.device), describe(images))
+        return self(torch.cat(crops).to(device), owners.to(device), describe(images).to(device))
 
     @classmethod
     def from_folder(cls, folder: Path) -> DegradationEncoder:

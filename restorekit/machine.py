@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -26,6 +27,12 @@ def free_memory() -> int | None:
     if limit.isdecimal() and used.isdecimal():
         free.append(max(0, int(limit) - int(used)))
     return min(free, default=None)
+
+
+def multiplies_bf16() -> bool:
+    """Whether the processor says that it has instructions for bf16 products (Linux only)."""
+    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", read(Path("/proc/cpuinfo")), re.MULTILINE)
+    return flags is not None and not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags[1].split())
 
 
 def read(path: Path) -> str:

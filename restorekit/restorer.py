@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restorekit.basis import BasisKey
+from restorekit.device import auto_tile, choose_device, choose_precision
 from restorekit.encoder import DegradationEncoder, read_query
-from restorekit.errors import DeviceError, PluginError
+from restorekit.errors import ImageError, PluginError
 from restorekit.flow import sample
-from restorekit.image import check_batch, from_pil, to_pil
-from restorekit.machine import free_memory
+from restorekit.image import as_float, check_batch, from_pil, to_pil
 from restorekit.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
 from restorekit.tiling import apply_tiled
@@ -28,10 +28,6 @@ from restorekit.weights import recorded_sums, shipped_weights
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}  # px; more is no faster
-TILE_BYTES = 600  # of activations of the embedded backbone for each pixel of a tile
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -44,8 +40,8 @@ class Inspection:
 
 @dataclass(frozen=True)
 class RestorationResult:
-    """image: restored batch, shape (B, 3, H, W), in [0, 1]. weights, severities: one entry per image. notes: a
-    line for whatever did not go as asked."""
+    """image: restored batch, shape (B, 3, H, W), of the type asked for. weights, severities: one entry per
+    image. notes: a line for whatever did not go as asked."""
 
     image: Tensor
     weights: tuple[MixingWeights, ...]
@@ -129,9 +125,9 @@ class Restorer:
 
     @torch.inference_mode()
     def inspect(self, image: Tensor) -> Inspection:
-        """What one picture needs. image: shape (1, 3, H, W), in [0, 1]."""
+        """What one picture needs. image: shape (1, 3, H, W), floating in [0, 1], uint8 or uint16."""
         check_batch(image)
-        query = self.encoder.query(image.to(self.device, torch.float32))[0]
+        query = self.encoder.query(image)[0]
         reading = read_query(query, self.keys)
         severities = {
             name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
@@ -151,20 +147,24 @@ class Restorer:
         scale: int = 1,
         steps: int = 1,
         tile: int | None = None,
+        dtype: torch.dtype | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> RestorationResult:
         """Restore a batch, each image with weights of its own.
 
-        image: shape (B, 3, H, W), in [0, 1]; any size. weights: replace the encoder's; with `blind=False` the
-        encoder is not asked and bases that are not named stay at 0. scale: enlarge bicubically first. steps:
-        1 gives the best PSNR, more trade it for sharper detail. tile: side of a tile in px; None chooses by the
-        free memory. Where the device runs out of it, the tile is halved, and a note says so.
+        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16; any size. weights: replace the encoder's;
+        with `blind=False` the encoder is not asked and bases that are not named stay at 0. scale: enlarge
+        bicubically first. steps: 1 gives the best PSNR, more trade it for sharper detail. tile: side of a tile in
+        px; None chooses by the free memory; where the device runs out of it, the tile is halved, and a note says
+        so. dtype: of the result; None is float32 for floating images, else the image's own, rounded. A large
+        picture in uint8 or uint16 needs little more memory than itself.
         """
         check_batch(image)
         rows, mixtures, severities = [], [], []
         side, notes = tile or auto_tile(self.device), []
+        dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         for i in range(len(image)):
-            one = enlarge(image[i : i + 1].float(), scale)
+            one = enlarge(image[i : i + 1], scale)
             if blind:
                 inspection = self.inspect(one)
             else:
@@ -173,7 +173,7 @@ class Restorer:
             self.mixer.merge(mixture)
             while True:
                 try:
-                    rows.append(self.run(one, steps, side, progress))
+                    rows.append(self.run(one, steps, side, dtype, progress))
                     break
                 except torch.OutOfMemoryError:
                     if side <= smallest_tile(self.backbone):
@@ -187,21 +187,29 @@ class Restorer:
         return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(notes))
 
     def run(
-        self, image: Tensor, steps: int, tile: int, progress: Callable[[int, int], None] | None = None
+        self,
+        image: Tensor,
+        steps: int,
+        tile: int,
+        dtype: torch.dtype,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
-        """The backbone as it is merged now, tile by tile. image: (1, 3, H, W); the same shape, in [0, 1]."""
-        context = self.backbone.describe(image.to(self.device))
+        """The backbone as it is merged now, tile by tile. image: (1, 3, H, W); the same shape, of dtype."""
+        context = self.backbone.describe(image).to(self.device)
         lowered = self.dtype != torch.float32
 
         def restore_tile(part: Tensor) -> Tensor:
-            degraded = part.to(self.device).contiguous(memory_format=torch.channels_last)
+            degraded = part.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
 
             def predict(x_t: Tensor, t: float) -> Tensor:
                 times = torch.full((len(x_t),), t, device=self.device)
                 with torch.autocast(self.device.type, self.dtype, enabled=lowered):
                     return self.backbone.predict(x_t, times, degraded, context).float()
 
-            return sample(predict, degraded, steps).clamp(0, 1).to(image.device)
+            restored = sample(predict, degraded, steps).clamp(0, 1).to(image.device)
+            if not torch.isfinite(restored).all():
+                raise ImageError("the network made NaN or infinite values; restore in full precision, fp32")
+            return restored
 
         return apply_tiled(
             restore_tile,
@@ -209,15 +217,9 @@ class Restorer:
             tile=max(tile, smallest_tile(self.backbone)),
             halo=self.backbone.halo,
             multiple=self.backbone.multiple,
+            dtype=dtype,
             progress=progress,
         )
-
-
-def auto_tile(device: torch.device) -> int:
-    """Side of the largest tile that is of use and takes a quarter of the free memory at most, px."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
-    largest = LARGEST_TILE.get(device.type, 1024)
-    return largest if free is None else max(1, min(largest, int((free / 4 / TILE_BYTES) ** 0.5)))
 
 
 def smallest_tile(backbone: Any) -> int:
@@ -225,38 +227,12 @@ def smallest_tile(backbone: Any) -> int:
 
 
 def enlarge(image: Tensor, scale: int) -> Tensor:
-    """Bicubic enlargement (a = -0.5, as MATLAB and Pillow do it). image: (B, 3, H, W), in [0, 1]."""
+    """Bicubic enlargement (a = -0.5, as MATLAB and Pillow do it). image: (B, 3, H, W), floating in [0, 1], uint8
+    or uint16; floating where scale is not 1."""
     if scale == 1:
         return image
     size = [n * scale for n in image.shape[-2:]]
-    return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" is the best one there is."""
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise DeviceError(f"no device {name!r}; use auto, cpu, cuda or mps") from None
-    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if (device.index or 0) >= there.get(device.type, 0):
-        raise DeviceError(f"device {name!r} is not available here; use --device auto or cpu")
-    return device
-
-
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The precision of that name; "auto" is bf16 on a GPU that multiplies it, fp32 on a CPU."""
-    if name == "auto":
-        if device.type == "cuda":
-            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.float32
-    if name not in PRECISIONS:
-        raise DeviceError(f"no precision {name!r}; use auto, {', '.join(PRECISIONS)}")
-    return PRECISIONS[name]
+    return F.interpolate(as_float(image), size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
 
 def restore_pil(picture: Image, *, restorer: Restorer | None = None, scale: int = 1) -> Image:

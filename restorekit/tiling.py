@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from restorekit.errors import ImageError
+from restorekit.image import as_float, as_values
 
 
 @dataclass(frozen=True)
@@ -78,38 +80,38 @@ def apply_tiled(
     tile: int,
     halo: int,
     multiple: int,
+    dtype: torch.dtype | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Run function over overlapping tiles of image. Equals function(image) where halo covers its radius.
 
     function: maps (B, 3, h, w) to (B, 3, h, w), for any h and w that are multiples of `multiple`.
-    image: shape (B, 3, H, W), of any size; the result has its shape. The image is extended to the grid by
-    reflection, on the right and at the bottom, and cropped afterwards.
+    image: shape (B, 3, H, W), of any size, floating, uint8 or uint16; only a tile of it is made floating at a
+    time. The result has its shape. The image is extended to the grid by reflection, on the right and at the
+    bottom, and cropped afterwards. dtype: of the result; None is that of the function's.
     progress: called with (tiles done, tiles in all) after each.
     """
     if image.ndim != 4 or image.numel() == 0:
         raise ImageError(f"expected an image batch (B, 3, H, W), got {tuple(image.shape)}")
     height, width = image.shape[2:]
-    padded = _pad(image, multiple)
-    tiles = tile_boxes(padded.shape[2], padded.shape[3], tile, halo, multiple)
-    result = padded
+    tiles = tile_boxes(_round_up(height, multiple), _round_up(width, multiple), tile, halo, multiple)
+    result = image
     for done, box in enumerate(tiles, start=1):
-        window = padded[:, :, box.y0 : box.y1, box.x0 : box.x1]
+        window = _pad(as_float(image[:, :, box.y0 : box.y1, box.x0 : box.x1]), multiple)
         output = function(window)
         if output.shape != window.shape:
             shapes = f"{tuple(output.shape)} of a tile {tuple(window.shape)}"
             raise ImageError(f"the function made {shapes}; give one that keeps the shape")
-        if len(tiles) == 1:
-            result = output
-        else:
-            if done == 1:  # only now: under autocast the output's type is not the input's
-                result = output.new_empty(padded.shape)
-            rows = slice(box.top - box.y0, box.bottom - box.y0)
-            columns = slice(box.left - box.x0, box.right - box.x0)
-            result[:, :, box.top : box.bottom, box.left : box.right] = output[:, :, rows, columns]
+        if done == 1:  # only now: under autocast the output's type is not the input's
+            result = output.new_empty(image.shape, dtype=dtype)
+        rows, columns = slice(box.top, min(box.bottom, height)), slice(box.left, min(box.right, width))
+        core = output[
+            :, :, rows.start - box.y0 : rows.stop - box.y0, columns.start - box.x0 : columns.stop - box.x0
+        ]
+        result[:, :, rows, columns] = as_values(core, result.dtype)
         if progress is not None:
             progress(done, len(tiles))
-    return result[:, :, :height, :width]
+    return result
 
 
 def _spans(length: int, tile: int, overlap: int, multiple: int) -> tuple[_Span, ...]:

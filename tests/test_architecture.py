@@ -14,7 +14,7 @@ LAYERS = (
     {"errors", "flow"},
     {"files", "machine", "image"},
     {"weights", "degradation", "basis", "tiling", "context"},
-    {"backbone"},
+    {"backbone", "device"},
     {"mixing", "plugin"},
     {"encoder"},
     {"restorer", "jobs"},

@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, FlowUnetConfig, layers_for_lora
-from restorekit.context import CONTEXT, describe
+from restorekit.context import CONTEXT, describe, reduced
 
 SHAPES = [FlowUnetConfig((8, 16), (1, 1), 16), FlowUnetConfig((8, 12, 16), (1, 2, 1), 16)]
 
@@ -65,6 +65,14 @@ def test_the_context_is_the_same_for_a_picture_and_its_enlargement():
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (3, 7)])
 def test_every_size_has_a_context(size):
     assert torch.isfinite(describe(torch.rand(1, 3, *size))).all()
+
+
+def test_the_description_of_a_large_picture_is_of_its_adaptive_means():
+    image = torch.rand(2, 3, 300, 143, generator=torch.Generator().manual_seed(3))
+    means = torch.nn.functional.adaptive_avg_pool2d(image, (128, 128))
+    torch.testing.assert_close(reduced(image), means)
+    torch.testing.assert_close(describe(image), describe(means))
+    torch.testing.assert_close(describe((image * 255).round().byte()), describe(image), atol=3e-3, rtol=0)
 
 
 def test_the_shipped_shape_keeps_its_budget():

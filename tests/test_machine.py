@@ -26,3 +26,14 @@ def test_memory_ends_where_the_container_ends(group):
     (group / "memory.max").write_text("max\n")
     free = machine.free_memory()
     assert free is None or free > 3000
+
+
+@pytest.mark.parametrize(("line", "there"), [
+    ("flags\t\t: fpu avx512f avx512_bf16 amx_bf16", True),
+    ("Features\t: fp asimd bf16", True),
+    ("flags\t\t: fpu avx512f", False),
+    ("model name\t: bf16", False),
+])  # fmt: skip
+def test_bf16_is_there_where_the_processors_flags_say_so(monkeypatch, line, there):
+    monkeypatch.setattr(machine, "read", lambda path: f"processor\t: 0\n{line}\nbogomips\t: 1")
+    assert machine.multiplies_bf16() is there

@@ -5,8 +5,10 @@ import torch
 from PIL import Image
 
 import restorekit
+from restorekit.device import auto_tile, choose_precision
 from restorekit.errors import DeviceError, ImageError, MixingError, WeightsError
-from restorekit.restorer import Restorer, auto_tile, choose_precision, enlarge
+from restorekit.image import as_float, as_values
+from restorekit.restorer import Restorer, enlarge
 
 SIZES = [(1, 1), (1, 9), (7, 5), (31, 64), (64, 64), (65, 130)]
 
@@ -48,15 +50,40 @@ def test_tiled_equals_untiled(restorer):
     assert float((whole - tiled).abs().max()) < 1e-5
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
+def test_a_picture_of_8_or_16_bits_is_restored_as_its_floating_copy_and_comes_back_in_its_bits(restorer, dtype):
+    image = as_values(torch.rand(1, 3, 150, 201, generator=torch.Generator().manual_seed(4)), dtype)
+    whole = restorer.restore(as_float(image), weights={"noise": 0.7})
+    own = restorer.restore(image, weights={"noise": 0.7}, tile=1)
+    assert own.weights == whole.weights and own.image.dtype == dtype
+    difference = as_float(own.image) - whole.image
+    assert float(difference.abs().max()) < 0.51 / (2 ** (8 * dtype.itemsize) - 1) + 1e-4
+    assert restorer.restore(image, dtype=torch.float32).image.dtype == torch.float32
+
+
+def test_only_parts_of_a_large_picture_are_ever_floating(restorer, monkeypatch):
+    sizes = []
+
+    def spy(values):
+        sizes.append(values.numel())
+        return as_float(values)
+
+    for room in ("restorer", "tiling", "encoder", "context"):
+        monkeypatch.setattr(f"restorekit.{room}.as_float", spy)
+    image = torch.zeros(1, 3, 300, 700, dtype=torch.uint8)
+    restorer.restore(image, tile=1)
+    assert 0 < max(sizes) < image.numel() / 2
+
+
 def test_out_of_memory_halves_the_tile_and_says_so(restorer, monkeypatch):
     image = picture(150, 190)
     whole = restorer.restore(image).image
     run = restorer.run
 
-    def short_of_memory(one, steps, tile, progress=None):
+    def short_of_memory(one, steps, tile, *rest):
         if tile > 300:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return run(one, steps, tile, progress)
+        return run(one, steps, tile, *rest)
 
     monkeypatch.setattr(restorer, "run", short_of_memory)
     result = restorer.restore(image, tile=1024)
@@ -67,9 +94,25 @@ def test_out_of_memory_halves_the_tile_and_says_so(restorer, monkeypatch):
 def test_the_automatic_tile_shrinks_with_the_free_memory(monkeypatch):
     sides = []
     for free in (None, 10**12, 10**9, 10**8):
-        monkeypatch.setattr("restorekit.restorer.free_memory", lambda free=free: free)
+        monkeypatch.setattr("restorekit.device.free_memory", lambda free=free: free)
         sides.append(auto_tile(torch.device("cpu")))
     assert sides[0] == sides[1] == 1024 and sides[1] > sides[2] > sides[3] >= 1
+
+
+@pytest.mark.parametrize(("has_it", "seconds", "chosen"), [
+    (True, 0.5, torch.bfloat16), (True, 0.95, torch.float32), (False, 0.5, torch.float32)])  # fmt: skip
+def test_on_a_cpu_bf16_is_chosen_where_it_is_there_and_faster(monkeypatch, has_it, seconds, chosen):
+    monkeypatch.setattr("restorekit.device.multiplies_bf16", lambda: has_it)
+    times = {torch.bfloat16: seconds, torch.float32: 1.0}
+    monkeypatch.setattr("restorekit.device.convolution_seconds", times.__getitem__)
+    assert choose_precision("auto", torch.device("cpu")) == chosen
+
+
+def test_bf16_is_within_55_db_of_full_precision(tiny):
+    full, half = (Restorer.from_pretrained(device="cpu", precision=p) for p in ("fp32", "bf16"))
+    image, weights = picture(96, 96), {"noise": 0.3}
+    a, b = (r.restore(image, weights=weights, blind=False).image for r in (full, half))
+    assert float((a - b).square().mean()) < 10**-5.5
 
 
 def test_restoring_twice_gives_the_same_bits(restorer):
@@ -106,7 +149,7 @@ def test_what_is_no_image_batch_is_refused_with_what_came(restorer):
     with pytest.raises(ImageError, match=r"\(3, 8, 8\)"):
         restorer.restore(torch.rand(3, 8, 8))
     with pytest.raises(ImageError):
-        restorer.restore(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+        restorer.restore(torch.zeros(1, 3, 8, 8, dtype=torch.int32))
 
 
 def test_an_unknown_basis_and_a_missing_device_are_refused(restorer, tiny):

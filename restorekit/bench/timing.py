@@ -179,7 +179,7 @@ def bases_ratio(count: int, size: int = 512, rounds: int = 5) -> Ratio:
     def run(mixer: Mixer) -> None:
         weight = (0.5 + 0.0001 * (next(turn) % 1000)) / len(mixer.bases)
         mixer.merge(MixingWeights(dict.fromkeys(mixer.bases, weight)))
-        restorer.run(image, 1, 1024)
+        restorer.run(image, 1, 1024, torch.float32)
 
     return compare(f"{count} bases mixed", "1 basis", lambda: run(mixers[0]), lambda: run(mixers[1]), rounds)
 

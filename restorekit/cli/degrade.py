@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorekit.cli.batch import Report, one_stage, run_jobs
+from restorekit.cli.batch import one_stage, run_jobs
+from restorekit.cli.ledger import Report
 from restorekit.cli.streams import read_picture, write_picture
 from restorekit.cli.terminal import Meter, plugins_of, put, tell, warn
 from restorekit.degradation import Compose, Degradation, Step, in_physical_order
@@ -71,7 +72,7 @@ def degrade_one(job: Job, wishes: Sequence[Wish], seed: int, *, overwrite: bool)
     assert job.output is not None  # by plan
     started = time.perf_counter()
     picture = read_picture(job.source)
-    shape = tuple(picture.rgb.shape)
+    shape = tuple(picture.values.shape)
     composite = Compose(tuple(draw(wish, shape, seed) for wish in wishes))
     losses = write_picture(job.output, composite.apply(picture.rgb), picture, overwrite=overwrite)
     notes = [*picture.notes, *losses]

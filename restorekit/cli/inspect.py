@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorekit.cli.batch import Report, Stages, run_jobs
+from restorekit.cli.batch import Stages, run_jobs
+from restorekit.cli.ledger import Report
 from restorekit.cli.streams import read_picture
 from restorekit.cli.terminal import Meter, plugins_of, put_table, warn
 from restorekit.cli.words import SHOWN, describe_severity, rounded
@@ -59,14 +60,14 @@ def load(catalog: Catalog) -> Restorer:
 
 
 def inspect_one(restorer: Restorer, job: Job, picture: Picture) -> Report:
-    found = restorer.inspect(picture.rgb)
+    found = restorer.inspect(picture.values)
     weights, severities = dict(sorted(found.weights.values.items())), dict(sorted(found.severities.items()))
     rows = []
     for name, weight in weights.items():
         known = weight >= SHOWN and name in severities
         severity = describe_severity(name, severities[name], restorer.catalog) if known else ""
         rows.append((name, f"{weight:.2f}", severity))
-    height, width = picture.rgb.shape[-2:]
+    height, width = picture.values.shape[-2:]
     record = {
         "input": str(job.source),
         "weights": rounded(weights),

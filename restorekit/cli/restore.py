@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorekit.cli.batch import Manifest, Report, Stages, run_jobs
-from restorekit.cli.streams import read_pictures, write_pictures
+from restorekit.cli.batch import Stages, run_jobs
+from restorekit.cli.cluster import LOCAL, Cluster, restored_on
+from restorekit.cli.ledger import Ledger, Manifest, Report
+from restorekit.cli.restoring import Options, Taken, Written, fingerprint, load, read, work, write
 from restorekit.cli.terminal import Meter, plugins_of, put, tell, warn
 from restorekit.cli.watch import watch_folders
-from restorekit.cli.words import describe, rounded
 from restorekit.errors import ImageError, MixingError, RestorekitError
-from restorekit.files import check_pages, sweep
+from restorekit.files import sweep
 from restorekit.jobs import STREAM, Job, plan
-from restorekit.machine import processors
 from restorekit.mixing import LARGEST, MixingWeights
 from restorekit.plugin.catalog import Catalog, build_catalog
 
 if TYPE_CHECKING:
-    from restorekit.image import Picture
-    from restorekit.restorer import RestorationResult, Restorer
+    from restorekit.restorer import Restorer
 
 EPILOG = """Examples:
 
@@ -104,6 +99,16 @@ def restore(
         Path | None,
         typer.Option(help="Add a line of JSON per picture to this file: hashes, weights, seconds, errors."),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="local|ray", help="Who works: this process, or the workers of a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str, typer.Option(help="Of a Ray cluster, HOST:PORT or auto. Default: one of our own, on this machine.")
+    ] = LOCAL,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of the cluster. Default: one for each GPU, or for every two processors."),
+    ] = None,
 ) -> None:
     """Restore photographs: noise, blur, low resolution, rain, JPEG artefacts, however they combine.
 
@@ -127,141 +132,77 @@ def restore(
         raise RestorekitError("--json and the picture both want standard output; give -o a file")
     for folder in {job.output.parent for job in jobs if job.output is not None and not to_stdout}:
         sweep(folder)
+    options = Options(
+        device=device,
+        precision=precision,
+        seed=seed,
+        chosen=chosen,
+        blind=not only,
+        scale=scale or 1,
+        steps=steps,
+        tile=side,
+        overwrite=overwrite,
+        quality=quality,
+        strip=metadata == "strip",
+    )
+    if engine not in ("local", "ray"):
+        raise RestorekitError(f"--engine {engine} is not to be had; use local or ray")
+    if engine == "local" and (workers is not None or address != LOCAL):
+        raise RestorekitError("--address and --workers are of a cluster; add --engine ray")
+    if engine == "ray" and (watch or STREAM in (jobs[0].output, jobs[0].source)):
+        raise RestorekitError("--engine ray restores files; --watch and - work with --engine local")
     record = Manifest(manifest) if manifest is not None else None
     with Meter(len(jobs)) as meter:
+        if engine == "ray":
+            run_on_cluster(Cluster(address, workers), jobs, options, Ledger(meter, as_json, record))
+            return
         ready = watch or any(not job.problem and not job.done for job in jobs)
-        restorer = load(catalog, device, precision, chosen, seed) if ready else None  # takes seconds
+        restorer = load(catalog, options) if ready else None  # takes seconds
         with meter.paused():
             warn(restorer.failures if restorer else catalog.failures)
         if record is not None and restorer is not None:
             record.common["weights"] = fingerprint(restorer)
-        options = Options(chosen, not only, scale or 1, steps, side, overwrite, quality, metadata == "strip")
-        stages = Stages(
-            read=read,
-            work=lambda job, taken: work(restorer, options, meter, job, taken),
-            write=partial(write, catalog, options),
-        )
+        stages = stages_of(restorer, catalog, options, meter)
         if watch:
             watch_folders(inputs, out, recursive, stages, meter, as_json=as_json, manifest=record)
         else:
             run_jobs(jobs, stages, meter, as_json=as_json, manifest=record)
 
 
-@dataclass(frozen=True)
-class Options:
-    """What holds for all pictures of a run."""
+def stages_of(restorer: Restorer | None, catalog: Catalog, options: Options, meter: Meter) -> Stages:
+    def work_on(job: Job, taken: Taken) -> Taken:
+        assert restorer is not None  # a job without a problem had it loaded
+        return work(restorer, options, job, taken, meter.tile)
 
-    chosen: Mapping[str, float]
-    blind: bool
-    scale: int
-    steps: int
-    tile: int | None
-    overwrite: bool
-    quality: int | None
-    strip: bool
+    return Stages(read, work_on, lambda job, taken: report_of(job, write(catalog, options, job, taken)))
 
 
-@dataclass(frozen=True)
-class Taken:
-    """A file's pictures on their way, one but for a TIFF's pages, and the seconds they have taken so far."""
-
-    pictures: Sequence[Picture]
-    seconds: float
-    results: Sequence[RestorationResult] = ()
+def report_of(job: Job, written: Written) -> Report:
+    line = f"{job.source} -> {job.output}  {written.found}"
+    return Report(lambda: (tell if job.output == STREAM else put)(line), written.record, written.notes)
 
 
-def load(catalog: Catalog, device: str, precision: str, chosen: Mapping[str, float], seed: int | None) -> Restorer:
-    """The restorer, once it is certain that it has the chosen bases."""
-    import torch
-
-    from restorekit.restorer import Restorer
-
-    # In a container torch counts the machine's processors, and its threads would wait for each other.
-    torch.set_num_threads(min(torch.get_num_threads(), processors()))
-    restorer = Restorer.from_pretrained(device=device, precision=precision, catalog=catalog)
-    MixingWeights(dict.fromkeys(restorer.bases, 0.0)).override(chosen)
-    if seed is not None:
-        torch.manual_seed(seed)
-    return restorer
-
-
-def fingerprint(restorer: Restorer) -> str:
-    """One sha256 for all weights together, which `sha256sums` lists one by one."""
-    listed = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(restorer.provenance().items()))
-    return hashlib.sha256(listed.encode()).hexdigest()
-
-
-def read(job: Job) -> Taken:
-    started = time.perf_counter()
-    pictures = read_pictures(job.source)
-    if job.output is not None and job.output != STREAM:
-        check_pages(job.output, len(pictures))
-    return Taken(pictures, time.perf_counter() - started)
-
-
-def work(restorer: Restorer | None, options: Options, meter: Meter, job: Job, taken: Taken) -> Taken:
-    assert restorer is not None  # a job without a problem had it loaded
-    started = time.perf_counter()
-    results = []
-    for picture in taken.pictures:
-        try:
-            result = restorer.restore(
-                picture.rgb,
-                weights=options.chosen,
-                blind=options.blind,
-                scale=options.scale,
-                steps=options.steps,
-                tile=options.tile,
-                progress=meter.tile,
-            )
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch's own are RuntimeErrors
-                raise
-            height, width = (n * options.scale for n in picture.rgb.shape[-2:])
-            raise ImageError(
-                f"{job.source}: not enough memory for {width}x{height}; try --tile 512 or --device cpu"
-            ) from error
-        results.append(result)
-    return Taken(taken.pictures, taken.seconds + time.perf_counter() - started, results)
-
-
-def write(catalog: Catalog, options: Options, job: Job, taken: Taken) -> Report:
-    assert job.output is not None and taken.results
-    started = time.perf_counter()
-    pages = [
-        (result.image, picture.stripped() if options.strip else picture)
-        for picture, result in zip(taken.pictures, taken.results, strict=True)
-    ]
-    losses = write_pictures(job.output, pages, overwrite=options.overwrite, quality=options.quality)
-    seconds = taken.seconds + time.perf_counter() - started
-    found = [describe(result.weights[0], result.severities[0], catalog) for result in taken.results]
-    if len(found) > 1:
-        found = [f"page {number}: {text}" for number, text in enumerate(found, start=1)]
-    line = f"{job.source} -> {job.output}  {'; '.join(found)}  {seconds:.1f} s"
-    records = [record_of(result) for result in taken.results]
-    notes = [note for picture in taken.pictures for note in picture.notes]
-    notes += [note for result in taken.results for note in result.notes]
-    notes = list(dict.fromkeys([*notes, *losses]))  # what holds for all pages is said once
-    record: dict[str, Any] = {
-        "input": str(job.source),
-        "output": str(job.output),
-        **records[0],
-        "seconds": round(seconds, 3),
-        "notes": notes,
-    }
-    if len(records) > 1:
-        record["pages"] = records  # what is beside it is the first page's
-    return Report(lambda: (tell if job.output == STREAM else put)(line), record, notes)
-
-
-def record_of(result: RestorationResult) -> dict[str, Any]:
-    """What was found in one picture, and its size, for a program."""
-    height, width = result.image.shape[-2:]
-    return {
-        "weights": rounded(result.weights[0].values),
-        "severities": rounded(result.severities[0]),
-        "size": [width, height],
-    }
+def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, ledger: Ledger) -> None:
+    """As run_jobs does on this machine."""
+    ledger.skip([job for job in jobs if job.done])
+    for job in jobs:
+        if job.problem:
+            ledger.fail(job, ImageError(job.problem))
+    todo = [job for job in jobs if not job.problem and not job.done]
+    ledger.meter.picture(0, "starting workers")
+    try:
+        for done, outcome in enumerate(restored_on(cluster, todo, options) if todo else (), start=1):
+            if ledger.manifest is not None:
+                ledger.manifest.common["weights"] = outcome.weights
+            if outcome.written is None:
+                ledger.fail(outcome.job, ImageError(outcome.error))
+            else:
+                ledger.finish(outcome.job, report_of(outcome.job, outcome.written))
+            ledger.meter.picture(done, str(outcome.job.source))
+    except KeyboardInterrupt:
+        ledger.stopped(jobs)
+        raise
+    ledger.close(jobs)
 
 
 def parse_tile(text: str) -> int | None:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from restorekit.cli.batch import Batch, Manifest, Stages
+from restorekit.cli.batch import Batch, Stages
+from restorekit.cli.ledger import Ledger, Manifest
 from restorekit.cli.terminal import Meter, tell
 from restorekit.errors import ImageError
 from restorekit.jobs import Job, plan
@@ -31,7 +32,7 @@ def watch_folders(
             raise ImageError(f"--watch {argument}: no such folder; name folders that exist")
     with meter.paused():
         tell(f"watching {', '.join(arguments)}; Ctrl-C ends it")
-    batch = Batch(stages, meter, as_json, manifest)
+    batch = Batch(stages, Ledger(meter, as_json, manifest))
     try:
         for jobs in settled(arguments, out, recursive):
             batch.run(jobs)

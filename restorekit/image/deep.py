@@ -8,8 +8,6 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from restorekit.image.pixels import DTYPES, PEAKS, bands
-
 INSTALL = "pip install 'restorekit[hdr]'"
 _FORMATS = {"uchar": torch.uint8, "ushort": torch.uint16, "float": torch.float32, "double": torch.float64}
 
@@ -57,18 +55,15 @@ def turned(values: Tensor, orientation: int) -> Tensor:
 
 
 def split(values: Tensor) -> tuple[Tensor, Tensor | None]:
-    """rgb: shape (1, 3, H, W), float32 in [0, 1]; alpha: shape (H, W), of values' type, or None.
+    """rgb: shape (1, 3, H, W); alpha: shape (H, W), or None; both of values' type.
 
     values: shape (H, W, C), uint8, uint16 or float32; C = 1 or 3 colours and perhaps alpha.
     """
-    height, width, channels = values.shape
-    depth = next(depth for depth, dtype in DTYPES.items() if dtype == values.dtype)
+    channels = values.shape[2]
     colours = 3 if channels > 2 else 1
     alpha = values[..., colours].clone() if channels > colours else None
-    rgb = torch.empty(1, 3, height, width)
-    for rows in bands(height, width):
-        part = values[rows, :, :colours].float() / PEAKS[depth]
-        rgb[0, :, rows] = part.permute(2, 0, 1)  # grey goes into all three
+    rgb = torch.empty(1, 3, *values.shape[:2], dtype=values.dtype)
+    rgb[0] = values[..., :colours].permute(2, 0, 1)  # grey goes into all three
     return rgb, alpha
 
 

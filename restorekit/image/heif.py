@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
-from restorekit.image.pixels import MODES, PEAKS, raw_bytes
+from restorekit.image.pixels import MODES, raw_bytes
+from restorekit.image.values import PEAKS
 
 INSTALL = "pip install 'restorekit[heic]'"
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")

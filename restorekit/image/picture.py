@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from restorekit.errors import ImageError
+from restorekit.image.values import as_float
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,9 @@ class JpegCoding:
 class Picture:
     """One picture out of a file, with what is needed to write it back.
 
-    rgb: shape (1, 3, H, W), float32 in [0, 1]. depth: bits per channel of the file: 8, 16, or 32 for floating
-    point. alpha: shape (H, W), uint8, uint16 or float32 in [0, 1], by depth; None for an opaque picture.
+    values: shape (1, 3, H, W), of the file's own type, uint8, uint16 or float32 in [0, 1]; `rgb` is the same in
+    floating point. depth: bits per channel of the file: 8, 16, or 32 for floating point.
+    alpha: shape (H, W), uint8, uint16 or float32 in [0, 1], by depth; None for an opaque picture.
     mode: the kind of source: "grey", "rgb", "palette", "cmyk". format: PIL's name for it, such as "JPEG".
     icc_profile: what colours rgb means; None for sRGB. ink_profile: a CMYK picture's own, for the way back from
     sRGB. text: PNG text chunks. jpeg: how a JPEG was compressed.
@@ -32,7 +35,7 @@ class Picture:
     notes: a line for each thing not read, or not written back, as it was.
     """
 
-    rgb: Tensor
+    values: Tensor
     alpha: Tensor | None = None
     mode: str = "rgb"
     depth: int = 8
@@ -46,14 +49,22 @@ class Picture:
     jpeg: JpegCoding | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def rgb(self) -> Tensor:
+        """Shape (1, 3, H, W), float32 in [0, 1]."""
+        return as_float(self.values)
+
     def stripped(self) -> Picture:
         """Without what it says of place, time, people and device; profiles stay, since colours need them."""
         return replace(self, exif=None, xmp=None, dpi=None, text=())
 
 
 def check_batch(image: Tensor) -> None:
-    """Raise ImageError unless image is floating, of shape (B, 3, H, W), and not empty."""
+    """Raise ImageError unless image is floating, uint8 or uint16, of shape (B, 3, H, W), and not empty."""
     if not isinstance(image, Tensor):
         raise ImageError(f"expected a (B, 3, H, W) float tensor in [0, 1], got {type(image).__name__}")
-    if image.ndim != 4 or image.shape[1] != 3 or image.numel() == 0 or not image.is_floating_point():
-        raise ImageError(f"expected (B, 3, H, W) float in [0, 1], got {tuple(image.shape)} {image.dtype}")
+    known = image.is_floating_point() or image.dtype in (torch.uint8, torch.uint16)
+    if image.ndim != 4 or image.shape[1] != 3 or image.numel() == 0 or not known:
+        raise ImageError(
+            f"expected (B, 3, H, W), float in [0, 1], uint8 or uint16, got {tuple(image.shape)} {image.dtype}"
+        )

@@ -36,10 +36,10 @@ def encode_png16(values: Tensor, like: bytes) -> bytes:
     return bytes(out)
 
 
-def _filtered(rows: Tensor) -> bytes:
+def _filtered(rows: Tensor) -> bytearray:
     """rows: shape (h, W, C), uint16. Big-endian, each row behind the number of its filter."""
     h, width, channels = rows.shape
-    little = torch.frombuffer(bytearray(raw_bytes(rows)), dtype=torch.uint8)
+    little = torch.frombuffer(raw_bytes(rows), dtype=torch.uint8)
     pixels = little.view(h, width * channels, 2).flip(-1).reshape(h, width, 2 * channels)
     out = torch.ones(h, 1 + 2 * channels * width, dtype=torch.uint8)
     differences = out[:, 1:].view(h, width, 2 * channels)

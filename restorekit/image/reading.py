@@ -18,6 +18,7 @@ from restorekit.image.colour import srgb_from_cmyk
 from restorekit.image.metadata import DAMAGE, Metadata, heif_metadata, image_metadata, jpeg_coding, page_metadata
 from restorekit.image.picture import JpegCoding, Picture
 from restorekit.image.pixels import tensors
+from restorekit.image.values import as_float
 
 _KINDS = {"1": "grey", "L": "grey", "LA": "grey", "P": "palette", "PA": "palette", "CMYK": "cmyk"}
 _FIRST_ONLY = "of the pictures in this {} file only the first is read"
@@ -29,7 +30,7 @@ _TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), start=2))  # EXIF orientation -> 
 class _Content:
     """What was decoded of a picture, upright; the fields as in Picture."""
 
-    rgb: Tensor
+    values: Tensor
     alpha: Tensor | None
     mode: str
     depth: int = 8
@@ -134,9 +135,9 @@ def _read_heif(file: BinaryIO, path: Path) -> Picture:
     notes = [_FIRST_ONLY.format("HEIC")] if decoded.several else []
     if decoded.bits > heif.BITS:
         notes.append(f"{decoded.bits} bits per channel are read in full, but HEIC is written with {heif.BITS}")
-    rgb, alpha = deep.split(decoded.values)
+    values, alpha = deep.split(decoded.values)
     content = _Content(
-        rgb=rgb,
+        values=values,
         alpha=alpha,
         mode="grey" if channels < 3 else "rgb",
         depth=8 * decoded.values.element_size(),
@@ -180,7 +181,7 @@ def _refuse_32_bits(image: ImageFile.ImageFile, path: Path) -> None:
 
 def _picture(content: _Content, metadata: Metadata, format: str, notes: tuple[str, ...] = ()) -> Picture:
     return Picture(
-        rgb=content.rgb,
+        values=content.values,
         alpha=content.alpha,
         mode=content.mode,
         depth=content.depth,
@@ -220,11 +221,11 @@ def _by_pil(
         notes.append(note)
     if metadata.orientation in _TURNS and page is None:
         pixels = pixels.transpose(Image.Transpose(_TURNS[metadata.orientation]))
-    rgb, alpha = tensors(pixels, bits)
+    values, alpha = tensors(pixels, bits)
     if wide and page and page.white_is_zero:  # PIL sees to it in the other modes
-        rgb = 1 - rgb
+        values = 1 - as_float(values)
     return _Content(
-        rgb=rgb,
+        values=values,
         alpha=alpha,
         mode=kind,
         depth=16 if wide else 8,
@@ -244,7 +245,7 @@ def _by_libvips(file: BinaryIO, path: Path, metadata: Metadata, page: tiff.Direc
         values = values[..., : page.colours + page.has_alpha]
     rgb, alpha = deep.split(deep.turned(values, metadata.orientation))
     return _Content(
-        rgb=rgb,
+        values=rgb,
         alpha=alpha,
         mode="grey" if values.shape[2] < 3 else "rgb",
         depth=32 if floating else 16,

@@ -39,7 +39,7 @@ def write_image(
 ) -> tuple[str, ...]:
     """Write rgb in the format of path's extension, with depth and metadata of source; atomically.
 
-    rgb: shape (1, 3, H, W), floating, in [0, 1], of source's size or that times a scale.
+    rgb: shape (1, 3, H, W), floating in [0, 1], uint8 or uint16, of source's size or that times a scale.
     A line for each thing that the format cannot hold.
 
     quality: 1 to 100, of the formats that lose; None is a JPEG's own, with its tables and its sampling of colour,
@@ -64,7 +64,8 @@ def write_pages(
 ) -> tuple[str, ...]:
     """Write pages, each an rgb with its source, into one TIFF, or a single one into any format, as write_image.
 
-    rgb: shape (1, 3, H, W), floating, in [0, 1]; a page may differ from the others in size, depth and colour.
+    rgb: shape (1, 3, H, W), floating in [0, 1], uint8 or uint16; a page may differ from the others in
+    size, depth and colour.
     """
     path = Path(path)
     check_output(path, overwrite=overwrite)

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from restorekit.errors import ImageError
-from restorekit.image import Picture, check_batch, from_pil, read_image, to_pil, write_image
+from restorekit.image import Picture, as_float, as_values, check_batch, from_pil, read_image, to_pil, write_image
 from tests.image.made import GREY_PROFILE, noise, saved
 
 
@@ -17,12 +17,13 @@ from tests.image.made import GREY_PROFILE, noise, saved
         torch.zeros(3, 4, 4),
         torch.zeros(1, 4, 4, 4),
         torch.zeros(1, 3, 0, 4),
-        torch.zeros(1, 3, 4, 4).byte(),
+        torch.zeros(1, 3, 4, 4).int(),
         "a",
     ],
 )
-def test_only_floating_batches_of_three_channels_are_images(image: torch.Tensor) -> None:
-    check_batch(torch.zeros(2, 3, 1, 1, dtype=torch.float16))
+def test_only_batches_of_three_channels_floating_or_of_8_or_16_bits_are_images(image: torch.Tensor) -> None:
+    for dtype in (torch.float16, torch.float32, torch.uint8, torch.uint16):
+        check_batch(torch.zeros(2, 3, 1, 1, dtype=dtype))
     with pytest.raises(ImageError, match=r"expected .*\(B, 3, H, W\).* got"):
         check_batch(image)
 
@@ -34,6 +35,14 @@ def test_lossless_formats_return_every_pixel(tmp_path: Path, name: str, size: tu
     write_image(tmp_path / name, rgb)
     picture = read_image(tmp_path / name)
     assert torch.equal(picture.rgb, rgb) and picture.alpha is None and picture.notes == ()
+
+
+def test_a_picture_keeps_the_files_own_type_and_its_rgb_is_the_same_in_floating_point(tmp_path: Path) -> None:
+    picture = read_image(saved(tmp_path / "a.png", noise()))
+    assert picture.values.dtype == torch.uint8 and torch.equal(picture.rgb, from_pil(noise()))
+    for dtype in (torch.uint8, torch.uint16):
+        every = torch.arange(2 ** (8 * dtype.itemsize)).to(dtype)
+        assert torch.equal(as_values(as_float(every), dtype), every)
 
 
 def test_to_pil_and_from_pil_undo_each_other() -> None:

@@ -1,0 +1,132 @@
+"""Pictures on a Ray cluster: the same jobs, by Ray Data, on workers that each hold a restorer.
+
+Every machine of the cluster has to see the files under the same paths, and to have restorekit installed with the
+same plugins. A worker that dies is started anew and given its picture again, as Ray Data does by default: outputs
+are written whole or not at all.
+Ray: Moritz et al., 2018, https://arxiv.org/abs/1712.05889
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from restorekit.cli.restoring import Options, Written, fingerprint, load, read, work, write
+from restorekit.errors import RestorekitError
+from restorekit.jobs import Job
+from restorekit.machine import processors
+from restorekit.plugin.catalog import build_catalog, load_plugins
+
+LOCAL = "local"
+STORE = 128 * 2**20  # bytes of shared memory: what passes through it is names and weights, never pictures
+INSTALL = "pip install 'restorekit[ray]'"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """address: HOST:PORT of a Ray cluster, "auto" for the one on this machine, or "local" for one of our own.
+    workers: how many restorers; None is one for each GPU, or else for every two processors."""
+
+    address: str = LOCAL
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker has to say of a job: what was written, or the error. weights: their fingerprint."""
+
+    job: Job
+    weights: str
+    written: Written | None
+    error: str
+
+
+class Worker:
+    """On the cluster: made once in each process, called with one job at a time."""
+
+    def __init__(self, options: Options, threads: int) -> None:
+        self.catalog = build_catalog(load_plugins())
+        self.options = options
+        self.restorer = load(self.catalog, options, threads)
+        self.weights = fingerprint(self.restorer)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """row: index, source and output of a job; the same index, and the outcome as JSON."""
+        job = Job(Path(row["source"]), Path(row["output"]))
+        answer: dict[str, Any] = {"weights": self.weights}
+        try:
+            taken = work(self.restorer, self.options, job, read(job))
+            written = write(self.catalog, self.options, job, taken)
+            record = {**written.record, "worker": f"{platform.node()}:{os.getpid()}"}
+            answer |= {"found": written.found, "record": record, "notes": list(written.notes)}
+        except RestorekitError as error:
+            answer["error"] = str(error)
+        return {"index": row["index"], "answer": json.dumps(answer)}
+
+
+def restored_on(cluster: Cluster, jobs: Sequence[Job], options: Options) -> Iterator[Outcome]:
+    """Outcomes as they come, in any order. jobs: none with a problem."""
+    # A worker may have died after it had written a picture and before it said so.
+    options = replace(options, overwrite=True)
+    with connected(cluster.address) as ray:
+        gpus = int(ray.cluster_resources().get("GPU", 0)) if options.device in ("auto", "cuda") else 0
+        cpus = int(ray.cluster_resources().get("CPU", 1))
+        workers = min(cluster.workers or gpus or max(1, cpus // 2), len(jobs))
+        threads = max(1, cpus // workers)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        rows = [
+            {"index": i, "source": os.path.abspath(job.source), "output": os.path.abspath(str(job.output))}
+            for i, job in enumerate(jobs)
+        ]
+        answers = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+            Worker,
+            fn_constructor_args=(options, threads),
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=threads,
+            num_gpus=min(1, gpus / workers) if gpus else None,
+        )
+        for row in answers.iter_rows():
+            yield outcome(jobs[row["index"]], json.loads(row["answer"]))
+
+
+def outcome(job: Job, answer: dict[str, Any]) -> Outcome:
+    if "error" in answer:
+        return Outcome(job, answer["weights"], None, answer["error"])
+    record = {**answer["record"], "input": str(job.source), "output": str(job.output)}
+    return Outcome(job, answer["weights"], Written(answer["found"], record, answer["notes"]), "")
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """Ray, connected, and left again."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # a worker's death is no news for a person
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise RestorekitError(f"Ray is not installed; {INSTALL} to use --engine ray") from None
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == LOCAL:
+        quiet |= {"num_cpus": processors(), "object_store_memory": STORE, "include_dashboard": False}
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    try:
+        ray.init(address=address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise RestorekitError(
+            f"no Ray cluster at {address} ({reason}); leave --address out for a local one"
+        ) from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()

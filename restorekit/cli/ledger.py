@@ -1,0 +1,119 @@
+"""What became of each picture: said to a person or a program, and kept in a manifest, a JSON object on a line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from restorekit import __version__
+from restorekit.cli.terminal import Meter, put_json, tell
+from restorekit.errors import ImageError
+from restorekit.jobs import Job
+from restorekit.weights import digest
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one picture. show: prints it for a person; record: for a program; notes: for both."""
+
+    show: Callable[[], None]
+    record: Mapping[str, Any]
+    notes: Sequence[str] = ()
+
+
+class Manifest:
+    """JSON lines, added to a file as pictures are done: record of the report, sha256 of input and output, and
+    whatever holds for all of them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.common: dict[str, Any] = {"restorekit": __version__}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab+") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(0, end - 1))
+                if file.read() not in (b"", b"\n"):
+                    file.write(b"\n")  # after a line that a killed run did not finish
+        except OSError as error:
+            raise ImageError(f"cannot write {path}: {error.strerror}; choose another --manifest") from error
+
+    def add(self, job: Job, record: Mapping[str, Any]) -> None:
+        hashes = {"input_sha256": file_digest(job.source)}
+        if "error" not in record and job.output is not None:
+            hashes["output_sha256"] = file_digest(job.output)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**record, **hashes, **self.common}) + "\n")
+
+
+def file_digest(path: Path) -> str | None:
+    """sha256 of a file; None for what is none, or cannot be read."""
+    try:
+        return digest(path)
+    except OSError:
+        return None
+
+
+@dataclass
+class Ledger:
+    """Of one run. failed: the names of the pictures that did."""
+
+    meter: Meter
+    as_json: bool = False
+    manifest: Manifest | None = None
+    failed: list[str] = field(default_factory=list)
+
+    def finish(self, job: Job, report: Report) -> None:
+        """A picture is done: count it, keep it, say so."""
+        if self.manifest is not None:
+            self.manifest.add(job, report.record)
+        width, height = report.record["size"]
+        self.meter.megapixels += width * height / 1e6
+        with self.meter.paused():
+            for note in report.notes:
+                tell(f"note: {job.source}: {note}")
+            if self.as_json:
+                put_json(report.record)
+            else:
+                report.show()
+
+    def fail(self, job: Job, error: Exception) -> None:
+        self.failed.append(str(job.source))
+        record = {"input": str(job.source), "error": str(error)}
+        if job.output is not None:
+            record["output"] = str(job.output)
+        if self.manifest is not None:
+            self.manifest.add(job, record)
+        with self.meter.paused():
+            tell(f"error: {error}")
+            if self.as_json:
+                put_json(record)
+
+    def skip(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
+        with self.meter.paused():
+            tell(f"note: {len(jobs)} passed over: the output is there")
+            if self.as_json:
+                for job in jobs:
+                    put_json({"input": str(job.source), "output": str(job.output), "skipped": True})
+
+    def stopped(self, jobs: Sequence[Job]) -> None:
+        """Somebody pressed Ctrl-C."""
+        if len(jobs) > 1:
+            with self.meter.paused():
+                tell("stopped; give the command again with --skip-existing to go on")
+
+    def close(self, jobs: Sequence[Job]) -> None:
+        """Exits with 1 if any failed."""
+        if self.failed:
+            if len(jobs) > 1:
+                with self.meter.paused():
+                    tell(f"error: {len(self.failed)} of {len(jobs)} failed: {', '.join(self.failed)}")
+            raise typer.Exit(1)

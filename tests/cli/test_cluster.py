@@ -1,0 +1,85 @@
+"""Laws of the Ray engine: it does what the local one does, and outlives its workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from restorekit.image import write_image
+
+pytest.importorskip("ray")
+
+
+def make_photos(folder: Path, count: int, size: int) -> None:
+    folder.mkdir()
+    for i in range(count):
+        image = torch.rand(1, 3, size, size + i, generator=torch.Generator().manual_seed(i))
+        write_image(folder / f"{i:02}.png", image)
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_two_workers_write_what_one_process_writes_and_one_of_them_may_die(tmp_path, tiny):
+    count = 24
+    make_photos(tmp_path / "in", count, 200)
+    (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+    command = [sys.executable, "-m", "restorekit", "restore", "in", "--manifest"]
+    local = subprocess.run([*command, "local.jsonl", "-o", "local"], cwd=tmp_path, capture_output=True, text=True)
+    assert local.returncode == 1 and "broken.png" in local.stderr  # the others went on
+    cluster = subprocess.Popen(
+        [*command, "ray.jsonl", "-o", "ray", "--engine", "ray", "--workers", "2"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    killed = None
+    deadline = time.monotonic() + 120
+    while killed is None and cluster.poll() is None and time.monotonic() < deadline:
+        workers = [record["worker"] for record in lines(tmp_path / "ray.jsonl") if "worker" in record]
+        if workers:
+            killed = int(workers[0].rpartition(":")[2])
+            os.kill(killed, signal.SIGKILL)
+        time.sleep(0.01)
+    said, _ = cluster.communicate(timeout=180)
+    assert killed is not None and cluster.returncode == 1, said
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 2 and all("broken.png" in line for line in errors)  # itself, and at the end
+    for i in range(count):
+        name = f"{i:02}.png"
+        assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+    assert not list((tmp_path / "ray").glob("*.tmp"))
+
+    def known(name: str) -> dict[str, dict]:
+        records = lines(tmp_path / name)
+        assert len(records) == count + 1  # each once
+        dropped = ("worker", "seconds", "output", "error")
+        return {r["input"]: {k: v for k, v in r.items() if k not in dropped} for r in records}
+
+    assert known("ray.jsonl") == known("local.jsonl")
+    assert len({r["worker"] for r in lines(tmp_path / "ray.jsonl") if "worker" in r}) >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (("a.png", "--engine", "abacus"), "local or ray"),
+        (("a.png", "--workers", "2"), "--engine ray"),
+        (("-", "--engine", "ray"), "--engine local"),
+        ((".", "--engine", "ray", "--watch"), "--engine local"),
+    ],
+)
+def test_what_a_cluster_cannot_do_is_refused_before_it_starts(cli, photo, arguments, remedy):
+    photo("a.png")
+    outcome = cli("restore", *arguments)
+    assert outcome.is_one_error() and remedy in outcome.err
