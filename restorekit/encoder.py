@@ -14,7 +14,7 @@ ABAIR: Serrano-Lozano et al., 2024, https://arxiv.org/abs/2411.18412
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ CONFIG, TENSORS = "config.json", "model.safetensors"
 DETAIL = 6.0  # amplifies what 3x3 means leave: noise, blocks, or that there is nothing
 GRID = 8  # crops begin at multiples of a JPEG block
 RINGS = 24  # of the spectrum, and as many stripes along each axis
+UNSHUFFLE = 2  # the CNN works on blocks of so many pixels a side: half the time, nothing lost
 
 
 @dataclass(frozen=True)
@@ -41,32 +42,39 @@ class EncoderConfig:
 
     crop: int = 96
     crops: int = 6
-    channels: tuple[int, ...] = (24, 32, 48, 64, 96)
+    channels: tuple[int, ...] = (32, 48, 64, 96)
     local: int = 96
 
 
 def choose_crops(image: Tensor, size: int, count: int) -> Tensor:
-    """Native-resolution crops: the most detailed of a grid over the picture, and its flattest.
-
-    Detail shows blur and low resolution, flat ground shows noise. image: (1, 3, H, W); to (N, 3, size, size),
-    N at most `count`. Pictures smaller than a crop are mirrored up to its size.
-    """
+    """Native-resolution crops of a picture, (1, 3, H, W), at `choose_places`; (N, 3, size, size), N at most
+    `count`, floating. Pictures smaller than a crop are mirrored up to its size."""
     if min(image.shape[-2:]) < size:
         image = mirror_up_to(as_float(image), size)
+    return as_float(cut(image, choose_places(image, size, count), size))
+
+
+def cut(image: Tensor, places: Sequence[tuple[int, int]], size: int) -> Tensor:
+    """The squares of `size` px whose top left corners are at `places`, of (1, C, H, W)."""
+    return torch.cat([image[..., top : top + size, left : left + size] for top, left in places])
+
+
+def choose_places(image: Tensor, size: int, count: int) -> list[tuple[int, int]]:
+    """Top left corners of crops: the most detailed of a grid over the picture, and its flattest.
+
+    Detail shows blur and low resolution, flat ground shows noise. image: (1, 3, H, W), no side below `size`.
+    """
     height, width = image.shape[-2:]
     tops, lefts = (crop_origins(n, size) for n in (height, width))
     places = [(top, left) for top in tops for left in lefts]
     if len(places) > count:
         # The energy of differences between neighbours, blind to single pixels of noise: on 4x4 means.
-        energies = []
-        for top, left in places:
-            crop = as_float(image[..., top : top + size, left : left + size])
-            coarse = F.avg_pool2d(crop.mean(1, keepdim=True), 4)
-            steps = coarse.diff(dim=2).abs().mean() + coarse.diff(dim=3).abs().mean()
-            energies.append(float(steps))
+        coarse = F.avg_pool2d(as_float(cut(image, places, size)).mean(1, keepdim=True), 4)
+        steps = coarse.diff(dim=2).abs().mean((1, 2, 3)) + coarse.diff(dim=3).abs().mean((1, 2, 3))
+        energies = steps.tolist()
         ranked = sorted(range(len(places)), key=lambda i: -energies[i])
         places = [places[i] for i in sorted([*ranked[: count - 1], ranked[-1]])]
-    return as_float(torch.cat([image[..., top : top + size, left : left + size] for top, left in places]))
+    return places
 
 
 def crop_origins(length: int, size: int, most: int = 5) -> list[int]:
@@ -128,7 +136,7 @@ class DegradationEncoder(nn.Module):
         super().__init__()
         self.config = config
         ch = config.channels
-        self.stem = nn.Conv2d(6, ch[0], 3, padding=1)
+        self.stem = nn.Conv2d(6 * UNSHUFFLE**2, ch[0], 3, padding=1)
         self.reduce = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in itertools.pairwise(ch))
         self.refine = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for b in ch[1:])
         self.spectrum = Spectrum(config.crop)
@@ -145,20 +153,37 @@ class DegradationEncoder(nn.Module):
         """D, the length of a query."""
         return self.config.local + CONTEXT
 
+    @property
+    def cell(self) -> int:
+        """Side in px of what one place of the CNN's output is about."""
+        return UNSHUFFLE * 2 ** (len(self.config.channels) - 1)
+
     def forward(self, crops: Tensor, owners: Tensor, contexts: Tensor) -> Tensor:
         """Queries. crops: (N, 3, s, s); owners: (N,), which picture each is of; contexts: (B, CONTEXT); (B, D)."""
-        x = F.relu(self.stem(torch.cat([crops - 0.5, DETAIL * (crops - F.avg_pool2d(crops, 3, 1, 1))], 1)))
+        return self.read(self.features(self.see(crops), crops), owners, contexts)
+
+    def see(self, crops: Tensor) -> Tensor:
+        """The CNN's output, (N, C, s / cell, s / cell), of (N, 3, s, s)."""
+        detail = DETAIL * (crops - F.avg_pool2d(crops, 3, 1, 1))
+        x = F.relu(self.stem(F.pixel_unshuffle(torch.cat([crops - 0.5, detail], 1), UNSHUFFLE)))
         for reduce, refine in zip(self.reduce, self.refine, strict=True):
             x = F.relu(reduce(x))
             x = x + F.relu(refine(x))
-        flat = x.flatten(2)
-        features = torch.cat([flat.mean(2), flat.std(2, correction=0), flat.amax(2), self.spectrum(crops)], 1)
-        seen = F.relu(self.look(features))
-        pooled = []
-        for i in range(len(contexts)):
-            own = seen[owners == i]
-            pooled.append(torch.cat([own.mean(0), own.amax(0)]))
-        hidden = F.relu(self.mix(torch.stack(pooled)))
+        return x
+
+    def features(self, seen: Tensor, crops: Tensor) -> Tensor:
+        """What is known of each crop, (N, F). seen: what `see` made of the crops."""
+        flat = seen.flatten(2)
+        return torch.cat([flat.mean(2), flat.std(2, correction=0), flat.amax(2), self.spectrum(crops)], 1)
+
+    def read(self, features: Tensor, owners: Tensor, contexts: Tensor) -> Tensor:
+        """Queries, (B, D), of features, (N, F); the rest as in `forward`."""
+        looks = F.relu(self.look(features))  # (N, C), no value below 0
+        blank = looks.new_zeros(len(contexts), looks.shape[1])
+        place = owners[:, None].expand_as(looks)
+        pooled = [blank.scatter_reduce(0, place, looks, reduce) for reduce in ("sum", "amax")]
+        counts = torch.bincount(owners, minlength=len(contexts)).clamp_min(1)[:, None]
+        hidden = F.relu(self.mix(torch.cat([pooled[0] / counts, pooled[1]], 1)))
         return torch.cat([self.norm(self.out(hidden)), 2 * contexts - 1], 1)
 
     def query(self, images: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ def test_a_blurred_picture_ends_early_in_the_spectrum_and_only_along_the_blur(no
 
 def test_a_query_is_of_its_picture_alone():
     torch.manual_seed(0)
-    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8, 8), 8)).eval()
+    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8)).eval()
     images = torch.rand(3, 3, 70, 50, generator=Generator().manual_seed(1))
     together = encoder.query(images)
     assert together.shape == (3, encoder.dimension)

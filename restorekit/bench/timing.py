@@ -3,15 +3,19 @@ slows both; the medians are compared."""
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from restorekit.bench.errors import BenchError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -184,28 +188,44 @@ def bases_ratio(count: int, size: int = 512, rounds: int = 5) -> Ratio:
     return compare(f"{count} bases mixed", "1 basis", lambda: run(mixers[0]), lambda: run(mixers[1]), rounds)
 
 
-def size_ratio(megapixels: int, rounds: int = 1) -> Ratio:
-    """A large picture against as many pictures of a megapixel."""
+def size_ratio(megapixels: int) -> Ratio:
+    """The command on a large JPEG against pictures of a megapixel, per megapixel; and the memory that it takes."""
     import torch
 
-    from restorekit.restorer import Restorer
+    from restorekit.image import write_image
 
-    restorer = Restorer.from_pretrained(device="cpu")
-    side = round((megapixels * 2**20) ** 0.5 / 16) * 16
-    large, small = torch.rand(1, 3, side, side), torch.rand(1, 3, 1024, 1024)
-    chosen = {"noise": 1.0}
-
-    def run_small() -> None:
-        for _ in range(megapixels):
-            restorer.restore(small, weights=chosen, blind=False)
-
-    return compare(
-        f"one picture of {megapixels} megapixels",
-        f"{megapixels} pictures of 1 megapixel",
-        lambda: restorer.restore(large, weights=chosen, blind=False),
-        run_small,
-        rounds,
+    side = round((megapixels * 2**20) ** 0.5)
+    coarse = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    unit = torch.nn.functional.interpolate(coarse, (1024, 1024), mode="bicubic").clamp(0, 1)
+    unit = (unit + 0.05 * torch.randn(unit.shape)).clamp(0, 1).mul(255).byte()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for i in range(3):
+            write_image(folder / f"small{i}.jpg", unit)
+        times = side // 1024 + 1
+        write_image(folder / "large.jpg", unit.repeat(1, 1, times, times)[..., :side, :side])
+        small, _ = restore_files(sorted(folder.glob("small*.jpg")))
+        (large,), peak = restore_files([folder / "large.jpg"])
+    return Ratio(
+        f"one JPEG of {megapixels} megapixels",
+        f"{megapixels} times one of 1",
+        large,
+        megapixels * statistics.median(small),
+        f"peak memory {peak / 1e9:.2f} GB",
     )
+
+
+def restore_files(paths: Sequence[Path]) -> tuple[list[float], int]:
+    """Seconds of each, from reading to writing, and the peak of the process's resident memory in bytes."""
+    command = [sys.executable, "-m", "restorekit", "restore", *map(str, paths), "--json", "--set", "noise=1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        seconds = [json.loads(line)["seconds"] for line in process.stdout]
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise BenchError(f"{' '.join(command)} failed")
+    return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def first_ratio(size: int = 512) -> Ratio:

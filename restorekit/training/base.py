@@ -88,6 +88,10 @@ class Training(ABC):
     def export(self, folder: Path) -> None:
         """Write the averaged weights as `weights/` has them."""
 
+    def rehearsal(self) -> Tensor | None:
+        """A loss beside those of the parts, asked for when they are done."""
+        return None
+
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         """Called before each step with the share of the budget that is used; may change the stage."""
 
@@ -141,6 +145,12 @@ class Training(ABC):
             for p, gradient in zip(parameters, share.gradients, strict=True):
                 p.grad = added(p.grad, gradient)
         total = sum(share.loss for share in shares)
+        rehearsal = self.rehearsal()
+        if rehearsal is not None:
+            for p, gradient in zip(
+                parameters, torch.autograd.grad(rehearsal, parameters, allow_unused=True), strict=True
+            ):
+                p.grad = added(p.grad, gradient)
         self.counters.data_seconds += sum(share.data_seconds for share in shares) / count
         norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         if not bool(torch.isfinite(norm)):

@@ -1,14 +1,19 @@
 """The second training: the encoder with the first-party keys and gauges.
 
 First to the labels: which degradations were applied (binary cross-entropy; a realisation weaker than the mild
-end of its scale counts for less), and how strong (absolute error of the severity's fraction). Then, with backbone
-and bases frozen, also end to end: the restoration loss of the network that its weights make, on composites.
+end of its scale counts for less), and how strong (absolute error of the severity's fraction). One label for a
+whole picture says little about a streak in its corner, so the CNN is also told, for each cell of each crop, how
+much each degradation changed it; and since making a picture and looking at it takes far longer than reading out
+what was seen, the features of the last pictures are kept and read out again (experience replay, Lin, 1992,
+https://doi.org/10.1007/BF00992699). Then, with backbone and bases frozen, also end to end: the restoration loss
+of the network that its weights make, on composites.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,13 +24,14 @@ from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step
-from restorekit.encoder import DegradationEncoder, EncoderConfig
+from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut
 from restorekit.training.bank import BasisBank, Stateless
 from restorekit.training.base import Training
 from restorekit.training.loop import Log
 from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches, validation_crops
 
+VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
 LABELS, RESTORATION = "labels", "restoration"
 SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictures, which must be left alone
 
@@ -33,7 +39,8 @@ SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictu
 @dataclass(frozen=True)
 class EncoderRecipe:
     """picture: side of a training picture in px; groups x group_size of them a step. patch: side of the one
-    patch of each group that is restored in the second stage. restoration: weight of that loss."""
+    patch of each group that is restored in the second stage. evidence, restoration: weights of these losses. kept:
+    pictures whose features are remembered; rehearsed: how many of them are read out again each step."""
 
     names: tuple[str, ...]
     shares: tuple[float, ...]
@@ -42,7 +49,10 @@ class EncoderRecipe:
     groups: int = 6
     group_size: int = 2
     patch: int = 64
+    evidence: float = 1.0
     restoration: float = 20.0
+    kept: int = 4096
+    rehearsed: int = 192
     restoration_share: float = 0.35
     decay: float = 0.3
     seed: int = 1
@@ -51,12 +61,37 @@ class EncoderRecipe:
 @dataclass(frozen=True)
 class Pictures:
     """degraded, clean: (B, 3, H, W). fractions: severities as fractions of their scales, 0 where absent, (B, K).
-    presence: the label, (B, K), in [0, 1]."""
+    presence: the label, (B, K), in [0, 1]. evidence: what each degradation changed, mean square by GRID x GRID px,
+    (B, K, H / GRID, W / GRID)."""
 
     degraded: Tensor
     clean: Tensor
     fractions: Tensor
     presence: Tensor
+    evidence: Tensor
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Features of pictures and what to read out of them. features: (B, crops, F); the rest as in Pictures."""
+
+    features: Tensor
+    fractions: Tensor
+    presence: Tensor
+
+
+class Memory:
+    """The last so many lessons, each picture apart; not kept in checkpoints."""
+
+    def __init__(self, size: int) -> None:
+        self.pictures: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=size)
+
+    def add(self, lesson: Lesson) -> None:
+        self.pictures.extend(zip(lesson.features, lesson.fractions, lesson.presence, strict=True))
+
+    def draw(self, count: int, generator: Generator) -> Lesson:
+        places = torch.randint(len(self.pictures), (count,), generator=generator).tolist()
+        return Lesson(*(torch.stack(parts) for parts in zip(*(self.pictures[i] for i in places), strict=True)))
 
 
 class Keys(nn.Module):
@@ -105,6 +140,9 @@ class EncoderTraining(Training):
         self.photos = photos
         self.encoder = DegradationEncoder(config or EncoderConfig(crops=4))
         self.keys = Keys(len(recipe.names), self.encoder.config.local)
+        self.memory = Memory(recipe.kept)
+        self.fresh: dict[int, Lesson] = {}  # of this step, by the seed of its part
+        self.locate = nn.Conv2d(self.encoder.config.channels[-1], len(recipe.names), 1)
         self.backbone = backbone.requires_grad_(False)
         chosen = {b.name: b for b in bases}
         self.bank = BasisBank(backbone, {n: chosen[n].rank for n in recipe.names}, self.generator)
@@ -117,7 +155,8 @@ class EncoderTraining(Training):
 
     def trainable(self) -> dict[str, nn.Parameter]:
         named = {f"encoder.{n}": p for n, p in self.encoder.named_parameters()}
-        return {**named, **{f"keys.{n}": p for n, p in self.keys.named_parameters()}}
+        named |= {f"keys.{n}": p for n, p in self.keys.named_parameters()}
+        return named | {f"locate.{n}": p for n, p in self.locate.named_parameters()}
 
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
         rate = self.recipe.learning_rate
@@ -132,28 +171,66 @@ class EncoderTraining(Training):
         clean = random_patches(self.photos.training, self.recipe.group_size, self.recipe.picture, generator)
         chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)]
         compose = Compose.draw(chosen, clean.shape, generator)
-        return self.label(as_file(compose.apply(clean), generator), clean, compose)
+        return self.label(compose.apply(clean), clean, compose, generator)
 
-    def label(self, degraded: Tensor, clean: Tensor, compose: Compose) -> Pictures:
+    def label(self, degraded: Tensor, clean: Tensor, compose: Compose, generator: Generator) -> Pictures:
         fractions = torch.zeros(len(clean), len(self.degradations))
         presence = torch.zeros_like(fractions)
+        evidence = torch.zeros(*fractions.shape, *(n // GRID for n in clean.shape[-2:]))
         for step in compose.steps:
             index = self.recipe.names.index(step.degradation.name)
             scale = step.degradation.severity
             values = torch.tensor([scale.fraction(v) for v in step.realisation.severity.tolist()])
             fractions[:, index] = values
             presence[:, index] = (values / scale.fraction(scale.mild)).clamp(0, 1)
-        return Pictures(degraded, clean, fractions, presence)
+            changed = degraded - compose.without([step.degradation.name]).apply(clean)
+            evidence[:, index] = F.avg_pool2d(changed.square().mean(1, keepdim=True), GRID)[:, 0]
+        return Pictures(as_file(degraded, generator), clean, fractions, presence, evidence)
 
     def loss(self, data: Pictures, generator: Generator) -> Tensor:
-        logits, fractions = self.keys(self.encoder.query(data.degraded))
-        presence = F.binary_cross_entropy_with_logits(logits, data.presence)
-        weight = torch.where(data.fractions > 0, 1.0, 0.15)
-        severity = (weight * (fractions - data.fractions).abs()).mean()
-        loss = presence + severity
+        features, located = self.look(data)
+        lesson = Lesson(features, data.fractions, data.presence)
+        self.fresh[generator.initial_seed()] = replace(lesson, features=features.detach())
+        logits, loss = self.read_out(lesson)
+        loss = loss + self.recipe.evidence * located
         if self.counters.stage == RESTORATION:
             loss = loss + self.recipe.restoration * self.restoration_loss(data, logits.sigmoid(), generator)
         return loss
+
+    def look(self, data: Pictures) -> tuple[Tensor, Tensor]:
+        """Features of the pictures' crops, (B, crops, F), and the loss of the evidence."""
+        config = self.encoder.config
+        crops, evidence = [], []
+        for i in range(len(data.degraded)):
+            picture = data.degraded[i : i + 1]
+            places = choose_places(picture, config.crop, config.crops)
+            crops.append(cut(picture, places, config.crop))
+            cells = [(top // GRID, left // GRID) for top, left in places]
+            evidence.append(cut(data.evidence[i : i + 1], cells, config.crop // GRID))
+        joined = torch.cat(crops)
+        seen = self.encoder.see(joined)
+        change = F.avg_pool2d(torch.cat(evidence), self.encoder.cell // GRID).sqrt()
+        located = F.binary_cross_entropy_with_logits(self.locate(seen), change / (change + VISIBLE))
+        return self.encoder.features(seen, joined).unflatten(0, (len(crops), -1)), located
+
+    def read_out(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
+        """Logits, (B, K), and the loss of the labels."""
+        count, crops = lesson.features.shape[:2]
+        blank = torch.zeros(count, CONTEXT)  # no first-party key looks at the context
+        owners = torch.arange(count).repeat_interleave(crops)
+        logits, fractions = self.keys(self.encoder.read(lesson.features.flatten(0, 1), owners, blank))
+        presence = F.binary_cross_entropy_with_logits(logits, lesson.presence)
+        weight = torch.where(lesson.fractions > 0, 1.0, 0.15)
+        return logits, presence + (weight * (fractions - lesson.fractions).abs()).mean()
+
+    def rehearsal(self) -> Tensor | None:
+        for _, lesson in sorted(self.fresh.items()):
+            self.memory.add(lesson)
+        self.fresh.clear()
+        count = self.recipe.rehearsed
+        if len(self.memory.pictures) < count:
+            return None
+        return self.read_out(self.memory.draw(count, self.generator))[1]
 
     def restoration_loss(self, data: Pictures, weights: Tensor, generator: Generator) -> Tensor:
         size = self.recipe.patch

@@ -116,9 +116,12 @@ def test_training_goes_through_both_stages_and_its_weights_restore(photos, tmp_p
     assert training.counters.stage == JOINT
     assert (tmp_path / "run" / "log.csv").read_text().count("mean") >= 2
     training.export(tmp_path / "weights")
-    recipe = EncoderRecipe(names=NAMES, shares=(1, 1, 1), picture=128, groups=2, group_size=1, patch=32)
+    recipe = EncoderRecipe(
+        names=NAMES, shares=(1, 1, 1), picture=128, groups=2, group_size=1, patch=32, kept=3, rehearsed=2
+    )
     encoder = start_encoder(recipe, CATALOG, photos, tmp_path / "encoder", tmp_path / "weights")
     encoder.run(Budget(iterations=4), tmp_path / "encoder")
+    assert len(encoder.memory.pictures) == 3  # of eight
     encoder.export(tmp_path / "weights")
     later = start_basis(
         "jpeg",
