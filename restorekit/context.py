@@ -37,7 +37,7 @@ def reduced(image: Tensor) -> Tensor:
     time, so that a large picture is never floating as a whole. image: (B, 3, H, W); float32."""
     height, width = image.shape[-2:]
     if max(height, width) <= SIDE:
-        return as_float(image).float()
+        return as_float(image)
     rows, columns = min(height, SIDE), min(width, SIDE)
     bands = (image[..., i * height // rows : -(-(i + 1) * height // rows), :] for i in range(rows))
-    return torch.cat([F.adaptive_avg_pool2d(as_float(band).float(), (1, columns)) for band in bands], 2)
+    return torch.cat([F.adaptive_avg_pool2d(as_float(band), (1, columns)) for band in bands], 2)

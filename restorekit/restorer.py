@@ -199,7 +199,7 @@ class Restorer:
         lowered = self.dtype != torch.float32
 
         def restore_tile(part: Tensor) -> Tensor:
-            degraded = part.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
+            degraded = part.to(self.device).contiguous(memory_format=torch.channels_last)
 
             def predict(x_t: Tensor, t: float) -> Tensor:
                 times = torch.full((len(x_t),), t, device=self.device)

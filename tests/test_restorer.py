@@ -61,6 +61,13 @@ def test_a_picture_of_8_or_16_bits_is_restored_as_its_floating_copy_and_comes_ba
     assert restorer.restore(image, dtype=torch.float32).image.dtype == torch.float32
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_other_floating_batches_are_restored_as_float32(restorer, dtype):
+    image = picture(40, 70).to(dtype)
+    result = restorer.restore(image).image
+    assert result.dtype == torch.float32 and torch.equal(result, restorer.restore(image.float()).image)
+
+
 def test_only_parts_of_a_large_picture_are_ever_floating(restorer, monkeypatch):
     sizes = []
 

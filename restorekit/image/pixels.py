@@ -75,7 +75,7 @@ def samples(rgb: Tensor, *, depth: int = 8, grey: bool = False, alpha: Tensor | 
         if part.dtype == DTYPES[depth] and not grey and not part.is_floating_point():
             values[rows, :, :colours] = part.permute(1, 2, 0)
             continue
-        part = as_float(part).float()
+        part = as_float(part)
         if not torch.isfinite(part).all():
             raise ImageError("the image holds NaN or infinite values; restore it in full precision (float32)")
         if grey:

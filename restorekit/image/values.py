@@ -13,8 +13,8 @@ DEPTHS = {dtype: depth for depth, dtype in DTYPES.items()}
 
 
 def as_float(values: Tensor) -> Tensor:
-    """x in [0, 1], float32 unless it is floating already. values: any shape, floating, uint8 or uint16."""
-    return values if values.is_floating_point() else values.float().div_(PEAKS[DEPTHS[values.dtype]])
+    """x in [0, 1], float32. values: any shape, floating, uint8 or uint16."""
+    return values.float() if values.is_floating_point() else values.float().div_(PEAKS[DEPTHS[values.dtype]])
 
 
 def as_values(x: Tensor, dtype: torch.dtype) -> Tensor:
