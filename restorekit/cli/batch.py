@@ -89,12 +89,8 @@ def run_jobs(
 ) -> None:
     """Do all jobs. Exits with 1 if any failed."""
     ledger = Ledger(meter, as_json, manifest)
-    try:
+    with ledger.ending(jobs):
         Batch(stages, ledger).run(jobs)
-    except KeyboardInterrupt:
-        ledger.stopped(jobs)
-        raise
-    ledger.close(jobs)
 
 
 def one_stage(work: Callable[[Job], Report]) -> Stages:

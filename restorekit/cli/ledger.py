@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,16 +105,19 @@ class Ledger:
                 for job in jobs:
                     put_json({"input": str(job.source), "output": str(job.output), "skipped": True})
 
-    def stopped(self, jobs: Sequence[Job]) -> None:
-        """Somebody pressed Ctrl-C."""
-        if len(jobs) > 1:
-            with self.meter.paused():
-                tell("stopped; give the command again with --skip-existing to go on")
-
-    def close(self, jobs: Sequence[Job]) -> None:
-        """Exits with 1 if any failed."""
+    @contextmanager
+    def ending(self, jobs: Sequence[Job]) -> Iterator[None]:
+        """Around the work on all jobs: says how to go on after Ctrl-C, and exits with 1 if any failed."""
+        several = len(jobs) > 1
+        try:
+            yield
+        except KeyboardInterrupt:
+            if several:
+                with self.meter.paused():
+                    tell("stopped; give the command again with --skip-existing to go on")
+            raise
         if self.failed:
-            if len(jobs) > 1:
+            if several:
                 with self.meter.paused():
                     tell(f"error: {len(self.failed)} of {len(jobs)} failed: {', '.join(self.failed)}")
             raise typer.Exit(1)

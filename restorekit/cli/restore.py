@@ -120,6 +120,10 @@ def restore(
         raise RestorekitError(f"--scale {scale} is not to be had; use 2, 3 or 4")
     if metadata not in ("keep", "strip"):
         raise RestorekitError(f"--metadata {metadata} is not to be had; use keep or strip")
+    if engine not in ("local", "ray"):
+        raise RestorekitError(f"--engine {engine} is not to be had; use local or ray")
+    if engine == "local" and (workers is not None or address != LOCAL):
+        raise RestorekitError("--address and --workers are of a cluster; add --engine ray")
     catalog = build_catalog(plugins_of(context))
     chosen = parse_settings(settings or [], catalog)
     if only and not chosen:
@@ -130,6 +134,8 @@ def restore(
     to_stdout = jobs[0].output == STREAM
     if to_stdout and as_json:
         raise RestorekitError("--json and the picture both want standard output; give -o a file")
+    if engine == "ray" and (watch or STREAM in (jobs[0].output, jobs[0].source)):
+        raise RestorekitError("--engine ray restores files; --watch and - work with --engine local")
     for folder in {job.output.parent for job in jobs if job.output is not None and not to_stdout}:
         sweep(folder)
     options = Options(
@@ -145,12 +151,6 @@ def restore(
         quality=quality,
         strip=metadata == "strip",
     )
-    if engine not in ("local", "ray"):
-        raise RestorekitError(f"--engine {engine} is not to be had; use local or ray")
-    if engine == "local" and (workers is not None or address != LOCAL):
-        raise RestorekitError("--address and --workers are of a cluster; add --engine ray")
-    if engine == "ray" and (watch or STREAM in (jobs[0].output, jobs[0].source)):
-        raise RestorekitError("--engine ray restores files; --watch and - work with --engine local")
     record = Manifest(manifest) if manifest is not None else None
     with Meter(len(jobs)) as meter:
         if engine == "ray":
@@ -190,7 +190,7 @@ def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, ledg
             ledger.fail(job, ImageError(job.problem))
     todo = [job for job in jobs if not job.problem and not job.done]
     ledger.meter.picture(0, "starting workers")
-    try:
+    with ledger.ending(jobs):
         for done, outcome in enumerate(restored_on(cluster, todo, options) if todo else (), start=1):
             if ledger.manifest is not None:
                 ledger.manifest.common["weights"] = outcome.weights
@@ -199,10 +199,6 @@ def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, ledg
             else:
                 ledger.finish(outcome.job, report_of(outcome.job, outcome.written))
             ledger.meter.picture(done, str(outcome.job.source))
-    except KeyboardInterrupt:
-        ledger.stopped(jobs)
-        raise
-    ledger.close(jobs)
 
 
 def parse_tile(text: str) -> int | None:

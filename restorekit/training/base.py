@@ -141,16 +141,13 @@ class Training(ABC):
         count = self.worker_count
         # All first, then their sum: a sum on two threads beside two workers makes everyone wait for everyone.
         shares = list(self.workers.map(lambda i: self.share(seeds[i::count], parameters), range(count)))
+        rehearsal = self.rehearsal()
+        if rehearsal is not None:
+            shares.append(Share(list(torch.autograd.grad(rehearsal, parameters, allow_unused=True))))
         for share in shares:
             for p, gradient in zip(parameters, share.gradients, strict=True):
                 p.grad = added(p.grad, gradient)
         total = sum(share.loss for share in shares)
-        rehearsal = self.rehearsal()
-        if rehearsal is not None:
-            for p, gradient in zip(
-                parameters, torch.autograd.grad(rehearsal, parameters, allow_unused=True), strict=True
-            ):
-                p.grad = added(p.grad, gradient)
         self.counters.data_seconds += sum(share.data_seconds for share in shares) / count
         norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         if not bool(torch.isfinite(norm)):
