@@ -53,9 +53,13 @@ class Batch:
                         self.tell(*writing.popleft())
                     self.ledger.fail(job, error)
                     continue
-                writing.append((job, writer.submit(self.stages.write, job, product)))
+                writing.append((job, writer.submit(self.write, job, product)))
             while writing:
                 self.tell(*writing.popleft())
+
+    def write(self, job: Job, product: Any) -> Report:
+        """On the writing thread: the picture, and what its hashes are."""
+        return self.ledger.proven(job, self.stages.write(job, product))
 
     def tell(self, job: Job, writing: Future[Report]) -> None:
         """Wait until it is written, and say so."""

@@ -40,10 +40,12 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker has to say of a job: what was written, or the error. weights: their fingerprint."""
+    """What a worker has to say of a job: what was written, or the error. weights: their fingerprint. failures:
+    what the worker's plugins could not bring."""
 
     job: Job
     weights: str
+    failures: Sequence[str]
     written: Written | None
     error: str
 
@@ -60,7 +62,8 @@ class Worker:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """row: index, source and output of a job; the same index, and the outcome as JSON."""
         job = Job(Path(row["source"]), Path(row["output"]))
-        answer: dict[str, Any] = {"weights": self.weights}
+        failures = [str(failure) for failure in self.restorer.failures]
+        answer: dict[str, Any] = {"weights": self.weights, "failures": failures}
         try:
             taken = work(self.restorer, self.options, job, read(job))
             written = write(self.catalog, self.options, job, taken)
@@ -98,10 +101,11 @@ def restored_on(cluster: Cluster, jobs: Sequence[Job], options: Options) -> Iter
 
 
 def outcome(job: Job, answer: dict[str, Any]) -> Outcome:
+    about = (job, answer["weights"], answer["failures"])
     if "error" in answer:
-        return Outcome(job, answer["weights"], None, answer["error"])
+        return Outcome(*about, None, answer["error"])
     record = {**answer["record"], "input": str(job.source), "output": str(job.output)}
-    return Outcome(job, answer["weights"], Written(answer["found"], record, answer["notes"]), "")
+    return Outcome(*about, Written(answer["found"], record, answer["notes"]), "")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,18 @@ from restorekit.weights import digest
 
 @dataclass(frozen=True)
 class Report:
-    """What became of one picture. show: prints it for a person; record: for a program; notes: for both."""
+    """What became of one picture. show: prints it for a person; record: for a program; notes: for both; proof:
+    the sha256 of its files, where a manifest keeps them."""
 
     show: Callable[[], None]
     record: Mapping[str, Any]
     notes: Sequence[str] = ()
+    proof: Mapping[str, str | None] | None = None
 
 
 class Manifest:
     """JSON lines, added to a file as pictures are done: record of the report, sha256 of input and output, and
-    whatever holds for all of them."""
+    whatever holds for all of them. outputs: those it had when it was opened."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,15 +44,31 @@ class Manifest:
                 file.seek(max(0, end - 1))
                 if file.read() not in (b"", b"\n"):
                     file.write(b"\n")  # after a line that a killed run did not finish
+                file.seek(0)
+                self.outputs = {output for line in file if (output := output_of(line)) is not None}
         except OSError as error:
             raise ImageError(f"cannot write {path}: {error.strerror}; choose another --manifest") from error
 
-    def add(self, job: Job, record: Mapping[str, Any]) -> None:
-        hashes = {"input_sha256": file_digest(job.source)}
-        if "error" not in record and job.output is not None:
-            hashes["output_sha256"] = file_digest(job.output)
+    def add(self, record: Mapping[str, Any], proof: Mapping[str, str | None]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**record, **hashes, **self.common}) + "\n")
+            file.write(json.dumps({**record, **proof, **self.common}) + "\n")
+
+
+def output_of(line: bytes) -> str | None:
+    """The output that a line of a manifest tells of; None for an error, or a line that was not finished."""
+    try:
+        record = json.loads(line)
+        return None if "error" in record else str(record["output"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def proof_of(job: Job, *, written: bool = True) -> dict[str, str | None]:
+    """sha256 of a picture's files; takes some time for large ones."""
+    proof = {"input_sha256": file_digest(job.source)}
+    if written and job.output is not None:
+        proof["output_sha256"] = file_digest(job.output)
+    return proof
 
 
 def file_digest(path: Path) -> str | None:
@@ -70,10 +88,14 @@ class Ledger:
     manifest: Manifest | None = None
     failed: list[str] = field(default_factory=list)
 
+    def proven(self, job: Job, report: Report) -> Report:
+        """The report with what the manifest wants to know of the files; may be asked for on any thread."""
+        return report if self.manifest is None else replace(report, proof=proof_of(job))
+
     def finish(self, job: Job, report: Report) -> None:
         """A picture is done: count it, keep it, say so."""
         if self.manifest is not None:
-            self.manifest.add(job, report.record)
+            self.manifest.add(report.record, report.proof or proof_of(job))
         width, height = report.record["size"]
         self.meter.megapixels += width * height / 1e6
         with self.meter.paused():
@@ -90,7 +112,7 @@ class Ledger:
         if job.output is not None:
             record["output"] = str(job.output)
         if self.manifest is not None:
-            self.manifest.add(job, record)
+            self.manifest.add(record, proof_of(job, written=False))
         with self.meter.paused():
             tell(f"error: {error}")
             if self.as_json:
@@ -99,11 +121,16 @@ class Ledger:
     def skip(self, jobs: Sequence[Job]) -> None:
         if not jobs:
             return
+        records = [{"input": str(job.source), "output": str(job.output), "skipped": True} for job in jobs]
+        if self.manifest is not None:  # a run may have been killed after a picture, before its line
+            for job, record in zip(jobs, records, strict=True):
+                if str(job.output) not in self.manifest.outputs:
+                    self.manifest.add(record, proof_of(job))
         with self.meter.paused():
             tell(f"note: {len(jobs)} passed over: the output is there")
             if self.as_json:
-                for job in jobs:
-                    put_json({"input": str(job.source), "output": str(job.output), "skipped": True})
+                for record in records:
+                    put_json(record)
 
     @contextmanager
     def ending(self, jobs: Sequence[Job]) -> Iterator[None]:

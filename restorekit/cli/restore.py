@@ -190,10 +190,14 @@ def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, ledg
             ledger.fail(job, ImageError(job.problem))
     todo = [job for job in jobs if not job.problem and not job.done]
     ledger.meter.picture(0, "starting workers")
+    warned: set[str] = set()
     with ledger.ending(jobs):
         for done, outcome in enumerate(restored_on(cluster, todo, options) if todo else (), start=1):
             if ledger.manifest is not None:
                 ledger.manifest.common["weights"] = outcome.weights
+            with ledger.meter.paused():
+                warn([failure for failure in outcome.failures if failure not in warned])
+            warned.update(outcome.failures)
             if outcome.written is None:
                 ledger.fail(outcome.job, ImageError(outcome.error))
             else:

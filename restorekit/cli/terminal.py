@@ -75,7 +75,7 @@ def stdout_console() -> Console:
     return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
-def warn(failures: Sequence[Failure]) -> None:
+def warn(failures: Sequence[Failure | str]) -> None:
     """What plugins could not bring, a line each."""
     for failure in failures:
         tell(f"warning: {failure}")

@@ -21,6 +21,7 @@ from restorekit.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis, save_basis
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step, in_physical_order
+from restorekit.device import choose_precision
 from restorekit.errors import TrainingError
 from restorekit.flow import interpolate
 from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
@@ -40,8 +41,11 @@ class Recipe:
     """All choices of the training; written into its checkpoints and its model card.
 
     ranks and shares: per basis, in the order of the bases. patch: px. groups x group_size patches a step.
-    path_share: share of patches at t < 1. squared: weight of the squared error beside the absolute one.
+    path_share: share of patches at t < 1. loss: "absolute" (mean absolute error) or "rms" (root of the group's
+    mean squared error: led by edges and texture, as PSNR is).
     warm_up: share of the budget after which the joint stage begins. decay: share over which the rate falls.
+    precision: of the convolutions' inputs while training, as in `restorekit.device`; weights, optimiser and
+    validation stay in fp32.
     """
 
     names: tuple[str, ...]
@@ -56,10 +60,11 @@ class Recipe:
     groups: int = 4
     group_size: int = 4
     path_share: float = 0.2
-    squared: float = 0.0
+    loss: str = "absolute"
     warm_up: float = 0.5
     decay: float = 0.25
     seed: int = 0
+    precision: str = "auto"
 
 
 class BackboneTraining(Training):
@@ -69,6 +74,7 @@ class BackboneTraining(Training):
 
     def __init__(self, recipe: Recipe, degradations: Sequence[Degradation], photos: Photos) -> None:
         super().__init__(recipe, recipe.seed, WARM_UP)
+        self.precision = choose_precision(recipe.precision, torch.device("cpu"))
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
         self.pairs = PairMaker(self.degradations, recipe.shares)
@@ -104,7 +110,9 @@ class BackboneTraining(Training):
         if bank:
             groups.append({"params": bank, "lr": recipe.lora_learning_rate})
         adam = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
-        return [Muon(matrices.values(), recipe.learning_rate), adam] if matrices else [adam]
+        if not matrices:
+            return [adam]
+        return [Muon(matrices.values(), recipe.learning_rate), adam]
 
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         if self.counters.stage == WARM_UP and done >= self.recipe.warm_up:
@@ -130,9 +138,10 @@ class BackboneTraining(Training):
             weights: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
         else:
             weights = self.bank.merged(self.backbone, data.weights)
-        return self.error(
-            self.predict(weights, interpolate(data.target, data.degraded, t), t, data.degraded), data.target
-        )
+        x_t = interpolate(data.target, data.degraded, t)
+        with torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32):
+            predicted = self.predict(weights, x_t, t, data.degraded)
+        return self.error(predicted, data.target)
 
     def predict(self, weights: dict[str, Tensor], x_t: Tensor, t: Tensor, degraded: Tensor) -> Tensor:
         # The inlet's weight is zero and no first-party basis changes it: any context gives the same result.
@@ -140,8 +149,9 @@ class BackboneTraining(Training):
 
     def error(self, predicted: Tensor, target: Tensor) -> Tensor:
         difference = predicted - target
-        error = difference.abs().mean()
-        return error + self.recipe.squared * difference.square().mean() if self.recipe.squared else error
+        if self.recipe.loss == "rms":
+            return (difference.square().mean() + 1e-8).sqrt()
+        return difference.abs().mean()
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:

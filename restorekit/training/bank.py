@@ -16,6 +16,7 @@ from torch.func import functional_call
 
 from restorekit.backbone.flow_unet import HEAD, INLET, layers_for_lora
 from restorekit.basis import LoraLayer
+from restorekit.errors import TrainingError
 
 
 class Stateless:
@@ -76,11 +77,15 @@ class BasisBank(nn.Module):
         self.downs[index].data.copy_(head.flatten(1).repeat(len(self.names), 1))
 
     def deltas(self, weights: Tensor) -> dict[str, Tensor]:
-        """The weighted sum of the bases' updates, by layer, differentiable. weights: (K,)."""
+        """The weighted sum of the bases' updates, by layer, differentiable. weights: (K,).
+
+        Bases at 0 cost nothing: neither they nor their weight gets a gradient."""
         deltas = {}
         for name, down, up in zip(self.layers, self.downs, self.ups, strict=True):
             columns = weights.repeat_interleave(torch.tensor(self.ranks[name]))
-            deltas[name] = ((up * columns) @ down).view(self.shapes[name])
+            (active,) = columns.nonzero(as_tuple=True)
+            scaled = up.index_select(1, active) * columns[active]
+            deltas[name] = (scaled @ down.index_select(0, active)).view(self.shapes[name])
         return deltas
 
     def merged(self, backbone: nn.Module, weights: Tensor) -> dict[str, Tensor]:
@@ -99,12 +104,20 @@ class BasisBank(nn.Module):
         return layers
 
     def put(self, index: int, layers: Mapping[str, LoraLayer]) -> None:
-        """The inverse of `basis`: continue from a basis that was saved."""
+        """The inverse of `basis`: continue from a basis that was saved, of this rank or a lower one; what it lacks
+        starts without effect, as in a new basis."""
         for name, down, up in zip(self.layers, self.downs, self.ups, strict=True):
             start = sum(self.ranks[name][:index])
-            rows = slice(start, start + self.ranks[name][index])
+            rank = len(layers[name].down)
+            if rank > self.ranks[name][index]:
+                raise TrainingError(
+                    f"the saved basis {self.names[index]} has rank {rank}, not {self.ranks[name][index]}; "
+                    f"pass --rank {self.names[index]}={rank} or more"
+                )
+            rows = slice(start, start + rank)
             down.data[rows] = layers[name].down.flatten(1)
             up.data[:, rows] = layers[name].up
+            up.data[:, start + rank : start + self.ranks[name][index]] = 0
 
 
 def one_hot_weights(names: Sequence[str], present: Sequence[str]) -> Tensor:

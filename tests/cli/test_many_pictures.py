@@ -78,6 +78,19 @@ def test_a_manifest_has_a_line_for_each_picture_with_what_proves_it(cli, photo):
     assert "convert it to PNG" in failed["error"] and "output_sha256" not in failed
 
 
+def test_a_picture_whose_line_a_killed_run_did_not_write_gets_it_from_the_next(cli, photo):
+    photo("in/a.png"), photo("in/b.png")
+    command = ("restore", "in", "-o", "out", "--skip-existing", "--manifest", "run.jsonl")
+    assert cli(*command).code == 0
+    first, second = Path("run.jsonl").read_text().splitlines()
+    Path("run.jsonl").write_text(first + "\n" + second[:40])
+    assert cli(*command).code == 0 and cli(*command).code == 0
+    _, torn, again = Path("run.jsonl").read_text().splitlines()
+    assert torn == second[:40] and json.loads(again)["skipped"]
+    for kept in ("input", "output", "input_sha256", "output_sha256"):
+        assert json.loads(again)[kept] == json.loads(second)[kept]
+
+
 def test_standard_input_and_output(cli, photo, monkeypatch):
     data = photo("a.bmp").read_bytes()
 

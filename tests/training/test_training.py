@@ -1,16 +1,20 @@
 """Laws of training, on tiny networks and made-up photographs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import Generator
 
+from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis
 from restorekit.errors import TrainingError
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.restorer import Restorer
 from restorekit.training.backbone import JOINT, BackboneTraining, Recipe
+from restorekit.training.bank import BasisBank
 from restorekit.training.basis import BasisRecipe
 from restorekit.training.encoder import EncoderRecipe
 from restorekit.training.loop import Budget, learning_rate_factor
@@ -184,9 +188,43 @@ def test_training_goes_on_from_saved_weights_alone(photos, tmp_path):
             assert torch.allclose(lora.delta(), saved[layer].delta(), atol=1e-6)
 
 
-def test_a_checkpoint_of_another_shape_is_refused(photos, tmp_path):
-    from dataclasses import replace
+def test_a_saved_basis_goes_on_with_a_higher_rank_and_not_with_a_lower_one(photos, tmp_path):
+    training = BackboneTraining(TINY, degradations(), photos)
+    training.run(Budget(iterations=4), tmp_path / "run")
+    training.export(tmp_path / "weights")
+    wider = start_backbone(replace(TINY, ranks=(4, 2, 5)), CATALOG, photos, tmp_path / "w", tmp_path / "weights")
+    for i, name in enumerate(NAMES):
+        saved = Basis(name, name, tmp_path / "weights" / name).layers()
+        for layer, lora in wider.bank.basis(i).items():
+            assert torch.allclose(lora.delta(), saved[layer].delta(), atol=1e-6)
+    with pytest.raises(TrainingError, match="rank rain=3"):
+        start_backbone(replace(TINY, ranks=(2, 2, 2)), CATALOG, photos, tmp_path / "n", tmp_path / "weights")
 
+
+def test_bases_that_are_not_asked_for_cost_nothing_and_change_nothing():
+    generator = Generator().manual_seed(0)
+    bank = BasisBank(FlowUnet(FlowUnetConfig((8, 16), (1, 1))), {"a": 2, "b": 3}, generator)
+    for up in bank.ups:
+        up.data = torch.randn(up.shape, generator=generator)
+    weights = torch.tensor([0.0, 0.7])
+    for layer, delta in bank.deltas(weights).items():
+        expected = 0.7 * bank.basis(1)[layer].delta() + 0.0 * bank.basis(0)[layer].delta()
+        assert torch.allclose(delta, expected, atol=1e-6)
+    assert all(not delta.any() for delta in bank.deltas(torch.zeros(2)).values())
+
+
+def test_a_step_in_bf16_moves_nearly_as_one_in_fp32_and_keeps_fp32_weights(photos):
+    moved = []
+    for precision in ("fp32", "bf16"):
+        training = BackboneTraining(replace(TINY, precision=precision), degradations(), photos)
+        before = parameters(training)
+        training.step(1.0)
+        assert all(p.dtype == torch.float32 for p in training.trainable().values())
+        moved.append(torch.cat([(p - before[n]).flatten() for n, p in parameters(training).items()]))
+    assert torch.cosine_similarity(*moved, dim=0) > 0.9
+
+
+def test_a_checkpoint_of_another_shape_is_refused(photos, tmp_path):
     training = BackboneTraining(TINY, degradations(), photos)
     training.run(Budget(iterations=1), tmp_path)
     with pytest.raises(TrainingError, match="channels"):
