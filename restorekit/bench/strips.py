@@ -73,13 +73,13 @@ def place_of_interest(item: Item) -> tuple[int, int]:
     return place
 
 
-def labelled(crop: Tensor, name: str) -> Tensor:
-    """A crop, twice as large, with its name above; (1, 3, h, w)."""
+def labelled(crop: Tensor, name: str, times: int = 2) -> Tensor:
+    """A crop, so many times as large, with its name above; (1, 3, h, w)."""
     from PIL import ImageDraw
 
     from restorekit.image import from_pil
 
-    large = crop.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    large = crop.repeat_interleave(times, -1).repeat_interleave(times, -2)
     head = to_pil(torch.ones(1, 3, LABEL, large.shape[-1]))
     ImageDraw.Draw(head).text((3, 3), name, fill=(0, 0, 0))
     return torch.cat([from_pil(head), large.clamp(0, 1)], -2)

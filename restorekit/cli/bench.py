@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorekit.cli.terminal import plugins_of, put, put_json, put_table, tell
+from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json, put_table, tell
 
 if TYPE_CHECKING:
     from restorekit.bench.records import Result, Score
@@ -212,6 +212,44 @@ def draw_strips(
         for index in range(min(count, len(located.sources))):
             drawn.append(draw_strip(protocol, located, index, methods, catalog, roots, output))
     return drawn
+
+
+@app.command(epilog="Example: restorekit bench sheet --group real -o real.jpg")
+def sheet(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write.")],
+    group: Groups = None,
+    protocol: Names = None,
+    method: Methods = None,
+    columns: Annotated[int, typer.Option(min=1, help="Pictures side by side.")] = 3,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace it if it exists.")] = False,
+    data: Data = None,
+) -> None:
+    """A contact sheet: a crop of every picture, before and after, to look at. Mind the sets' terms."""
+    from restorekit.bench.datasets import data_roots, load_datasets, locate
+    from restorekit.bench.errors import BenchError
+    from restorekit.bench.protocols import load_protocols
+    from restorekit.bench.sheet import arrange, cells
+    from restorekit.files import check_output
+    from restorekit.image import write_image
+    from restorekit.plugin.catalog import build_catalog
+
+    check_output(output, overwrite=overwrite)
+    catalog, datasets, roots = build_catalog(plugins_of(context)), load_datasets(), data_roots(data)
+    groups = group or ([] if protocol else ["real"])
+    found = [(p, locate(datasets[p.dataset], roots)) for p in load_protocols().select(protocol or (), groups)]
+    here = [(p, at) for p, at in found if at is not None and not p.identify]
+    if not here:
+        raise BenchError("none of the sets is here; `restorekit bench list` says what is missing")
+    pictures = []
+    with patient_progress() as bar:
+        task = bar.add_task("restoring", total=sum(len(at.sources) for _, at in here), count="")
+        for each, located in here:
+            for cell in cells(each, located, method or OWN[1:2], catalog, roots):
+                pictures.append(cell)
+                bar.advance(task)
+    write_image(output, arrange(pictures, columns), overwrite=overwrite)
+    put(str(output))
 
 
 @app.command(epilog="Example: restorekit bench compare results-old results-new --over 0.05")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +38,7 @@ Weights = Annotated[
     Path | None, typer.Option("--weights", help="Weights to start from; by default the shipped ones.")
 ]
 Rate = Annotated[float, typer.Option("--learning-rate", help="Full learning rate.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16: of the convolutions.")]
 Decay = Annotated[float, typer.Option(help="Share of the budget over which the learning rate falls to zero.")]
 
 
@@ -67,7 +68,7 @@ def backbone(
     groups: Annotated[int, typer.Option(help="Weight vectors per step.")] = 4,
     group_size: Annotated[int, typer.Option(help="Patches per weight vector.")] = 4,
     loss: Annotated[str, typer.Option(help="absolute or rms.")] = "absolute",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16: of the convolutions.")] = "auto",
+    precision: Precision = "auto",
     threads: Threads = None,
     seed: Seed = 0,
     limit: Limit = None,
@@ -114,7 +115,14 @@ def encoder(
     names: Annotated[str, typer.Option(help="Bases whose keys are trained.")] = "noise,blur,lowres,rain,jpeg",
     share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
     learning_rate: Rate = 1e-3,
+    from_weights: Annotated[
+        Path | None, typer.Option(help="Go on from a saved encoder and saved keys, without a checkpoint.")
+    ] = None,
+    together: Annotated[
+        list[str] | None, typer.Option(help="A set's share of all draws beside the others, as rain+noise=0.2.")
+    ] = None,
     restoration_share: Annotated[float, typer.Option(help="Share of the budget that also restores.")] = 0.35,
+    precision: Precision = "auto",
     decay: Decay = 0.3,
     threads: Threads = None,
     seed: Seed = 1,
@@ -133,12 +141,14 @@ def encoder(
         shares=per_name(chosen, 1.0, pairs(share or [], "--share")),
         learning_rate=learning_rate,
         restoration_share=restoration_share,
+        sets=tuple(sets_of(chosen, together or [])),
+        precision=precision,
         decay=decay,
         seed=seed,
     )
     loaded = load_photos(photos, limit, recipe.picture)
     catalog = build_catalog(load_plugins())
-    training = start_encoder(recipe, catalog, loaded, run, weights or shipped())
+    training = start_encoder(recipe, catalog, loaded, run, weights or shipped(), from_weights)
     go(training, budget, run, export, checkpoint_minutes)
 
 
@@ -216,6 +226,15 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, float]:
         except ValueError:
             raise TrainingError(f"{option} wants NAME=NUMBER, got {text!r}") from None
     return values
+
+
+def sets_of(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """Sets of degradations and their shares, their names checked."""
+    for text, share in pairs(texts, "--together").items():
+        unknown = sorted(set(text.split("+")) - set(names))
+        if unknown:
+            raise TrainingError(f"--together {text} names {', '.join(unknown)}; there are {', '.join(names)}")
+        yield text, share
 
 
 def stderr() -> Console:

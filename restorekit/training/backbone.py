@@ -29,7 +29,7 @@ from restorekit.training.base import Training, psnr
 from restorekit.training.loop import Counters, Log
 from restorekit.training.muon import Muon
 from restorekit.training.pairs import Group, PairMaker, validation_rows
-from restorekit.training.photos import Photos, random_patches, validation_crops
+from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
 from restorekit.weights import digest
 
 WARM_UP, JOINT = "warm-up", "joint"
@@ -59,7 +59,7 @@ class Recipe:
     patch: int = 64
     groups: int = 4
     group_size: int = 4
-    path_share: float = 0.2
+    path_share: float = 0.1
     loss: str = "absolute"
     warm_up: float = 0.5
     decay: float = 0.25
@@ -127,7 +127,8 @@ class BackboneTraining(Training):
         self.prepare()
 
     def draw(self, generator: Generator) -> Group:
-        clean = random_patches(self.photos.training, self.recipe.group_size, self.recipe.patch, generator)
+        count = 2 * self.recipe.group_size
+        clean = more_detailed(random_patches(self.photos.training, count, self.recipe.patch, generator))
         return self.pairs.group(clean, generator, selective=self.counters.stage == JOINT)
 
     def loss(self, data: Group, generator: Generator) -> Tensor:

@@ -24,6 +24,7 @@ from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step
+from restorekit.device import choose_precision
 from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut
 from restorekit.training.bank import BasisBank, Stateless
 from restorekit.training.base import Training
@@ -32,6 +33,7 @@ from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches, validation_crops
 
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
+AVERAGE = 0.995  # decay of the averaged weights
 LABELS, RESTORATION = "labels", "restoration"
 SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictures, which must be left alone
 
@@ -40,7 +42,8 @@ SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictu
 class EncoderRecipe:
     """picture: side of a training picture in px; groups x group_size of them a step. patch: side of the one
     patch of each group that is restored in the second stage. evidence, restoration: weights of these losses. kept:
-    pictures whose features are remembered; rehearsed: how many of them are read out again each step."""
+    pictures whose features are remembered; rehearsed: how many of them are read out again each step. sets: see
+    PairMaker. precision: of the convolutions' inputs, as in `restorekit.device`."""
 
     names: tuple[str, ...]
     shares: tuple[float, ...]
@@ -56,6 +59,8 @@ class EncoderRecipe:
     restoration_share: float = 0.35
     decay: float = 0.3
     seed: int = 1
+    sets: tuple[tuple[str, float], ...] = ()
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,12 @@ class Keys(nn.Module):
         own = query[:, : self.local]
         return own @ self.key.T + self.bias, own @ self.gauge[:, :-1].T + self.gauge[:, -1]
 
+    def put(self, index: int, saved: BasisKey) -> None:
+        """The inverse of `take`: go on from a basis's saved key and gauge."""
+        self.key.data[index] = saved.key[: self.local]
+        self.bias.data[index] = saved.bias
+        self.gauge.data[index] = torch.cat([saved.gauge[: self.local], saved.gauge[-1:]])
+
     def take(self, index: int) -> BasisKey:
         """One basis's key and gauge, padded with zeros over the context."""
         blank = torch.zeros(CONTEXT)
@@ -136,7 +147,8 @@ class EncoderTraining(Training):
         super().__init__(recipe, recipe.seed, LABELS)
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
-        self.pairs = PairMaker(self.degradations, recipe.shares, SIZES)
+        self.pairs = PairMaker(self.degradations, recipe.shares, SIZES, recipe.sets)
+        self.precision = choose_precision(recipe.precision, torch.device("cpu"))
         self.photos = photos
         self.encoder = DegradationEncoder(config or EncoderConfig(crops=4))
         self.keys = Keys(len(recipe.names), self.encoder.config.local)
@@ -151,7 +163,7 @@ class EncoderTraining(Training):
         self.bank.requires_grad_(False)
         self.network = Stateless(backbone)
         self.crops = validation_crops(photos.validation, 12, recipe.picture)
-        self.prepare(average_decay=0.995)
+        self.prepare(average_decay=AVERAGE)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         named = {f"encoder.{n}": p for n, p in self.encoder.named_parameters()}
@@ -161,6 +173,16 @@ class EncoderTraining(Training):
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
         rate = self.recipe.learning_rate
         return [torch.optim.AdamW(trainable.values(), rate, weight_decay=1e-3, fused=True)]
+
+    def start_from_weights(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
+        """From a saved encoder and saved keys, in the order of the bases."""
+        self.encoder.load_state_dict(encoder.state_dict())
+        for i, key in enumerate(keys):
+            self.keys.put(i, key)
+        self.prepare(average_decay=AVERAGE)
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32)
 
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         if self.counters.stage == LABELS and done >= 1 - self.recipe.restoration_share:
@@ -208,7 +230,9 @@ class EncoderTraining(Training):
             cells = [(top // GRID, left // GRID) for top, left in places]
             evidence.append(cut(data.evidence[i : i + 1], cells, config.crop // GRID))
         joined = torch.cat(crops)
-        seen = self.encoder.see(joined)
+        with self.autocast():
+            seen = self.encoder.see(joined)
+        seen = seen.float()
         change = F.avg_pool2d(torch.cat(evidence), self.encoder.cell // GRID).sqrt()
         located = F.binary_cross_entropy_with_logits(self.locate(seen), change / (change + VISIBLE))
         return self.encoder.features(seen, joined).unflatten(0, (len(crops), -1)), located
@@ -240,7 +264,8 @@ class EncoderTraining(Training):
         degraded = data.degraded[i : i + 1, :, top : top + size, left : left + size]
         clean = data.clean[i : i + 1, :, top : top + size, left : left + size]
         merged = self.bank.merged(self.backbone, weights[i])
-        restored = self.network(merged, degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
+        with self.autocast():
+            restored = self.network(merged, degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
         return (restored - clean).abs().mean()
 
     @torch.inference_mode()

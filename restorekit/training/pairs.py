@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from restorekit.degradation import Compose, Degradation
 
-SIZES = (0.05, 0.50, 0.30, 0.15)  # probability of 0, 1, 2, 3 degradations at once
+SIZES = (0.05, 0.58, 0.26, 0.11)  # probability of 0, 1, 2, 3 degradations at once
 SELECTIVE, ABSENT, FRACTIONAL = 0.25, 0.2, 0.06
 CLIPPED = 0.6  # share of inputs that are 8-bit pictures, not unbounded arrays
 
@@ -37,14 +37,24 @@ class Group:
 @dataclass(frozen=True)
 class PairMaker:
     """Draws groups. degradations: one per basis, in the order of the weights. shares: how often each comes.
-    sizes: probability of 0, 1, ... of them at once."""
+    sizes: probability of 0, 1, ... of them at once. sets: named ones, as "rain+noise", that come in that share of
+    all draws, whatever else is drawn."""
 
     degradations: tuple[Degradation, ...]
     shares: tuple[float, ...]
     sizes: tuple[float, ...] = SIZES
+    sets: tuple[tuple[str, float], ...] = ()
 
     def draw_set(self, generator: Generator) -> list[int]:
-        """Indices of the degradations of one group."""
+        """Indices of the degradations of one group, in random order."""
+        if self.sets:
+            die = float(torch.rand(1, generator=generator))
+            names = [d.name for d in self.degradations]
+            for text, share in self.sets:
+                die -= share
+                if die < 0:
+                    wanted = [names.index(name) for name in text.split("+")]
+                    return [wanted[i] for i in torch.randperm(len(wanted), generator=generator).tolist()]
         sizes = torch.tensor(self.sizes[: len(self.degradations) + 1])
         size = int(torch.multinomial(sizes, 1, generator=generator))
         if size == 0:

@@ -44,9 +44,10 @@ def start_backbone(
 
 
 def start_encoder(
-    recipe: EncoderRecipe, catalog: Catalog, photos: Photos, run: Path, weights: Path
+    recipe: EncoderRecipe, catalog: Catalog, photos: Photos, run: Path, weights: Path, start: Path | None = None
 ) -> EncoderTraining:
-    """For the backbone and bases in `weights`."""
+    """For the backbone and bases in `weights`: from the run folder's checkpoint, else from the encoder and keys in
+    `start` if given, else from nothing."""
     training = EncoderTraining(
         recipe,
         [catalog.degradation(n) for n in recipe.names],
@@ -54,7 +55,13 @@ def start_encoder(
         FlowUnet.from_folder(weights / "backbone"),
         [Basis(name, name, weights / name) for name in recipe.names],
     )
-    resume_or_start(training, run)
+    if not resume_or_start(training, run) and start is not None:
+        keys = [Basis(name, name, start / name).key() for name in recipe.names]
+        without = [name for name, key in zip(recipe.names, keys, strict=True) if key is None]
+        if without:
+            raise TrainingError(f"{start} has no key for {', '.join(without)}; leave --from-weights out")
+        encoder = DegradationEncoder.from_folder(start / "encoder")
+        training.start_from_weights(encoder, [key for key in keys if key is not None])
     return training
 
 

@@ -10,6 +10,7 @@ from torch import Generator
 
 from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis
+from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.restorer import Restorer
@@ -35,6 +36,7 @@ TINY = Recipe(
     groups=2,
     group_size=2,
     warm_up=0.5,
+    precision="fp32",  # or tiny differences in the order of sums would flip roundings
 )
 
 
@@ -102,6 +104,15 @@ def test_the_warm_up_has_no_selective_targets():
         assert torch.equal(maker.group(clean, Generator().manual_seed(seed), selective=False).target, clean)
 
 
+def test_a_named_set_comes_in_its_share_of_all_draws():
+    maker = PairMaker(tuple(degradations()), (1, 1, 1), sets=(("rain+noise", 0.5),))
+    generator = Generator().manual_seed(0)
+    drawn = [maker.draw_set(generator) for _ in range(400)]
+    named = [d for d in drawn if sorted(d) == [0, 2]]
+    assert 0.45 < len(named) / len(drawn) < 0.68  # half, and some by chance
+    assert {tuple(d) for d in named} == {(0, 2), (2, 0)}
+
+
 def test_orthogonalising_brings_singular_values_near_one():
     for shape in [(2, 16, 40), (3, 40, 16)]:
         values = torch.linalg.svdvals(orthogonalise(torch.randn(shape, generator=Generator().manual_seed(0))))
@@ -127,6 +138,14 @@ def test_training_goes_through_both_stages_and_its_weights_restore(photos, tmp_p
     encoder.run(Budget(iterations=4), tmp_path / "encoder")
     assert len(encoder.memory.pictures) == 3  # of eight
     encoder.export(tmp_path / "weights")
+    again = start_encoder(recipe, CATALOG, photos, tmp_path / "again", tmp_path / "weights", tmp_path / "weights")
+    pictures = torch.rand(2, 3, 128, 128, generator=Generator().manual_seed(0))
+    saved = DegradationEncoder.from_folder(tmp_path / "weights" / "encoder").query(pictures)
+    assert torch.allclose(again.encoder.query(pictures), saved, atol=1e-5)
+    for i, name in enumerate(NAMES):
+        key = Basis(name, name, tmp_path / "weights" / name).key()
+        taken = again.keys.take(i)
+        assert torch.equal(taken.key, key.key) and torch.equal(taken.gauge, key.gauge)
     later = start_basis(
         "jpeg",
         BasisRecipe(names=("jpeg",), rank=2, patch=32, picture=96, groups=1),
