@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PREFIX = "base_model.model."
+KEY = "basis.safetensors"  # what the encoder reads of a basis
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Basis:
 
     def key(self) -> BasisKey | None:
         """Key, bias and gauge; None for a basis whose key has not been trained yet."""
-        path = self.folder / "basis.safetensors"
+        path = self.folder / KEY
         if not path.exists():
             return None
         tensors = load_tensors(path)
@@ -133,5 +134,5 @@ def save_basis(
 
 def save_key(folder: Path, key: BasisKey) -> None:
     """Write key, bias and gauge beside the adapter."""
-    save_tensors(folder / "basis.safetensors", {"key": key.key, "bias": key.bias, "gauge": key.gauge})
+    save_tensors(folder / KEY, {"key": key.key, "bias": key.bias, "gauge": key.gauge})
     write_sums(folder)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from restorekit.basis import KEY
 from restorekit.bench.errors import Unsuited
 from restorekit.bench.items import Item, as_file
 from restorekit.restorer import Restorer
@@ -23,11 +24,12 @@ BACKBONE = "flow-unet"
 
 
 class Restorekit:
-    """The restorer with weights by a rule. steps: of the sampler."""
+    """The restorer with weights by a rule. steps: of the sampler. asks: whether the rule asks the encoder."""
 
-    def __init__(self, rule: Rule, steps: int = 1) -> None:
+    def __init__(self, rule: Rule, steps: int = 1, *, asks: bool = False) -> None:
         self.rule = rule
         self.steps = steps
+        self.asks = asks
 
     def prepare(self) -> None:
         self.restorer = Restorer.from_pretrained(BACKBONE)
@@ -37,14 +39,16 @@ class Restorekit:
         return self.restorer.restore(item.degraded, weights=weights, blind=False, steps=self.steps).image
 
     def provenance(self) -> Mapping[str, str]:
-        return self.restorer.provenance(BACKBONE)
+        """Of the weights that are read: another encoder leaves the results of a rule that asks none valid."""
+        sums = self.restorer.provenance(BACKBONE)
+        return {file: s for file, s in sums.items() if self.asks or not is_of_encoder(file)}
 
 
 class Blind(Restorekit):
     """Weights by the encoder, which can also be asked for them alone."""
 
     def __init__(self, steps: str = "1") -> None:
-        super().__init__(blind_rule, int(steps))
+        super().__init__(blind_rule, int(steps), asks=True)
 
     def identify(self, item: Item) -> Mapping[str, float]:
         return self.restorer.inspect(item.degraded).weights.values
@@ -109,6 +113,11 @@ class Plain(Restorekit):
         return {f"{self.folder.name}/{file}": s for file, s in recorded_sums(self.folder).items()}
 
 
+def is_of_encoder(file: str) -> bool:
+    """Whether a file of weights, "what/file", is read by the encoder alone: its own, and the bases' keys."""
+    return file.startswith("encoder/") or file.endswith(f"/{KEY}")
+
+
 def blind_rule(restorer: Restorer, item: Item) -> Mapping[str, float]:
     """What the encoder says; a degradation that the protocol keeps is kept by the user's word."""
     bases = restorer.catalog.bases
@@ -154,4 +163,4 @@ def make_all() -> Restorekit:
 
 
 def make_onehot() -> Restorekit:
-    return Restorekit(strongest)
+    return Restorekit(strongest, asks=True)

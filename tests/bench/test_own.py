@@ -78,6 +78,13 @@ def test_provenance_names_backbone_encoder_and_every_basis(ready):
         assert any(n.startswith(f"{part}/") for n in names), part
 
 
+@pytest.mark.parametrize("name", ["oracle", "uniform", "all", "best-single", "sequential"])
+def test_a_rule_that_asks_no_encoder_does_not_depend_on_it(ready, name):
+    asked, unasked = set(ready("restorekit").provenance()), set(ready(f"restorekit-{name}").provenance())
+    left_out = {file for file in asked if file.startswith("encoder/") or file.endswith("/basis.safetensors")}
+    assert unasked == asked - left_out and len(left_out) > len(ready("restorekit").restorer.bases)
+
+
 def test_every_built_in_method_is_registered_with_a_licence_and_says_what_it_lacks():
     catalog = build_catalog(load_plugins())
     for name in ("input", "bicubic", "restorekit", "bm3d", "ffdnet", "richardson-lucy", "dat-light", "spandrel"):
