@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -43,23 +46,33 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return PRECISIONS[name]
 
 
+@cache
 def bf16_pays() -> bool:
     """Whether this CPU convolves faster in bf16. Where it says it has instructions for it, they are timed, for
-    some hundredths of a second: a CPU may have them and be no faster."""
-    return multiplies_bf16() and convolution_seconds(torch.bfloat16) * WORTH < convolution_seconds(torch.float32)
+    a tenth of a second, once in a process: a CPU may have them and be no faster."""
+    if not multiplies_bf16():
+        return False
+    full, half = convolution_seconds((torch.float32, torch.bfloat16))
+    return half * WORTH < full
 
 
 @torch.inference_mode()
-def convolution_seconds(dtype: torch.dtype) -> float:
-    """The fastest of three convolutions such as the backbone is made of."""
-    x = torch.randn(1, 64, 128, 128, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    weight = torch.randn(64, 64, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    seconds = []
-    for _ in range(4):  # the first prepares
-        started = time.perf_counter()
-        F.conv2d(x, weight, padding=1)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[1:])
+def convolution_seconds(dtypes: Sequence[torch.dtype]) -> list[float]:
+    """The fastest of five convolutions such as the backbone is made of, in each type; taken in turns, so that
+    other work on the machine slows all alike."""
+    sizes = ((1, 64, 128, 128), (64, 64, 3, 3))
+    pairs = [
+        [torch.randn(size, dtype=dtype).contiguous(memory_format=torch.channels_last) for size in sizes]
+        for dtype in dtypes
+    ]
+    seconds = [math.inf] * len(dtypes)
+    for turn in range(6):  # the first prepares
+        for i, (x, weight) in enumerate(pairs):
+            started = time.perf_counter()
+            F.conv2d(x, weight, padding=1)
+            if turn:
+                seconds[i] = min(seconds[i], time.perf_counter() - started)
+    return seconds
 
 
 def auto_tile(device: torch.device) -> int:

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 import restorekit
-from restorekit.device import auto_tile, choose_precision
+from restorekit.device import auto_tile, bf16_pays, choose_precision
 from restorekit.errors import DeviceError, ImageError, MixingError, WeightsError
 from restorekit.image import as_float, as_values
 from restorekit.restorer import Restorer, enlarge
@@ -111,7 +111,8 @@ def test_the_automatic_tile_shrinks_with_the_free_memory(monkeypatch):
 def test_on_a_cpu_bf16_is_chosen_where_it_is_there_and_faster(monkeypatch, has_it, seconds, chosen):
     monkeypatch.setattr("restorekit.device.multiplies_bf16", lambda: has_it)
     times = {torch.bfloat16: seconds, torch.float32: 1.0}
-    monkeypatch.setattr("restorekit.device.convolution_seconds", times.__getitem__)
+    monkeypatch.setattr("restorekit.device.convolution_seconds", lambda types: [times[t] for t in types])
+    monkeypatch.setattr("restorekit.device.bf16_pays", bf16_pays.__wrapped__)
     assert choose_precision("auto", torch.device("cpu")) == chosen
 
 

@@ -33,7 +33,7 @@ def test_two_workers_write_what_one_process_writes_and_one_of_them_may_die(tmp_p
     count = 24
     make_photos(tmp_path / "in", count, 200)
     (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
-    command = [sys.executable, "-m", "restorekit", "restore", "in", "--manifest"]
+    command = [sys.executable, "-m", "restorekit", "restore", "in", "--precision", "fp32", "--manifest"]
     local = subprocess.run([*command, "local.jsonl", "-o", "local"], cwd=tmp_path, capture_output=True, text=True)
     assert local.returncode == 1 and "broken.png" in local.stderr  # the others went on
     cluster = subprocess.Popen(
