@@ -84,8 +84,8 @@ class Restorer:
     ) -> Restorer:
         """Load the backbone, every basis that was made for it, and the encoder.
 
-        device: auto, cpu, cuda, cuda:N or mps. precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU
-        and fp32 on a CPU. Bases that cannot be used are listed in `failures`.
+        device: auto, cpu, cuda, cuda:N or mps. precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU,
+        and on a CPU where it is the faster one. Bases that cannot be used are listed in `failures`.
         """
         catalog = catalog or build_catalog(load_plugins())
         card = catalog.backbone(backbone)
@@ -186,6 +186,10 @@ class Restorer:
         whole = rows[0] if len(rows) == 1 else torch.cat(rows)  # a copy of one large picture is a large copy
         return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(notes))
 
+    def autocast(self) -> torch.autocast:
+        """Around the network: computes in this restorer's precision."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
     def run(
         self,
         image: Tensor,
@@ -196,14 +200,13 @@ class Restorer:
     ) -> Tensor:
         """The backbone as it is merged now, tile by tile. image: (1, 3, H, W); the same shape, of dtype."""
         context = self.backbone.describe(image).to(self.device)
-        lowered = self.dtype != torch.float32
 
         def restore_tile(part: Tensor) -> Tensor:
             degraded = part.to(self.device).contiguous(memory_format=torch.channels_last)
 
             def predict(x_t: Tensor, t: float) -> Tensor:
                 times = torch.full((len(x_t),), t, device=self.device)
-                with torch.autocast(self.device.type, self.dtype, enabled=lowered):
+                with self.autocast():
                     return self.backbone.predict(x_t, times, degraded, context).float()
 
             restored = sample(predict, degraded, steps).clamp(0, 1).to(image.device)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from restorekit.bench.errors import BenchError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from restorekit.bench.items import Item
@@ -61,7 +62,8 @@ def forward(restorer: Restorer, image: Tensor) -> Callable[[], None]:
 
     @torch.inference_mode()
     def run() -> None:
-        restorer.backbone.predict(degraded, once, degraded, context)
+        with restorer.autocast():
+            restorer.backbone.predict(degraded, once, degraded, context)
 
     return run
 
@@ -125,16 +127,13 @@ def command_ratio(size: int = 512, rounds: int = 5) -> Ratio:
 def arithmetic_ratio(size: int = 512, rounds: int = 7) -> Ratio:
     """The backbone against a square matrix product of as many operations: how much of the machine it uses."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     from restorekit.restorer import Restorer
 
     restorer = Restorer.from_pretrained(device="cpu")
     plain = forward(restorer, torch.rand(1, 3, size, size))
-    left, right = torch.rand(2, 2048, 2048)
-    with FlopCounterMode(display=False) as counter:
-        plain()
-    operations = counter.get_total_flops()
+    left, right = torch.rand(2, 2048, 2048).to(restorer.dtype)
+    operations = count_operations(plain)
     repeats = max(1, round(operations / (2 * 2048**3)))
 
     def multiply() -> None:
@@ -144,7 +143,24 @@ def arithmetic_ratio(size: int = 512, rounds: int = 7) -> Ratio:
     row = compare("backbone", "2048x2048 matrix products, as many operations", plain, multiply, rounds)
     speed = [operations / 1e9 / row.seconds, repeats * 2 * 2048**3 / 1e9 / row.reference_seconds]
     note = f"{operations / size**2 / 1e3:.0f} kFLOP per pixel; {speed[0]:.0f} of {speed[1]:.0f} GFLOP/s"
-    return replace(row, note=note)
+    return replace(row, note=f"{note}, {name_of(restorer.dtype)}")
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """As `--precision` has it."""
+    from restorekit.device import PRECISIONS
+
+    return next(name for name, precision in PRECISIONS.items() if precision == dtype)
+
+
+def count_operations(run: Callable[[], object]) -> int:
+    """Floating-point operations of torch's products and convolutions in one run."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        run()
+    total: int = counter.get_total_flops()
+    return total
 
 
 def precision_ratio(size: int = 512, rounds: int = 5) -> Ratio:
@@ -259,7 +275,11 @@ def peer_ratios(size: int = 512, rounds: int = 3) -> list[Ratio]:
             continue
         peer = make(name, catalog)
         peer.prepare()
-        rows.append(compare(f"restore {size}x{size} blind", name, bound(ours, item), bound(peer, item), times))
+        runs = (bound(ours, item), bound(peer, item))
+        row = compare(f"restore {size}x{size} blind", name, *runs, times)
+        counts = [count_operations(run) for run in runs] if name == "ffdnet" else []  # the one in torch
+        speeds = [n / 1e9 / s for n, s in zip(counts, (row.seconds, row.reference_seconds), strict=False)]
+        rows.append(replace(row, note=" against ".join(f"{s:.0f}" for s in speeds) + " GFLOP/s" if speeds else ""))
     return rows
 
 
