@@ -46,6 +46,11 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return PRECISIONS[name]
 
 
+def name_of_precision(dtype: torch.dtype) -> str:
+    """As `--precision` has it."""
+    return next(name for name, precision in PRECISIONS.items() if precision == dtype)
+
+
 @cache
 def bf16_pays() -> bool:
     """Whether this CPU convolves faster in bf16. Where it says it has instructions for it, they are timed, for

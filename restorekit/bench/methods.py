@@ -43,9 +43,13 @@ class Identifying(typing.Protocol):
 
 @typing.runtime_checkable
 class Traceable(typing.Protocol):
-    """A method that knows the sha256 of the weights it runs, by file."""
+    """A method that knows the sha256 of the weights it runs, by file, and the number format that it computes in,
+    as `--precision` has it."""
 
     def provenance(self) -> Mapping[str, str]: ...
+
+    @property
+    def precision(self) -> str: ...
 
 
 def split_name(spec: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from restorekit.basis import KEY
 from restorekit.bench.errors import Unsuited
 from restorekit.bench.items import Item, as_file
+from restorekit.device import name_of_precision
 from restorekit.restorer import Restorer
 from restorekit.weights import recorded_sums
 
@@ -42,6 +43,10 @@ class Restorekit:
         """Of the weights that are read: another encoder leaves the results of a rule that asks none valid."""
         sums = self.restorer.provenance(BACKBONE)
         return {file: s for file, s in sums.items() if self.asks or not is_of_encoder(file)}
+
+    @property
+    def precision(self) -> str:
+        return name_of_precision(self.restorer.dtype)
 
 
 class Blind(Restorekit):

@@ -116,6 +116,8 @@ def facts(results: Results) -> tuple[str, ...]:
         if data["as_catalogued"] is False:
             lines.append(f"the files of {data['name']} are not those of the catalogue")
         lines += [f"metric left out: {reason}" for reason in about.get("metrics_skipped", ())]
+        if about.get("precision"):
+            lines.append(f"restorekit computed in {about['precision']}")
         if result.method == "restorekit":
             sums = {k: v for k, v in about["weights"].items() if k.endswith(".safetensors")}
             lines += [f"weights: {k} sha256 {v[:16]}" for k, v in sorted(sums.items())]

@@ -181,7 +181,7 @@ def run_pair(
     wanted = {s.metric.key for s in scorers}
     mark = fingerprint(
         {"scoring": FORMAT, "protocol": protocol.digest, "method": pair.method}
-        | {k: about[k] for k in ("weights", "packages")}
+        | {k: about[k] for k in ("weights", "precision", "packages")}
         | {"pyiqa": about["software"].get("pyiqa")}
     )
     path = result_path(options.results, protocol.name, pair.method)
@@ -272,6 +272,7 @@ def describe(pair: Pair, method: Restoring, catalog: Catalog, data: str) -> dict
         "told": card.oracle,
         "packages": versions(card),
         "weights": dict(method.provenance()) if isinstance(method, Traceable) else {},
+        "precision": method.precision if isinstance(method, Traceable) else "",
         "dataset": {
             "name": located.dataset.name,
             "title": located.title,

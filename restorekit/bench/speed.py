@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from restorekit.bench.records import machine
 from restorekit.bench.timing import (
     Ratio,
     arithmetic_ratio,
@@ -32,7 +32,8 @@ def as_markdown(rows: list[Ratio]) -> str:
         "# Speed",
         "",
         f"Made by `python -m restorekit.bench.speed`: medians of runs in turns; {torch.get_num_threads()} threads "
-        f"of {os.cpu_count()}, {platform.processor() or platform.machine()}, torch {torch.__version__}.",
+        f"of {os.cpu_count()}, {machine()['processor']}, torch {torch.__version__}. restorekit computes in "
+        "what is fastest here (`--precision auto`), the others in fp32.",
         "",
         "| what | seconds | against | seconds | ratio | |",
         "|---|---|---|---|---|---|",

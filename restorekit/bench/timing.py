@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from restorekit.bench.errors import BenchError
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from restorekit.bench.items import Item
@@ -128,6 +127,7 @@ def arithmetic_ratio(size: int = 512, rounds: int = 7) -> Ratio:
     """The backbone against a square matrix product of as many operations: how much of the machine it uses."""
     import torch
 
+    from restorekit.device import name_of_precision
     from restorekit.restorer import Restorer
 
     restorer = Restorer.from_pretrained(device="cpu")
@@ -143,14 +143,7 @@ def arithmetic_ratio(size: int = 512, rounds: int = 7) -> Ratio:
     row = compare("backbone", "2048x2048 matrix products, as many operations", plain, multiply, rounds)
     speed = [operations / 1e9 / row.seconds, repeats * 2 * 2048**3 / 1e9 / row.reference_seconds]
     note = f"{operations / size**2 / 1e3:.0f} kFLOP per pixel; {speed[0]:.0f} of {speed[1]:.0f} GFLOP/s"
-    return replace(row, note=f"{note}, {name_of(restorer.dtype)}")
-
-
-def name_of(dtype: torch.dtype) -> str:
-    """As `--precision` has it."""
-    from restorekit.device import PRECISIONS
-
-    return next(name for name, precision in PRECISIONS.items() if precision == dtype)
+    return replace(row, note=f"{note}, {name_of_precision(restorer.dtype)}")
 
 
 def count_operations(run: Callable[[], object]) -> int:
