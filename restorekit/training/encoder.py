@@ -11,7 +11,6 @@ of the network that its weights make, on composites.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_p
 from restorekit.training.bank import BasisBank, Stateless
 from restorekit.training.base import Training
 from restorekit.training.loop import Log
+from restorekit.training.memory import Lesson, Memory
 from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches, validation_crops
 
@@ -74,29 +74,6 @@ class Pictures:
     fractions: Tensor
     presence: Tensor
     evidence: Tensor
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """Features of pictures and what to read out of them. features: (B, crops, F); the rest as in Pictures."""
-
-    features: Tensor
-    fractions: Tensor
-    presence: Tensor
-
-
-class Memory:
-    """The last so many lessons, each picture apart; not kept in checkpoints."""
-
-    def __init__(self, size: int) -> None:
-        self.pictures: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=size)
-
-    def add(self, lesson: Lesson) -> None:
-        self.pictures.extend(zip(lesson.features, lesson.fractions, lesson.presence, strict=True))
-
-    def draw(self, count: int, generator: Generator) -> Lesson:
-        places = torch.randint(len(self.pictures), (count,), generator=generator).tolist()
-        return Lesson(*(torch.stack(parts) for parts in zip(*(self.pictures[i] for i in places), strict=True)))
 
 
 class Keys(nn.Module):

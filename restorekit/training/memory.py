@@ -1,0 +1,33 @@
+"""What the encoder saw is kept, and read out again: looking takes far longer (experience replay, Lin, 1992,
+https://doi.org/10.1007/BF00992699)."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Features of pictures and what to read out of them. features: (B, crops, F); the rest as in Pictures."""
+
+    features: Tensor
+    fractions: Tensor
+    presence: Tensor
+
+
+class Memory:
+    """The last so many lessons, each picture apart; not kept in checkpoints."""
+
+    def __init__(self, size: int) -> None:
+        self.pictures: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=size)
+
+    def add(self, lesson: Lesson) -> None:
+        self.pictures.extend(zip(lesson.features, lesson.fractions, lesson.presence, strict=True))
+
+    def draw(self, count: int, generator: Generator) -> Lesson:
+        places = torch.randint(len(self.pictures), (count,), generator=generator).tolist()
+        return Lesson(*(torch.stack(parts) for parts in zip(*(self.pictures[i] for i in places), strict=True)))
