@@ -82,12 +82,14 @@ class Degradation(ABC):
     severity: the scale of its strength.
     kinds: its varieties, the plain one that papers use first.
     order: its place in the physical order (scene, lens, sensor, file): smaller happens earlier.
+    rounded: whether the field's tables score what it makes as an 8-bit file (white noise they leave unbounded).
     """
 
     name: str
     severity: Severity
     kinds: tuple[str, ...]
     order: int
+    rounded: bool = True
     summary: str = ""
 
     @abstractmethod

@@ -16,7 +16,7 @@ from restorekit.plugin import Degradation, Realisation, Severity
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-SHARES = (0.5, 0.1, 0.2, 0.2)  # of the kinds, in training
+SHARES = (0.64, 0.08, 0.14, 0.14)  # of the kinds, in training
 
 
 class Noise(Degradation):
@@ -26,6 +26,7 @@ class Noise(Degradation):
     severity = Severity(symbol="sigma", unit="", off=0, mild=2, strong=75, typical=25)
     kinds = ("gaussian", "grey", "poisson", "correlated")
     order = 40
+    rounded = False
     summary = "sensor noise: Gaussian, Poisson-Gaussian, grey, spatially correlated"
 
     def draw(

@@ -184,7 +184,9 @@ class EncoderTraining(Training):
             presence[:, index] = (values / scale.fraction(scale.mild)).clamp(0, 1)
             changed = degraded - compose.without([step.degradation.name]).apply(clean)
             evidence[:, index] = F.avg_pool2d(changed.square().mean(1, keepdim=True), GRID)[:, 0]
-        return Pictures(as_file(degraded, generator), clean, fractions, presence, evidence)
+        chosen = [self.recipe.names.index(step.degradation.name) for step in compose.steps]
+        degraded = as_file(degraded, generator, self.pairs.file_share(chosen))
+        return Pictures(degraded, clean, fractions, presence, evidence)
 
     def loss(self, data: Pictures, generator: Generator) -> Tensor:
         features, located = self.look(data)

@@ -16,9 +16,9 @@ from torch import Generator, Tensor
 
 from restorekit.degradation import Compose, Degradation
 
-SIZES = (0.05, 0.58, 0.26, 0.11)  # probability of 0, 1, 2, 3 degradations at once
+SIZES = (0.04, 0.66, 0.21, 0.09)  # probability of 0, 1, 2, 3 degradations at once
 SELECTIVE, ABSENT, FRACTIONAL = 0.25, 0.2, 0.06
-CLIPPED = 0.6  # share of inputs that are 8-bit pictures, not unbounded arrays
+FILES, FILES_OF_ARRAYS = 0.85, 0.35  # share of 8-bit pictures, and among those that papers keep as arrays
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,12 @@ class PairMaker:
         shares = torch.tensor(self.shares, dtype=torch.float32)
         return torch.multinomial(shares, size, generator=generator).tolist()
 
+    def file_share(self, chosen: Sequence[int]) -> float:
+        """Share of 8-bit pictures. Where every bit of the input counts (blur) it must be what it will be in use;
+        noise is scored unclipped, and clipping changes its mean in the dark and the bright."""
+        arrays = chosen and not any(self.degradations[i].rounded for i in chosen)
+        return FILES_OF_ARRAYS if arrays else FILES
+
     def group(self, clean: Tensor, generator: Generator, *, selective: bool) -> Group:
         """Degrade one group of clean patches, (B, 3, H, W), in [0, 1]."""
         chosen = self.draw_set(generator)
@@ -75,7 +81,7 @@ class PairMaker:
         target = clean
         if len(removed) < len(chosen):
             target = compose.without(self.degradations[i].name for i in removed).apply(clean)
-        degraded = as_file(degraded, generator)
+        degraded = as_file(degraded, generator, self.file_share(chosen))
         weights = torch.zeros(len(self.degradations))
         weights[removed] = 1.0
         if selective and dice[1] < FRACTIONAL:
@@ -91,9 +97,9 @@ class PairMaker:
         return Group(degraded, target, weights, present)
 
 
-def as_file(degraded: Tensor, generator: Generator) -> Tensor:
-    """Mostly what a file holds, 8 bits within the range; at times the unbounded array that papers score on."""
-    clipped = torch.rand(len(degraded), 1, 1, 1, generator=generator) < CLIPPED
+def as_file(degraded: Tensor, generator: Generator, share: float = FILES) -> Tensor:
+    """What a file holds, 8 bits within the range, in a share of the pictures; the others stay unbounded arrays."""
+    clipped = torch.rand(len(degraded), 1, 1, 1, generator=generator) < share
     return torch.where(clipped, (degraded.clamp(0, 1) * 255).round() / 255, degraded)
 
 

@@ -113,6 +113,17 @@ def test_a_named_set_comes_in_its_share_of_all_draws():
     assert {tuple(d) for d in named} == {(0, 2), (2, 0)}
 
 
+def test_what_papers_keep_as_an_array_comes_mostly_unbounded_all_else_mostly_as_a_file():
+    def share_of_files(name):
+        maker = PairMaker(tuple(d for d in degradations() if d.name == name), (1,), sizes=(0.0, 1.0))
+        clean = torch.rand(4, 3, 16, 16, generator=Generator().manual_seed(1))
+        groups = [maker.group(clean, Generator().manual_seed(seed), selective=False) for seed in range(40)]
+        pictures = 255 * torch.cat([g.degraded for g in groups])
+        return float(((pictures - pictures.round()).abs().amax((1, 2, 3)) < 1e-3).float().mean())
+
+    assert share_of_files("noise") < 0.5 < 0.7 < share_of_files("blur")
+
+
 def test_orthogonalising_brings_singular_values_near_one():
     for shape in [(2, 16, 40), (3, 40, 16)]:
         values = torch.linalg.svdvals(orthogonalise(torch.randn(shape, generator=Generator().manual_seed(0))))
