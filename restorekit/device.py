@@ -61,6 +61,11 @@ def bf16_pays() -> bool:
     return half * WORTH < full
 
 
+def autocast(device: str, dtype: torch.dtype) -> torch.autocast:
+    """Around a network: it computes in that number format; fp32 is left as it is. device: its type, as "cpu"."""
+    return torch.autocast(device, dtype, enabled=dtype != torch.float32)
+
+
 @torch.inference_mode()
 def convolution_seconds(dtypes: Sequence[torch.dtype]) -> list[float]:
     """The fastest of five convolutions such as the backbone is made of, in each type; taken in turns, so that

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restorekit.basis import BasisKey
-from restorekit.device import auto_tile, choose_device, choose_precision
+from restorekit.device import auto_tile, autocast, choose_device, choose_precision
 from restorekit.encoder import DegradationEncoder, read_query
 from restorekit.errors import ImageError, PluginError
 from restorekit.flow import sample
@@ -188,7 +188,7 @@ class Restorer:
 
     def autocast(self) -> torch.autocast:
         """Around the network: computes in this restorer's precision."""
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+        return autocast(self.device.type, self.dtype)
 
     def run(
         self,

@@ -21,7 +21,7 @@ from restorekit.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis, save_basis
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step, in_physical_order
-from restorekit.device import choose_precision
+from restorekit.device import autocast, choose_precision
 from restorekit.errors import TrainingError
 from restorekit.flow import interpolate
 from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
@@ -140,7 +140,7 @@ class BackboneTraining(Training):
         else:
             weights = self.bank.merged(self.backbone, data.weights)
         x_t = interpolate(data.target, data.degraded, t)
-        with torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32):
+        with autocast("cpu", self.precision):
             predicted = self.predict(weights, x_t, t, data.degraded)
         return self.error(predicted, data.target)
 

@@ -23,7 +23,7 @@ from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step
-from restorekit.device import choose_precision
+from restorekit.device import autocast, choose_precision
 from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut
 from restorekit.training.bank import BasisBank, Stateless
 from restorekit.training.base import Training
@@ -158,9 +158,6 @@ class EncoderTraining(Training):
             self.keys.put(i, key)
         self.prepare(average_decay=AVERAGE)
 
-    def autocast(self) -> torch.autocast:
-        return torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32)
-
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         if self.counters.stage == LABELS and done >= 1 - self.recipe.restoration_share:
             # No `enter`: the rate goes on as it was, there are no new parameters to warm up.
@@ -209,7 +206,7 @@ class EncoderTraining(Training):
             cells = [(top // GRID, left // GRID) for top, left in places]
             evidence.append(cut(data.evidence[i : i + 1], cells, config.crop // GRID))
         joined = torch.cat(crops)
-        with self.autocast():
+        with autocast("cpu", self.precision):
             seen = self.encoder.see(joined)
         seen = seen.float()
         change = F.avg_pool2d(torch.cat(evidence), self.encoder.cell // GRID).sqrt()
@@ -243,7 +240,7 @@ class EncoderTraining(Training):
         degraded = data.degraded[i : i + 1, :, top : top + size, left : left + size]
         clean = data.clean[i : i + 1, :, top : top + size, left : left + size]
         merged = self.bank.merged(self.backbone, weights[i])
-        with self.autocast():
+        with autocast("cpu", self.precision):
             restored = self.network(merged, degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
         return (restored - clean).abs().mean()
 
