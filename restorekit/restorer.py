@@ -23,7 +23,8 @@ from restorekit.flow import sample
 from restorekit.image import as_float, check_batch, from_pil, to_pil
 from restorekit.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
-from restorekit.tiling import apply_tiled
+from restorekit.streaming import SampledRows
+from restorekit.tiling import apply_in_strips, apply_tiled
 from restorekit.weights import recorded_sums, shipped_weights
 
 if TYPE_CHECKING:
@@ -200,29 +201,48 @@ class Restorer:
     ) -> Tensor:
         """The backbone as it is merged now, tile by tile. image: (1, 3, H, W); the same shape, of dtype."""
         context = self.backbone.describe(image).to(self.device)
+        side, halo, multiple = max(tile, smallest_tile(self.backbone)), self.backbone.halo, self.backbone.multiple
 
         def restore_tile(part: Tensor) -> Tensor:
-            degraded = part.to(self.device).contiguous(memory_format=torch.channels_last)
+            degraded = self.on_device(part)
 
             def predict(x_t: Tensor, t: float) -> Tensor:
-                times = torch.full((len(x_t),), t, device=self.device)
                 with self.autocast():
-                    return self.backbone.predict(x_t, times, degraded, context).float()
+                    return self.backbone.predict(x_t, self.times(t, len(x_t)), degraded, context).float()
 
-            restored = sample(predict, degraded, steps).clamp(0, 1).to(image.device)
-            if not torch.isfinite(restored).all():
-                raise ImageError("the network made NaN or infinite values; restore in full precision, fp32")
-            return restored
+            return finished(sample(predict, degraded, steps), image.device)
 
+        def begin() -> Callable[[Tensor, bool], Tensor]:
+            with self.autocast():
+                rows = SampledRows(lambda t: self.backbone.stream(self.times(t), context), steps)
+
+            def push(part: Tensor, last: bool) -> Tensor:
+                with self.autocast():
+                    return finished(rows.push(self.on_device(part), last), image.device)
+
+            return push
+
+        # A picture that is one piece in any case goes the shorter way.
+        if hasattr(self.backbone, "stream") and max(image.shape[2:]) > side:
+            return apply_in_strips(
+                begin, image, tile=side, halo=halo, multiple=multiple, dtype=dtype, progress=progress
+            )
         return apply_tiled(
-            restore_tile,
-            image,
-            tile=max(tile, smallest_tile(self.backbone)),
-            halo=self.backbone.halo,
-            multiple=self.backbone.multiple,
-            dtype=dtype,
-            progress=progress,
+            restore_tile, image, tile=side, halo=halo, multiple=multiple, dtype=dtype, progress=progress
         )
+
+    def on_device(self, part: Tensor) -> Tensor:
+        return part.to(self.device).contiguous(memory_format=torch.channels_last)
+
+    def times(self, t: float, count: int = 1) -> Tensor:
+        return torch.full((count,), t, device=self.device)
+
+
+def finished(restored: Tensor, place: torch.device) -> Tensor:
+    """Within the range, where the picture is."""
+    if not torch.isfinite(restored.sum()):
+        raise ImageError("the network made NaN or infinite values; restore in full precision, fp32")
+    return restored.clamp(0, 1).to(place)
 
 
 def smallest_tile(backbone: Any) -> int:

@@ -7,6 +7,9 @@ at least `halo` from the edge (the receptive radius, or more) never notices:
 
 The cores cover the image once. At the image's own border nothing is discarded: the whole image meets the
 same zeros there. A network that down-samples by `multiple` works on a grid; tiles begin and end on it.
+
+A network that can go down an image row by row (`restorekit.streaming`) needs no halo above and below: strips as
+wide as the image follow each other, and only an image too wide for that is cut into columns that overlap.
 """
 
 from collections.abc import Callable
@@ -111,6 +114,48 @@ def apply_tiled(
         result[:, :, rows, columns] = as_values(core, result.dtype)
         if progress is not None:
             progress(done, len(tiles))
+    return result
+
+
+def apply_in_strips(
+    begin: Callable[[], Callable[[Tensor, bool], Tensor]],
+    image: Tensor,
+    *,
+    tile: int,
+    halo: int,
+    multiple: int,
+    dtype: torch.dtype | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """Run a network over image in strips of at most tile * tile pixels, each computed once.
+
+    begin: starts at the top of a column and returns push(rows, last), which takes the next rows, (B, 3, h, w), and
+    returns those of the result that are certain. A strip has halo rows at least, as what comes after the last one
+    has. The rest as in `apply_tiled`.
+    """
+    if image.ndim != 4 or image.numel() == 0:
+        raise ImageError(f"expected an image batch (B, 3, H, W), got {tuple(image.shape)}")
+    height, width = image.shape[2:]
+    overlap = _round_up(2 * halo, multiple)
+    columns = _spans(_round_up(width, multiple), max(tile**2 // halo, overlap + multiple), overlap, multiple)
+    most = max(multiple, tile**2 // (columns[0].stop - columns[0].start) // multiple * multiple)
+    rows = _round_up(-(-height // -(-height // most)), multiple)  # strips of one height, few as they can be
+    strips = range(0, max(1, height - multiple + 1), rows)  # the last has what the reflection below it needs
+    result = image
+    for i, column in enumerate(columns):
+        push, written = begin(), 0
+        left, right = column.first, min(column.last, width)
+        for j, top in enumerate(strips):
+            last = j == len(strips) - 1
+            part = as_float(image[:, :, top : None if last else top + rows, column.start : column.stop])
+            output = push(_pad(part, multiple), last)[:, :, : height - written]
+            if i == j == 0:
+                result = output.new_empty(image.shape, dtype=dtype)
+            core = output[..., left - column.start : right - column.start]
+            result[:, :, written : written + core.shape[2], left:right] = as_values(core, result.dtype)
+            written += core.shape[2]
+            if progress is not None:
+                progress(i * len(strips) + j + 1, len(columns) * len(strips))
     return result
 
 

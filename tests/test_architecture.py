@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     {"errors", "flow"},
     {"files", "machine", "image"},
-    {"weights", "degradation", "basis", "tiling", "context"},
+    {"weights", "degradation", "basis", "tiling", "streaming", "context"},
     {"backbone", "device"},
     {"mixing", "plugin"},
     {"encoder"},

@@ -77,7 +77,7 @@ def test_only_parts_of_a_large_picture_are_ever_floating(restorer, monkeypatch):
 
     for room in ("restorer", "tiling", "encoder", "context"):
         monkeypatch.setattr(f"restorekit.{room}.as_float", spy)
-    image = torch.zeros(1, 3, 300, 700, dtype=torch.uint8)
+    image = torch.zeros(1, 3, 400, 3000, dtype=torch.uint8)
     restorer.restore(image, tile=1)
     assert 0 < max(sizes) < image.numel() / 2
 

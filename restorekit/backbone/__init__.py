@@ -14,6 +14,9 @@ class Backbone(Protocol):
 
     halo: px beyond which a pixel cannot influence another; tiles overlap by it.
     multiple: spatial sizes and tile origins are multiples of it.
+
+    One that also has `stream(t, context)`, which starts a `restorekit.streaming.Stream`, restores large pictures
+    in strips that follow each other, without computing anything twice. t: (1,); context: (1, C).
     """
 
     multiple: int

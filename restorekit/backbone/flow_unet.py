@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from restorekit.context import CONTEXT, describe
 from restorekit.errors import WeightsError
+from restorekit.streaming import Stream
 from restorekit.weights import BACKBONE_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
 
 CONFIG, TENSORS = "config.json", BACKBONE_TENSORS
@@ -55,8 +56,18 @@ class Block(nn.Module):
         self.film = nn.Linear(embedding, 2 * channels)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        return x + self.conv2(self.activate(self.conv1(x), self.modulation(embedding)))
+
+    def modulation(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Shift and scale of the inner channels, (B, C, 1, 1) each."""
         scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
-        return x + self.conv2(F.leaky_relu(torch.addcmul(shift, self.conv1(x), 1 + scale), SLOPE))
+        return shift, 1 + scale
+
+    @staticmethod
+    def activate(inside: Tensor, modulation: tuple[Tensor, Tensor], out: Tensor | None = None) -> Tensor:
+        """leaky_relu(film(inside))."""
+        shift, scale = modulation
+        return F.leaky_relu(torch.addcmul(shift, inside, scale, out=out), SLOPE, inplace=out is not None)
 
 
 class FlowUnet(nn.Module):
@@ -142,6 +153,12 @@ class FlowUnet(nn.Module):
             for block in self.up[level]:  # type: ignore[attr-defined]
                 x = block(x, embedding)
         return degraded + F.pixel_shuffle(self.head(x), UNSHUFFLE)
+
+    def stream(self, t: Tensor, context: Tensor) -> Stream:
+        """`predict` for one picture, rows at a time."""
+        from restorekit.backbone.flow_unet_stream import FlowUnetStream  # which is made of this module's parts
+
+        return FlowUnetStream(self, t, context)
 
     @classmethod
     def from_folder(cls, folder: Path) -> FlowUnet:
