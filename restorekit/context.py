@@ -15,6 +15,7 @@ from torch import Tensor
 from restorekit.image import as_float
 
 SIDE = 128  # px
+SMALL = 2**20  # px; pictures up to here are reduced in one piece
 PERCENTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 CONTEXT = 4 * len(PERCENTILES) + 3 + 1 + 3 * 4 * 4
 
@@ -22,7 +23,8 @@ CONTEXT = 4 * len(PERCENTILES) + 3 + 1 + 3 * 4 * 4
 def describe(degraded: Tensor) -> Tensor:
     """Context of whole images: (B, 3, H, W), floating in [0, 1], uint8 or uint16, to (B, CONTEXT), float32."""
     small = reduced(degraded)
-    dark = -F.max_pool2d(-small.amin(1, keepdim=True), 7, stride=1, padding=3)
+    darkest = torch.minimum(torch.minimum(small[:, :1], small[:, 1:2]), small[:, 2:])
+    dark = -F.max_pool2d(F.max_pool2d(-darkest, (7, 1), 1, (3, 0)), (1, 7), 1, (0, 3))
     levels = torch.tensor(PERCENTILES, device=small.device)
     stack = torch.cat([small, dark], 1).flatten(2)  # (B, 4, N)
     percentiles = torch.quantile(stack, levels, dim=2).permute(1, 2, 0).flatten(1)
@@ -33,11 +35,13 @@ def describe(degraded: Tensor) -> Tensor:
 
 
 def reduced(image: Tensor) -> Tensor:
-    """Means over a grid of at most SIDE x SIDE cells, as `adaptive_avg_pool2d` has them, but a row of cells at a
-    time, so that a large picture is never floating as a whole. image: (B, 3, H, W); float32."""
+    """Means over a grid of at most SIDE x SIDE cells, as `adaptive_avg_pool2d` has them; a large picture a row of
+    cells at a time, so that it is never floating as a whole. image: (B, 3, H, W); float32."""
     height, width = image.shape[-2:]
     if max(height, width) <= SIDE:
         return as_float(image)
     rows, columns = min(height, SIDE), min(width, SIDE)
+    if height * width <= SMALL:
+        return F.adaptive_avg_pool2d(as_float(image), (rows, columns))
     bands = (image[..., i * height // rows : -(-(i + 1) * height // rows), :] for i in range(rows))
     return torch.cat([F.adaptive_avg_pool2d(as_float(band), (1, columns)) for band in bands], 2)

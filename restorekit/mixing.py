@@ -50,6 +50,15 @@ class MixingWeights:
         return {name: value for name, value in sorted(self.values.items()) if value != 0}
 
 
+@dataclass(frozen=True)
+class Stack:
+    """One layer of several bases. up: (out, R). down: (R, everything else). ranks: (K,), which add up to R."""
+
+    up: Tensor
+    down: Tensor
+    ranks: Tensor
+
+
 class Mixer:
     """A backbone with its bases at hand; `merge` sets the mixture.
 
@@ -64,21 +73,45 @@ class Mixer:
             missing = sorted(set(layers) - set(self.layers))
             if missing:
                 raise MixingError(f"basis {basis} changes layers that the backbone lacks: {', '.join(missing)}")
-        self.own = {n: m.weight.detach().clone() for n, m in self.layers.items()}
+        self.own = {n: as_matrix(m.weight.detach(), m.weight).clone() for n, m in self.layers.items()}
         self.bases = {name: dict(bases[name]) for name in sorted(bases)}
+        self.stacked: tuple[tuple[str, ...], dict[str, Stack]] = ((), {})  # of the bases that were mixed last
         self.current: dict[str, float] = {}
+
+    def stacks(self, names: tuple[str, ...]) -> dict[str, Stack]:
+        """Bases side by side, by layer, in the type and memory order of the layer's weight."""
+        import torch
+
+        if self.stacked[0] != names:
+            stacks = {}
+            for layer, own in self.own.items():
+                parts = [self.bases[n][layer] for n in names if layer in self.bases[n]]
+                if parts:
+                    down = torch.cat([as_matrix(part.down, self.layers[layer].weight) for part in parts])
+                    ranks = [len(self.bases[n][layer].down) if layer in self.bases[n] else 0 for n in names]
+                    up = torch.cat([part.up for part in parts], 1)
+                    stacks[layer] = Stack(up.to(own), down.to(own), torch.tensor(ranks, device=own.device))
+            self.stacked = names, stacks
+        return self.stacked[1]
+
+    def mix(self, name: str, weights: Mapping[str, float], place: Tensor) -> Tensor:
+        """Write one layer's weight under a mixture of the given (non-zero) weights into a tensor like it."""
+        import torch
+
+        own, matrix = self.own[name], as_matrix(place, place)
+        stack = self.stacks(tuple(weights)).get(name)
+        if stack is None:
+            matrix.copy_(own)
+        else:
+            columns = torch.tensor(tuple(weights.values())).to(own).repeat_interleave(stack.ranks)
+            torch.addmm(own, stack.up * columns, stack.down, out=matrix)
+        return place
 
     def mixed(self, name: str, weights: Mapping[str, float]) -> Tensor:
         """The weight of one layer under a mixture of the given (non-zero) weights."""
         import torch
 
-        own = self.own[name]
-        parts = [(w, self.bases[basis][name]) for basis, w in weights.items() if name in self.bases[basis]]
-        if not parts:
-            return own
-        up = torch.cat([w * layer.up.to(own) for w, layer in parts], 1)
-        down = torch.cat([layer.down.flatten(1).to(own) for _, layer in parts])
-        return own + (up @ down).view_as(own)
+        return self.mix(name, weights, torch.empty_like(self.layers[name].weight, requires_grad=False))
 
     def merge(self, weights: MixingWeights) -> None:
         """Put a mixture into the backbone. Nothing is done if it is there already."""
@@ -92,7 +125,7 @@ class Mixer:
         }  # what neither the last nor this mixture touches stays as it is
         self.current = {}
         for name in changed:
-            self.layers[name].weight.data.copy_(self.mixed(name, weights.active))
+            self.mix(name, weights.active, self.layers[name].weight.data)
         self.current = weights.active
 
     @contextmanager
@@ -103,3 +136,13 @@ class Mixer:
             yield self.backbone
         finally:
             self.merge(MixingWeights({}))
+
+
+def as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
+    """A tensor of a layer's shape (..., in, kh, kw) as (..., everything else), in the order in which the layer's
+    weight lies in memory: for the weight itself, a view of it."""
+    import torch
+
+    if tensor.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
+        tensor = tensor.permute(0, 2, 3, 1)
+    return tensor.flatten(1)
