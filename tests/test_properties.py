@@ -66,6 +66,17 @@ def test_any_picture_comes_back_at_its_size_in_its_type(restorer, height, width,
     assert torch.equal(untouched.image, image)
 
 
+@settings(SETTINGS, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(height=SIDES, width=st.integers(1, 900), tile=st.integers(1, 150), steps=st.sampled_from([1, 1, 2]))
+def test_a_picture_in_strips_is_the_picture_in_one_piece(restorer, height, width, tile, steps):
+    image = picture(height, width, torch.float32)
+    chosen = dict.fromkeys(restorer.bases, 0.3)
+    whole, strips = (
+        restorer.restore(image, weights=chosen, blind=False, tile=t, steps=steps).image for t in (1000, tile)
+    )
+    assert float((whole - strips).abs().max()) < 1 / 255
+
+
 @SETTINGS
 @given(
     height=SIDES,

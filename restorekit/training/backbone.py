@@ -51,18 +51,18 @@ class Recipe:
     names: tuple[str, ...]
     ranks: tuple[int, ...]
     shares: tuple[float, ...]
-    channels: tuple[int, ...] = (48, 96, 192)
-    blocks: tuple[int, ...] = (2, 2, 4)
-    optimiser: str = "muon"
-    learning_rate: float = 1e-3
-    lora_learning_rate: float = 1e-3
-    patch: int = 64
+    channels: tuple[int, ...] = (64, 128, 192)
+    blocks: tuple[int, ...] = (1, 2, 4)
+    optimiser: str = "adamw"
+    learning_rate: float = 4e-4
+    lora_learning_rate: float = 8e-4
+    patch: int = 96
     groups: int = 4
     group_size: int = 4
     path_share: float = 0.1
     loss: str = "absolute"
-    warm_up: float = 0.5
-    decay: float = 0.25
+    warm_up: float = 0.1
+    decay: float = 0.75
     seed: int = 0
     precision: str = "auto"
 

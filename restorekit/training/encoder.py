@@ -1,12 +1,12 @@
 """The second training: the encoder with the first-party keys and gauges.
 
 First to the labels: which degradations were applied (binary cross-entropy; a realisation weaker than the mild
-end of its scale counts for less), and how strong (absolute error of the severity's fraction). One label for a
-whole picture says little about a streak in its corner, so the CNN is also told, for each cell of each crop, how
-much each degradation changed it; and since making a picture and looking at it takes far longer than reading out
-what was seen, the features of the last pictures are kept and read out again (experience replay, Lin, 1992,
-https://doi.org/10.1007/BF00992699). Then, with backbone and bases frozen, also end to end: the restoration loss
-of the network that its weights make, on composites.
+end of its scale, or hidden by the others, counts for less), and how strong (absolute error of the severity's
+fraction). One label for a whole picture says little about a streak in its corner, so the CNN is also told, for
+each cell of each crop, how much each degradation changed it; and since making a picture and looking at it takes
+far longer than reading out what was seen, the features of the last pictures are kept and read out again
+(experience replay, Lin, 1992, https://doi.org/10.1007/BF00992699). Then, with backbone and bases frozen, also
+end to end: the restoration loss of the network that its weights make, on composites.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches, validation_crops
 
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
+HIDING = 0.04  # a change so much weaker in mean square than all others together is seen by half
+ROUNDING = 0.25 / 255  # and one of so much, root mean square, if it is alone
+PLACES = 0.9  # of the cells show less than what counts
 AVERAGE = 0.995  # decay of the averaged weights
 LABELS, RESTORATION = "labels", "restoration"
 SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictures, which must be left alone
@@ -74,6 +77,15 @@ class Pictures:
     fractions: Tensor
     presence: Tensor
     evidence: Tensor
+
+
+def visibility(evidence: Tensor) -> Tensor:
+    """How much of each change can be seen beside the others, where it can be seen best: (B, K, h, w) mean squares
+    to (B, K), in [0, 1]. Faint rain under strong noise need not be found: removing it changes next to nothing, and
+    a label that asks for it makes all noise look like rain."""
+    others = evidence.sum(1, keepdim=True) - evidence
+    seen = evidence / (evidence + HIDING * others + ROUNDING**2)
+    return torch.quantile(seen.flatten(2), PLACES, dim=2)
 
 
 class Keys(nn.Module):
@@ -181,6 +193,7 @@ class EncoderTraining(Training):
             presence[:, index] = (values / scale.fraction(scale.mild)).clamp(0, 1)
             changed = degraded - compose.without([step.degradation.name]).apply(clean)
             evidence[:, index] = F.avg_pool2d(changed.square().mean(1, keepdim=True), GRID)[:, 0]
+        presence *= visibility(evidence)
         chosen = [self.recipe.names.index(step.degradation.name) for step in compose.steps]
         degraded = as_file(degraded, generator, self.pairs.file_share(chosen))
         return Pictures(degraded, clean, fractions, presence, evidence)

@@ -1,6 +1,7 @@
 """Laws of training, on tiny networks and made-up photographs."""
 
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch import Generator
 
 from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis
+from restorekit.cli.train import backbone, basis, encoder
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
 from restorekit.plugin.catalog import build_catalog, load_plugins
@@ -17,7 +19,7 @@ from restorekit.restorer import Restorer
 from restorekit.training.backbone import JOINT, BackboneTraining, Recipe
 from restorekit.training.bank import BasisBank
 from restorekit.training.basis import BasisRecipe
-from restorekit.training.encoder import EncoderRecipe
+from restorekit.training.encoder import EncoderRecipe, visibility
 from restorekit.training.loop import Budget, learning_rate_factor
 from restorekit.training.muon import orthogonalise
 from restorekit.training.pairs import PairMaker
@@ -124,6 +126,23 @@ def test_what_papers_keep_as_an_array_comes_mostly_unbounded_all_else_mostly_as_
     assert share_of_files("noise") < 0.5 < 0.7 < share_of_files("blur")
 
 
+def test_what_the_others_hide_need_not_be_found():
+    """Mean squares by cell: a strong change, one as strong, one 1/100 as strong, none."""
+    cells = torch.rand(2, 1, 6, 6, generator=Generator().manual_seed(0)) + 0.5
+    alone, equal, faint, none = (torch.tensor([1.0, f]).view(1, 2, 1, 1) * cells for f in (0.0, 1.0, 0.01, 0.0))
+    assert (visibility(1e-3 * alone)[:, 0] > 0.99).all() and (visibility(1e-3 * none)[:, 1] == 0).all()
+    assert (visibility(1e-3 * equal) > 0.9).all()
+    seen = visibility(1e-3 * faint)
+    assert (seen[:, 0] > 0.99).all() and (seen[:, 1] < 0.3).all()
+
+
+def test_a_streak_that_shows_in_one_corner_is_seen():
+    evidence = torch.full((1, 2, 10, 10), 1e-3)
+    evidence[:, 1] = 0
+    evidence[:, 1, :4, :4] = 1e-2
+    assert float(visibility(evidence)[0, 1]) > 0.9
+
+
 def test_orthogonalising_brings_singular_values_near_one():
     for shape in [(2, 16, 40), (3, 40, 16)]:
         values = torch.linalg.svdvals(orthogonalise(torch.randn(shape, generator=Generator().manual_seed(0))))
@@ -184,11 +203,13 @@ def test_a_later_basis_leaves_backbone_encoder_and_other_bases_as_they_are(photo
     assert all(torch.equal(p, before[n]) for n, p in training.backbone.state_dict().items())
 
 
-def test_a_resumed_training_equals_an_undisturbed_one(photos, tmp_path):
-    undisturbed = BackboneTraining(TINY, degradations(), photos)
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_resumed_training_equals_an_undisturbed_one(photos, tmp_path, optimiser):
+    recipe = replace(TINY, optimiser=optimiser)
+    undisturbed = BackboneTraining(recipe, degradations(), photos)
     undisturbed.run(Budget(iterations=8), tmp_path / "a")
     # The budget shapes the schedule, so the first slice is cut by hand, not by a smaller budget.
-    first = BackboneTraining(TINY, degradations(), photos)
+    first = BackboneTraining(recipe, degradations(), photos)
     budget, stops = Budget(iterations=8), iter(range(100))
 
     def stop_after_five(progress):
@@ -199,7 +220,7 @@ def test_a_resumed_training_equals_an_undisturbed_one(photos, tmp_path):
 
     first.run(budget, tmp_path / "b", report=stop_after_five)
     assert first.counters.iteration == 5
-    second = start_backbone(TINY, CATALOG, photos, tmp_path / "b", None)
+    second = start_backbone(recipe, CATALOG, photos, tmp_path / "b", None)
     second.run(budget, tmp_path / "b")
     assert second.counters.iteration == 8
     for name, value in parameters(undisturbed).items():
@@ -272,3 +293,16 @@ def test_a_budget_is_either_minutes_or_iterations():
         Budget()
     with pytest.raises(TrainingError, match="either"):
         Budget(1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "recipe"), [(backbone, Recipe), (encoder, EncoderRecipe), (basis, BasisRecipe)]
+)
+def test_the_commands_and_the_recipes_have_the_same_defaults(command, recipe):
+    """Commands repeat them so that `--help` need not load torch."""
+    told = {name: p.default for name, p in signature(command).parameters.items()}
+    shared = [f for f in fields(recipe) if f.default is not MISSING and f.name in told]
+    assert len(shared) >= 4
+    for f in shared:
+        default = told[f.name]
+        assert default == (",".join(map(str, f.default)) if isinstance(f.default, tuple) else f.default), f.name
