@@ -41,7 +41,7 @@ class EncoderConfig:
     the query."""
 
     crop: int = 96
-    crops: int = 6
+    crops: int = 9
     channels: tuple[int, ...] = (32, 48, 64, 96)
     local: int = 96
 
@@ -60,9 +60,10 @@ def cut(image: Tensor, places: Sequence[tuple[int, int]], size: int) -> Tensor:
 
 
 def choose_places(image: Tensor, size: int, count: int) -> list[tuple[int, int]]:
-    """Top left corners of crops: the most detailed of a grid over the picture, and its flattest.
+    """Top left corners of crops: half of them the most detailed of a grid over the picture, half its flattest.
 
-    Detail shows blur and low resolution, flat ground shows noise. image: (1, 3, H, W), no side below `size`.
+    Detail shows blur and low resolution, flat ground shows noise and rain. image: (1, 3, H, W), no side below
+    `size`.
     """
     height, width = image.shape[-2:]
     tops, lefts = (crop_origins(n, size) for n in (height, width))
@@ -73,7 +74,8 @@ def choose_places(image: Tensor, size: int, count: int) -> list[tuple[int, int]]
         steps = coarse.diff(dim=2).abs().mean((1, 2, 3)) + coarse.diff(dim=3).abs().mean((1, 2, 3))
         energies = steps.tolist()
         ranked = sorted(range(len(places)), key=lambda i: -energies[i])
-        places = [places[i] for i in sorted([*ranked[: count - 1], ranked[-1]])]
+        flat = count // 2
+        places = [places[i] for i in sorted([*ranked[: count - flat], *ranked[len(ranked) - flat :]])]
     return places
 
 

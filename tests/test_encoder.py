@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.encoder import RINGS, DegradationEncoder, EncoderConfig, Spectrum
+from restorekit.encoder import RINGS, DegradationEncoder, EncoderConfig, Spectrum, choose_places
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,14 @@ def test_a_blurred_picture_ends_early_in_the_spectrum_and_only_along_the_blur(no
     assert float(right[third]) < -0.5 < float(right[0])
     assert float(down.max() - down.min()) < 0.3
     assert float(rings[third]) < -0.05
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_half_of_the_crops_are_the_most_detailed_and_half_the_flattest(count):
+    detailed = torch.rand(1, 3, 200, 100, generator=Generator().manual_seed(2)).repeat_interleave(4, 2)
+    image = torch.cat([torch.full((1, 3, 800, 700), 0.5), detailed], 3)
+    lefts = [left for _, left in choose_places(image, 96, count)]
+    assert len(lefts) == count and sum(left < 600 for left in lefts) == count // 2
 
 
 def test_a_query_is_of_its_picture_alone():

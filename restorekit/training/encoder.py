@@ -43,15 +43,17 @@ SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictu
 
 @dataclass(frozen=True)
 class EncoderRecipe:
-    """picture: side of a training picture in px; groups x group_size of them a step. patch: side of the one
-    patch of each group that is restored in the second stage. evidence, restoration: weights of these losses. kept:
-    pictures whose features are remembered; rehearsed: how many of them are read out again each step. sets: see
-    PairMaker. precision: of the convolutions' inputs, as in `restorekit.device`."""
+    """picture: side of a training picture in px; crops: how many of it are looked at, fewer than in use; groups x
+    group_size of them a step. patch: side of the one patch of each group that is restored in the second stage.
+    evidence, restoration: weights of these losses. kept: pictures whose features are remembered; rehearsed: how
+    many of them are read out again each step. sets: see PairMaker. precision: of the convolutions' inputs, as in
+    `restorekit.device`."""
 
     names: tuple[str, ...]
     shares: tuple[float, ...]
     learning_rate: float = 1e-3
     picture: int = 192
+    crops: int = 5
     groups: int = 6
     group_size: int = 2
     patch: int = 64
@@ -139,7 +141,7 @@ class EncoderTraining(Training):
         self.pairs = PairMaker(self.degradations, recipe.shares, SIZES, recipe.sets)
         self.precision = choose_precision(recipe.precision, torch.device("cpu"))
         self.photos = photos
-        self.encoder = DegradationEncoder(config or EncoderConfig(crops=4))
+        self.encoder = DegradationEncoder(config or EncoderConfig())
         self.keys = Keys(len(recipe.names), self.encoder.config.local)
         self.memory = Memory(recipe.kept)
         self.fresh: dict[int, Lesson] = {}  # of this step, by the seed of its part
@@ -214,7 +216,7 @@ class EncoderTraining(Training):
         crops, evidence = [], []
         for i in range(len(data.degraded)):
             picture = data.degraded[i : i + 1]
-            places = choose_places(picture, config.crop, config.crops)
+            places = choose_places(picture, config.crop, self.recipe.crops)
             crops.append(cut(picture, places, config.crop))
             cells = [(top // GRID, left // GRID) for top, left in places]
             evidence.append(cut(data.evidence[i : i + 1], cells, config.crop // GRID))
