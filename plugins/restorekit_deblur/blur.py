@@ -17,7 +17,7 @@ from restorekit.plugin import Degradation, Realisation, Severity
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-SHARES = (0.45, 0.15, 0.27, 0.13)
+SHARES = (0.52, 0.15, 0.21, 0.12)
 SIZE = 33  # of the kernel's square, px; an isotropic Gaussian of sigma 5 still fits
 POINTS = 128  # along a motion path
 

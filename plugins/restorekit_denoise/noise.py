@@ -16,7 +16,7 @@ from restorekit.plugin import Degradation, Realisation, Severity
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-SHARES = (0.64, 0.08, 0.14, 0.14)  # of the kinds, in training
+SHARES = (0.76, 0.08, 0.08, 0.08)  # of the kinds, in training
 
 
 class Noise(Degradation):

@@ -44,7 +44,7 @@ class LowResolution(Degradation):
             low, high = self.severity.mild, self.severity.strong
             factor = low + (high - low) * torch.rand(batch, generator=generator)
             whole = torch.randint(2, 5, (batch,), generator=generator).float()
-            factor = torch.where(torch.rand(batch, generator=generator) < 0.5, factor, whole)
+            factor = torch.where(torch.rand(batch, generator=generator) < 0.3, factor, whole)
         else:
             factor = torch.full((batch,), float(severity))
         if kind is None:

@@ -16,9 +16,9 @@ from torch import Generator, Tensor
 
 from restorekit.degradation import Compose, Degradation
 
-SIZES = (0.04, 0.54, 0.29, 0.13)  # probability of 0, 1, 2, 3 degradations at once
+SIZES = (0.03, 0.70, 0.19, 0.08)  # probability of 0, 1, 2, 3 degradations at once
 SELECTIVE, ABSENT, FRACTIONAL = 0.25, 0.2, 0.06
-FILES, FILES_OF_ARRAYS = 0.85, 0.35  # share of 8-bit pictures, and among those that papers keep as arrays
+FILES, FILES_OF_ARRAYS = 0.85, 0.25  # share of 8-bit pictures, and among those that papers keep as arrays
 
 
 @dataclass(frozen=True)
