@@ -116,7 +116,7 @@ class SampledRows:
     """`restorekit.flow.sample`, rows at a time: each step is a stream of its own, fed by the one before."""
 
     def __init__(self, begin: Callable[[float], Stream], steps: int) -> None:
-        self.steps = [Step(begin(t), t_next / t) for t, t_next in itertools.pairwise(time_steps(steps))]
+        self.steps = [EulerStep(begin(t), t_next / t) for t, t_next in itertools.pairwise(time_steps(steps))]
 
     def push(self, degraded: Tensor, last: bool) -> Tensor:
         """Take the next rows of the degraded image, return the next restored ones."""
@@ -126,7 +126,7 @@ class SampledRows:
         return x_t
 
 
-class Step:
+class EulerStep:
     """One Euler step, x̂ + (t' / t) (x_t - x̂)."""
 
     def __init__(self, stream: Stream, kept: float) -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from restorekit.errors import ImageError
-from restorekit.image import as_float, as_values
+from restorekit.image import as_float, as_values, check_batch
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,7 @@ def apply_tiled(
     bottom, and cropped afterwards. dtype: of the result; None is that of the function's.
     progress: called with (tiles done, tiles in all) after each.
     """
-    if image.ndim != 4 or image.numel() == 0:
-        raise ImageError(f"expected an image batch (B, 3, H, W), got {tuple(image.shape)}")
+    check_batch(image)
     height, width = image.shape[2:]
     tiles = tile_boxes(_round_up(height, multiple), _round_up(width, multiple), tile, halo, multiple)
     result = image
@@ -133,8 +132,7 @@ def apply_in_strips(
     returns those of the result that are certain. A strip has halo rows at least, as what comes after the last one
     has. The rest as in `apply_tiled`.
     """
-    if image.ndim != 4 or image.numel() == 0:
-        raise ImageError(f"expected an image batch (B, 3, H, W), got {tuple(image.shape)}")
+    check_batch(image)
     height, width = image.shape[2:]
     overlap = _round_up(2 * halo, multiple)
     columns = _spans(_round_up(width, multiple), max(tile**2 // halo, overlap + multiple), overlap, multiple)

@@ -39,6 +39,12 @@ Weights = Annotated[
 ]
 Rate = Annotated[float, typer.Option("--learning-rate", help="Full learning rate.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16: of the convolutions.")]
+Together = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A set's share of all draws beside the others, as rain+noise=0.2; rain/noise: remove the rain alone."
+    ),
+]
 Decay = Annotated[float, typer.Option(help="Share of the budget over which the learning rate falls to zero.")]
 
 
@@ -55,8 +61,9 @@ def backbone(
         Path | None, typer.Option(help="Go on from saved weights alone, without a checkpoint.")
     ] = None,
     names: Annotated[str, typer.Option(help="Bases to train together.")] = "noise,blur,lowres,rain,jpeg",
-    rank: Annotated[list[str] | None, typer.Option(help="Rank of a basis, as rain=12; 8 otherwise.")] = None,
+    rank: Annotated[list[str] | None, typer.Option(help="Rank of a basis, as rain=12; 16 otherwise.")] = None,
     share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
+    together: Together = None,
     channels: Annotated[str, typer.Option(help="Channels per level.")] = "64,128,192",
     blocks: Annotated[str, typer.Option(help="Residual blocks per level.")] = "1,2,4",
     optimiser: Annotated[str, typer.Option(help="muon or adamw.")] = "adamw",
@@ -98,6 +105,7 @@ def backbone(
         warm_up=warm_up,
         decay=decay,
         seed=seed,
+        sets=tuple(sets_of(chosen, together or [])),
     )
     loaded = load_photos(photos, limit, patch)
     training = start_backbone(recipe, build_catalog(load_plugins()), loaded, run, from_weights)
@@ -118,9 +126,7 @@ def encoder(
     from_weights: Annotated[
         Path | None, typer.Option(help="Go on from a saved encoder and saved keys, without a checkpoint.")
     ] = None,
-    together: Annotated[
-        list[str] | None, typer.Option(help="A set's share of all draws beside the others, as rain+noise=0.2.")
-    ] = None,
+    together: Together = None,
     restoration_share: Annotated[float, typer.Option(help="Share of the budget that also restores.")] = 0.35,
     precision: Precision = "auto",
     decay: Decay = 0.3,
@@ -231,7 +237,7 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, float]:
 def sets_of(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[str, float]]:
     """Sets of degradations and their shares, their names checked."""
     for text, share in pairs(texts, "--together").items():
-        unknown = sorted(set(text.split("+")) - set(names))
+        unknown = sorted(set(text.replace("/", "+").split("+")) - set(names))
         if unknown:
             raise TrainingError(f"--together {text} names {', '.join(unknown)}; there are {', '.join(names)}")
         yield text, share

@@ -44,8 +44,8 @@ class Recipe:
     path_share: share of patches at t < 1. loss: "absolute" (mean absolute error) or "rms" (root of the group's
     mean squared error: led by edges and texture, as PSNR is).
     warm_up: share of the budget after which the joint stage begins. decay: share over which the rate falls.
-    precision: of the convolutions' inputs while training, as in `restorekit.device`; weights, optimiser and
-    validation stay in fp32.
+    sets: see PairMaker. precision: of the convolutions' inputs while training, as in `restorekit.device`; weights,
+    optimiser and validation stay in fp32.
     """
 
     names: tuple[str, ...]
@@ -64,6 +64,7 @@ class Recipe:
     warm_up: float = 0.1
     decay: float = 0.75
     seed: int = 0
+    sets: tuple[tuple[str, float], ...] = ()
     precision: str = "auto"
 
 
@@ -77,7 +78,7 @@ class BackboneTraining(Training):
         self.precision = choose_precision(recipe.precision, torch.device("cpu"))
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
-        self.pairs = PairMaker(self.degradations, recipe.shares)
+        self.pairs = PairMaker(self.degradations, recipe.shares, sets=recipe.sets)
         self.photos = photos
         self.backbone = FlowUnet(FlowUnetConfig(recipe.channels, recipe.blocks))
         self.backbone.head.weight.requires_grad_(False)

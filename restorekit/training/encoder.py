@@ -179,7 +179,7 @@ class EncoderTraining(Training):
 
     def draw(self, generator: Generator) -> Pictures:
         clean = random_patches(self.photos.training, self.recipe.group_size, self.recipe.picture, generator)
-        chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)]
+        chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)[0]]
         compose = Compose.draw(chosen, clean.shape, generator)
         return self.label(compose.apply(clean), clean, compose, generator)
 

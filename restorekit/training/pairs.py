@@ -37,30 +37,32 @@ class Group:
 @dataclass(frozen=True)
 class PairMaker:
     """Draws groups. degradations: one per basis, in the order of the weights. shares: how often each comes.
-    sizes: probability of 0, 1, ... of them at once. sets: named ones, as "rain+noise", that come in that share of
-    all draws, whatever else is drawn."""
+    sizes: probability of 0, 1, ... of them at once. sets: named ones that come in that share of all draws beside
+    the others: "rain+noise" as any other pair, "rain/noise" with the rain alone to remove."""
 
     degradations: tuple[Degradation, ...]
     shares: tuple[float, ...]
     sizes: tuple[float, ...] = SIZES
     sets: tuple[tuple[str, float], ...] = ()
 
-    def draw_set(self, generator: Generator) -> list[int]:
-        """Indices of the degradations of one group, in random order."""
+    def draw_set(self, generator: Generator) -> tuple[list[int], list[int] | None]:
+        """Indices of the degradations of one group, in random order, and of those to remove: None is not said."""
         if self.sets:
             die = float(torch.rand(1, generator=generator))
             names = [d.name for d in self.degradations]
             for text, share in self.sets:
                 die -= share
                 if die < 0:
-                    wanted = [names.index(name) for name in text.split("+")]
-                    return [wanted[i] for i in torch.randperm(len(wanted), generator=generator).tolist()]
+                    removed, *kept = ([names.index(n) for n in side.split("+")] for side in text.split("/"))
+                    wanted = removed + [i for side in kept for i in side]
+                    order = torch.randperm(len(wanted), generator=generator).tolist()
+                    return [wanted[i] for i in order], removed if kept else None
         sizes = torch.tensor(self.sizes[: len(self.degradations) + 1])
         size = int(torch.multinomial(sizes, 1, generator=generator))
         if size == 0:
-            return []
+            return [], None
         shares = torch.tensor(self.shares, dtype=torch.float32)
-        return torch.multinomial(shares, size, generator=generator).tolist()
+        return torch.multinomial(shares, size, generator=generator).tolist(), None
 
     def file_share(self, chosen: Sequence[int]) -> float:
         """Share of 8-bit pictures. Where every bit of the input counts (blur) it must be what it will be in use;
@@ -70,12 +72,14 @@ class PairMaker:
 
     def group(self, clean: Tensor, generator: Generator, *, selective: bool) -> Group:
         """Degrade one group of clean patches, (B, 3, H, W), in [0, 1]."""
-        chosen = self.draw_set(generator)
+        chosen, named = self.draw_set(generator)
         dice = torch.rand(4, generator=generator).tolist()
         compose = Compose.draw([self.degradations[i] for i in chosen], clean.shape, generator)
         degraded = compose.apply(clean)
         removed = chosen
-        if selective and len(chosen) > 1 and dice[0] < SELECTIVE:
+        if selective and named is not None:
+            removed = named
+        elif selective and len(chosen) > 1 and dice[0] < SELECTIVE:
             keep = 1 + int(torch.randint(0, len(chosen) - 1, (1,), generator=generator))
             removed = chosen[:keep]  # `chosen` is in random order
         target = clean
