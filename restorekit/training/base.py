@@ -95,6 +95,10 @@ class Training(ABC):
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         """Called before each step with the share of the budget that is used; may change the stage."""
 
+    def rate_factor(self, done: float) -> float:
+        """Share of the full learning rates at that share of the budget."""
+        return learning_rate_factor(self.counters.stage_iteration, done, self.recipe.decay)
+
     def prepare(self, average_decay: float = 0.999) -> None:
         """Optimisers and averages of the present stage, fresh."""
         trainable = self.trainable()
@@ -178,7 +182,7 @@ class Training(ABC):
                     break
                 self.enter_stage(done, folder, log)
                 started = time.perf_counter()
-                factor = learning_rate_factor(counters.stage_iteration, done, self.recipe.decay)
+                factor = self.rate_factor(done)
                 loss = self.step(factor)
                 counters.advance(time.perf_counter() - started)
                 rate = factor * self.recipe.learning_rate

@@ -6,7 +6,9 @@ fraction). One label for a whole picture says little about a streak in its corne
 each cell of each crop, how much each degradation changed it; and since making a picture and looking at it takes
 far longer than reading out what was seen, the features of the last pictures are kept and read out again
 (experience replay, Lin, 1992, https://doi.org/10.1007/BF00992699). Then, with backbone and bases frozen, also
-end to end: the restoration loss of the network that its weights make, on composites.
+end to end: the restoration loss of the network that its weights make, on composites. Last, all that was learnt
+stays, and each key is calibrated (Platt scaling, 1999) by the restoration of photographs held out so far: on those
+of the training the encoder is surer than it may be.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from restorekit.device import autocast, choose_precision
 from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut
 from restorekit.training.bank import BasisBank, Stateless
 from restorekit.training.base import Training
-from restorekit.training.loop import Log
+from restorekit.training.keys import Keys
+from restorekit.training.loop import Log, learning_rate_factor
 from restorekit.training.memory import Lesson, Memory
 from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches, validation_crops
@@ -37,7 +40,9 @@ HIDING = 0.04  # a change so much weaker in mean square than all others together
 ROUNDING = 0.25 / 255  # and one of so much, root mean square, if it is alone
 PLACES = 0.9  # of the cells show less than what counts
 AVERAGE = 0.995  # decay of the averaged weights
-LABELS, RESTORATION = "labels", "restoration"
+LEAST_ERROR = 1e-5  # mean square of a restoration that need not be better, 50 dB
+LABELS, RESTORATION, CALIBRATION = "labels", "restoration", "calibration"
+CALIBRATION_RATE = 0.05
 SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictures, which must be left alone
 
 
@@ -46,8 +51,8 @@ class EncoderRecipe:
     """picture: side of a training picture in px; crops: how many of it are looked at, fewer than in use; groups x
     group_size of them a step. patch: side of the one patch of each group that is restored in the second stage.
     evidence, restoration: weights of these losses. kept: pictures whose features are remembered; rehearsed: how
-    many of them are read out again each step. sets: see PairMaker. precision: of the convolutions' inputs, as in
-    `restorekit.device`."""
+    many of them are read out again each step. restoration_share, calibration_share: of the budget, one after the
+    other at its end. sets: see PairMaker. precision: of the convolutions' inputs, as in `restorekit.device`."""
 
     names: tuple[str, ...]
     shares: tuple[float, ...]
@@ -62,6 +67,7 @@ class EncoderRecipe:
     kept: int = 4096
     rehearsed: int = 192
     restoration_share: float = 0.35
+    calibration_share: float = 0.1
     decay: float = 0.3
     seed: int = 1
     sets: tuple[tuple[str, float], ...] = ()
@@ -88,39 +94,6 @@ def visibility(evidence: Tensor) -> Tensor:
     others = evidence.sum(1, keepdim=True) - evidence
     seen = evidence / (evidence + HIDING * others + ROUNDING**2)
     return torch.quantile(seen.flatten(2), PLACES, dim=2)
-
-
-class Keys(nn.Module):
-    """Keys, biases and gauges of all bases; the context part of the query is left to later bases."""
-
-    def __init__(self, count: int, local: int) -> None:
-        super().__init__()
-        self.local = local
-        # Not zero: the encoder's gradient comes through the keys.
-        self.key = nn.Parameter(torch.randn(count, local) / local**0.5)
-        self.bias = nn.Parameter(torch.zeros(count))
-        self.gauge = nn.Parameter(torch.zeros(count, local + 1))
-
-    def forward(self, query: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and severity fractions, (B, K) each. query: (B, D)."""
-        own = query[:, : self.local]
-        return own @ self.key.T + self.bias, own @ self.gauge[:, :-1].T + self.gauge[:, -1]
-
-    def put(self, index: int, saved: BasisKey) -> None:
-        """The inverse of `take`: go on from a basis's saved key and gauge."""
-        self.key.data[index] = saved.key[: self.local]
-        self.bias.data[index] = saved.bias
-        self.gauge.data[index] = torch.cat([saved.gauge[: self.local], saved.gauge[-1:]])
-
-    def take(self, index: int) -> BasisKey:
-        """One basis's key and gauge, padded with zeros over the context."""
-        blank = torch.zeros(CONTEXT)
-        gauge = self.gauge[index].detach()
-        return BasisKey(
-            torch.cat([self.key[index].detach(), blank]),
-            self.bias[index].detach(),
-            torch.cat([gauge[:-1], blank, gauge[-1:]]),
-        )
 
 
 class EncoderTraining(Training):
@@ -162,8 +135,11 @@ class EncoderTraining(Training):
         return named | {f"locate.{n}": p for n, p in self.locate.named_parameters()}
 
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
-        rate = self.recipe.learning_rate
-        return [torch.optim.AdamW(trainable.values(), rate, weight_decay=1e-3, fused=True)]
+        calibration = [self.keys.steepness, self.keys.shift]
+        if self.counters.stage == CALIBRATION:
+            return [torch.optim.Adam(calibration, CALIBRATION_RATE, fused=True)]
+        others = [p for p in trainable.values() if all(p is not c for c in calibration)]
+        return [torch.optim.AdamW(others, self.recipe.learning_rate, weight_decay=1e-3, fused=True)]
 
     def start_from_weights(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
         """From a saved encoder and saved keys, in the order of the bases."""
@@ -173,12 +149,27 @@ class EncoderTraining(Training):
         self.prepare(average_decay=AVERAGE)
 
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
-        if self.counters.stage == LABELS and done >= 1 - self.recipe.restoration_share:
+        calibration = 1 - self.recipe.calibration_share
+        if self.counters.stage == LABELS and done >= calibration - self.recipe.restoration_share:
             # No `enter`: the rate goes on as it was, there are no new parameters to warm up.
             self.counters.stage = RESTORATION
+        if self.counters.stage == RESTORATION and done >= calibration:
+            self.finish_slice(folder / "uncalibrated.safetensors", log)
+            self.average.swap()
+            self.counters.enter(CALIBRATION)
+            self.prepare(average_decay=AVERAGE)
+
+    def rate_factor(self, done: float) -> float:
+        before = 1 - self.recipe.calibration_share
+        if self.counters.stage == CALIBRATION:
+            return max(0.02, (1 - done) / (1 - before))
+        return learning_rate_factor(self.counters.stage_iteration, done / before, self.recipe.decay)
 
     def draw(self, generator: Generator) -> Pictures:
-        clean = random_patches(self.photos.training, self.recipe.group_size, self.recipe.picture, generator)
+        held_out = self.counters.stage == CALIBRATION
+        photos = self.photos.validation if held_out else self.photos.training
+        count = 1 if held_out else self.recipe.group_size  # only one is restored
+        clean = random_patches(photos, count, self.recipe.picture, generator)
         chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)[0]]
         compose = Compose.draw(chosen, clean.shape, generator)
         return self.label(compose.apply(clean), clean, compose, generator)
@@ -201,13 +192,19 @@ class EncoderTraining(Training):
         return Pictures(degraded, clean, fractions, presence, evidence)
 
     def loss(self, data: Pictures, generator: Generator) -> Tensor:
+        if self.counters.stage == CALIBRATION:
+            with torch.no_grad():
+                logits, _ = self.keys(self.encoder.query(data.degraded))
+            error = self.restored_error(data, self.keys.calibrated(logits).sigmoid(), generator)
+            return (error.square().mean() + LEAST_ERROR).log()
         features, located = self.look(data)
         lesson = Lesson(features, data.fractions, data.presence)
         self.fresh[generator.initial_seed()] = replace(lesson, features=features.detach())
         logits, loss = self.read_out(lesson)
         loss = loss + self.recipe.evidence * located
         if self.counters.stage == RESTORATION:
-            loss = loss + self.recipe.restoration * self.restoration_loss(data, logits.sigmoid(), generator)
+            error = self.restored_error(data, logits.sigmoid(), generator)
+            loss = loss + self.recipe.restoration * error.abs().mean()
         return loss
 
     def look(self, data: Pictures) -> tuple[Tensor, Tensor]:
@@ -239,6 +236,8 @@ class EncoderTraining(Training):
         return logits, presence + (weight * (fractions - lesson.fractions).abs()).mean()
 
     def rehearsal(self) -> Tensor | None:
+        if self.counters.stage == CALIBRATION:
+            return None
         for _, lesson in sorted(self.fresh.items()):
             self.memory.add(lesson)
         self.fresh.clear()
@@ -247,7 +246,8 @@ class EncoderTraining(Training):
             return None
         return self.read_out(self.memory.draw(count, self.generator))[1]
 
-    def restoration_loss(self, data: Pictures, weights: Tensor, generator: Generator) -> Tensor:
+    def restored_error(self, data: Pictures, weights: Tensor, generator: Generator) -> Tensor:
+        """What is wrong with a patch of one of the pictures, restored; differentiable with respect to weights."""
         size = self.recipe.patch
         room = (self.recipe.picture - size) // self.backbone.multiple + 1
         i = int(torch.randint(len(weights), (1,), generator=generator))
@@ -257,7 +257,7 @@ class EncoderTraining(Training):
         merged = self.bank.merged(self.backbone, weights[i])
         with autocast("cpu", self.precision):
             restored = self.network(merged, degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
-        return (restored - clean).abs().mean()
+        return restored - clean
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
@@ -276,7 +276,7 @@ class EncoderTraining(Training):
                     images = Compose((Step(degradation, drawn),)).apply(images)
                     present[row - 1] = 1
                 logits, fractions = self.keys(self.encoder.query(images))
-                agrees = ((logits > 0) == (present > 0.5)).float()
+                agrees = ((self.keys.calibrated(logits) > 0) == (present > 0.5)).float()
                 name = degradation.name if degradation else "clean"
                 scores[f"{name} right"] = float(agrees.mean())
                 right.append(scores[f"{name} right"])

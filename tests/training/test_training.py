@@ -11,6 +11,7 @@ from torch import Generator
 from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis
 from restorekit.cli.train import backbone, basis, encoder
+from restorekit.context import CONTEXT
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
 from restorekit.plugin.catalog import build_catalog, load_plugins
@@ -18,7 +19,7 @@ from restorekit.restorer import Restorer
 from restorekit.training.backbone import JOINT, BackboneTraining, Recipe
 from restorekit.training.bank import BasisBank
 from restorekit.training.basis import BasisRecipe
-from restorekit.training.encoder import EncoderRecipe
+from restorekit.training.encoder import CALIBRATION, EncoderRecipe
 from restorekit.training.loop import Budget, learning_rate_factor
 from restorekit.training.muon import orthogonalise
 from restorekit.training.photos import Photos
@@ -98,6 +99,24 @@ def test_training_goes_through_both_stages_and_its_weights_restore(photos, tmp_p
     assert restorer.restore(image).image.shape == image.shape
     none = dict.fromkeys(restorer.bases, 0.0)
     assert torch.equal(restorer.restore(image, weights=none).image, image)
+
+
+def test_calibration_moves_only_how_sure_each_key_is(photos, weights_folder, tmp_path):
+    names = ("noise", "blur")
+    recipe = EncoderRecipe(names=names, shares=(1, 1), picture=128, groups=2, group_size=1, patch=32)
+    args = (CATALOG, photos, tmp_path / "run", weights_folder)
+    training = start_encoder(replace(recipe, restoration_share=0.0, calibration_share=1.0), *args)
+    before = parameters(training)
+    training.run(Budget(iterations=3), tmp_path / "run")
+    after = parameters(training)
+    assert training.counters.stage == CALIBRATION
+    assert {n for n in before if not torch.equal(before[n], after[n])} == {"keys.steepness", "keys.shift"}
+    training.average.swap()  # as it is exported
+    query = torch.rand(4, training.encoder.config.local + CONTEXT, generator=Generator().manual_seed(0))
+    wanted = training.keys.calibrated(training.keys(query)[0])
+    for i in range(len(names)):
+        key = training.keys.take(i)
+        assert torch.allclose(query @ key.key + key.bias, wanted[:, i], atol=1e-5)
 
 
 def test_a_later_basis_leaves_backbone_encoder_and_other_bases_as_they_are(photos, weights_folder, tmp_path):
