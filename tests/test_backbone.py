@@ -62,6 +62,13 @@ def test_the_context_is_the_same_for_a_picture_and_its_enlargement():
     assert torch.allclose(describe(image), describe(twice), atol=1e-5)
 
 
+def test_a_picture_is_described_only_where_the_mixture_looks_at_it():
+    network, image = FlowUnet(SHAPES[0]), torch.rand(2, 3, 24, 40)
+    assert not network.describe(image).any() and network.describe(image).shape == (2, CONTEXT)
+    network.inlet.weight.data[0, 0] = 1
+    assert torch.equal(network.describe(image), describe(image))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (3, 7)])
 def test_every_size_has_a_context(size):
     assert torch.isfinite(describe(torch.rand(1, 3, *size))).all()

@@ -28,7 +28,9 @@ class Backbone(Protocol):
         ...
 
     def describe(self, degraded: Tensor) -> Tensor:
-        """Context of whole images, computed once and shared by their tiles: (B, 3, H, W) to (B, C)."""
+        """Context of whole images, computed once and shared by their tiles: (B, 3, H, W) to (B, C).
+
+        Called when the mixture is merged."""
         ...
 
     def predict(self, x_t: Tensor, t: Tensor, degraded: Tensor, context: Tensor) -> Tensor:

@@ -123,7 +123,9 @@ class FlowUnet(nn.Module):
         return math.ceil(radius / self.multiple) * self.multiple
 
     def describe(self, degraded: Tensor) -> Tensor:
-        """Context of whole images, (B, 3, H, W) to (B, CONTEXT)."""
+        """Context of whole images, (B, 3, H, W) to (B, CONTEXT); zeros while the mixture does not look at it."""
+        if not self.inlet.weight.any():
+            return torch.zeros(len(degraded), CONTEXT, device=degraded.device)
         return describe(degraded)
 
     def embed(self, t: Tensor, context: Tensor) -> Tensor:

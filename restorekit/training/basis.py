@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 
 from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, layers_for_lora
 from restorekit.basis import BasisKey, LoraLayer, save_basis, save_key
+from restorekit.context import describe
 from restorekit.degradation import Compose, Degradation, Step
 from restorekit.encoder import DegradationEncoder
 from restorekit.mixing import Mixer
@@ -121,8 +122,7 @@ class BasisTraining(Training):
         mixed = {name: self.mixer.mixed(name, others) for name in own}
         merged = {f"{name}.weight": mixed[name] + delta for name, delta in self.bank.deltas(weights[:1]).items()}
         rest = {f"{name}.weight": w for name, w in mixed.items() if f"{name}.weight" not in merged}
-        context = self.backbone.describe(degraded)
-        return self.network({**rest, **merged}, degraded, torch.ones(len(degraded)), degraded, context)
+        return self.network({**rest, **merged}, degraded, torch.ones(len(degraded)), degraded, describe(degraded))
 
     def key_loss(self, group: Group) -> Tensor:
         """Presence and severity of the new degradation, read from frozen queries."""
