@@ -45,8 +45,8 @@ class Jpeg(Degradation):
             quality = low + (high - low) * torch.rand(batch, generator=generator) ** 1.5
             quality = quality.round()
             shift = torch.randint(0, 8, (batch, 2), generator=generator)
-            # Half of all files still have their block grid at the corner of the picture.
-            shift = shift * (torch.rand(batch, 1, generator=generator) < 0.5)
+            # A JPEG has its block grid at the corner of the picture; what was cut out of one has not.
+            shift = shift * (torch.rand(batch, 1, generator=generator) < 0.25)
         else:
             quality = torch.full((batch,), float(severity)).round()
             shift = torch.zeros(batch, 2, dtype=torch.long)
