@@ -172,9 +172,10 @@ class EncoderTraining(Training):
         clean = random_patches(photos, count, self.recipe.picture, generator)
         chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)[0]]
         compose = Compose.draw(chosen, clean.shape, generator)
-        return self.label(compose.apply(clean), clean, compose, generator)
+        return self.label(clean, compose, generator)
 
-    def label(self, degraded: Tensor, clean: Tensor, compose: Compose, generator: Generator) -> Pictures:
+    def label(self, clean: Tensor, compose: Compose, generator: Generator) -> Pictures:
+        degraded, without = compose.apply_without_each(clean)
         fractions = torch.zeros(len(clean), len(self.degradations))
         presence = torch.zeros_like(fractions)
         evidence = torch.zeros(*fractions.shape, *(n // GRID for n in clean.shape[-2:]))
@@ -184,7 +185,7 @@ class EncoderTraining(Training):
             values = torch.tensor([scale.fraction(v) for v in step.realisation.severity.tolist()])
             fractions[:, index] = values
             presence[:, index] = (values / scale.fraction(scale.mild)).clamp(0, 1)
-            changed = degraded - compose.without([step.degradation.name]).apply(clean)
+            changed = degraded - without[step.degradation.name]
             evidence[:, index] = F.avg_pool2d(changed.square().mean(1, keepdim=True), GRID)[:, 0]
         presence *= visibility(evidence)
         chosen = [self.recipe.names.index(step.degradation.name) for step in compose.steps]

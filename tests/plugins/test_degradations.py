@@ -123,6 +123,15 @@ def test_one_degradation_is_taken_out_and_the_others_stay_the_same_realisation(p
     assert all(step.realisation is kept[step.degradation.name] for step in without.steps)
 
 
+def test_each_taken_out_at_once_is_each_taken_out_by_itself(photo):
+    drawn = Compose.draw(ALL, SHAPE, seeded(3))
+    degraded, without = drawn.apply_without_each(photo)
+    assert torch.equal(degraded, drawn.apply(photo))
+    assert list(without) == [s.degradation.name for s in drawn.steps]
+    for name, picture in without.items():
+        assert torch.equal(picture, drawn.without([name]).apply(photo))
+
+
 def test_degradations_happen_in_physical_order(photo):
     names = [d.name for d in in_physical_order(ALL)]
     assert names == ["rain", "blur", "lowres", "noise", "jpeg"]
