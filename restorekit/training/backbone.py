@@ -9,6 +9,7 @@ Loss: mean absolute error, Zhao et al., 2015, https://arxiv.org/abs/1511.08861
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,6 @@ from restorekit.basis import Basis, save_basis
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step, in_physical_order
 from restorekit.device import autocast, choose_precision
-from restorekit.errors import TrainingError
 from restorekit.flow import interpolate
 from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
 from restorekit.training.base import Training, psnr
@@ -187,11 +187,15 @@ class BackboneTraining(Training):
         self.prepare()
 
     def export(self, folder: Path) -> None:
-        """Averaged weights as `folder`/backbone and one folder per basis, as `weights/` has them."""
-        if self.counters.stage != JOINT:
-            raise TrainingError("the warm-up has no bases yet; train on until the joint stage")
+        """Averaged weights as `folder`/backbone and one folder per basis, as `weights/` has them. After a warm-up
+        alone, `folder`/plain: the blind network with its own head, to compare with."""
         self.average.swap()
         try:
+            if self.counters.stage == WARM_UP:
+                plain = copy.deepcopy(self.backbone)
+                plain.head.weight.data.copy_(self.blind_head)
+                plain.save(folder / "plain")
+                return
             self.backbone.save(folder / "backbone")
             sha256 = digest(folder / "backbone" / "diffusion_pytorch_model.safetensors")
             for i, (name, rank) in enumerate(zip(self.recipe.names, self.recipe.ranks, strict=True)):

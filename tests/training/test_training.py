@@ -10,6 +10,7 @@ from torch import Generator
 
 from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis
+from restorekit.bench.own import Plain
 from restorekit.cli.train import backbone, basis, encoder
 from restorekit.context import CONTEXT
 from restorekit.encoder import DegradationEncoder
@@ -117,6 +118,18 @@ def test_calibration_moves_only_how_sure_each_key_is(photos, weights_folder, tmp
     for i in range(len(names)):
         key = training.keys.take(i)
         assert torch.allclose(query @ key.key + key.bias, wanted[:, i], atol=1e-5)
+
+
+def test_a_warm_up_alone_makes_a_plain_network_that_restores_without_bases(photos, tmp_path):
+    training = BackboneTraining(replace(TINY, warm_up=1.0), degradations(), photos)
+    training.run(Budget(iterations=3), tmp_path / "run")
+    training.export(tmp_path)
+    assert not training.backbone.head.weight.any()  # can go on
+    method = Plain(str(tmp_path / "plain"))
+    method.prepare()
+    image = torch.rand(1, 3, 40, 48, generator=Generator().manual_seed(0))
+    restored = method.restorer.restore(image, blind=False).image
+    assert restored.shape == image.shape and not torch.equal(restored, image)
 
 
 def test_a_later_basis_leaves_backbone_encoder_and_other_bases_as_they_are(photos, weights_folder, tmp_path):
