@@ -56,7 +56,7 @@ class Block(nn.Module):
         self.film = nn.Linear(embedding, 2 * channels)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        return x + self.conv2(self.activate(self.conv1(x), self.modulation(embedding)))
+        return self.conv2(self.activate(self.conv1(x), self.modulation(embedding))).add_(x)
 
     def modulation(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Shift and scale of the inner channels, (B, C, 1, 1) each."""
@@ -67,7 +67,7 @@ class Block(nn.Module):
     def activate(inside: Tensor, modulation: tuple[Tensor, Tensor], out: Tensor | None = None) -> Tensor:
         """leaky_relu(film(inside))."""
         shift, scale = modulation
-        return F.leaky_relu(torch.addcmul(shift, inside, scale, out=out), SLOPE, inplace=out is not None)
+        return F.leaky_relu(torch.addcmul(shift, inside, scale, out=out), SLOPE, inplace=True)
 
 
 class FlowUnet(nn.Module):
@@ -142,7 +142,8 @@ class FlowUnet(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor, degraded: Tensor, context: Tensor) -> Tensor:
         """Estimate of the clean images, (B, 3, H, W); H and W multiples of `multiple`."""
         embedding = self.embed(t, context)
-        x = self.stem(F.pixel_unshuffle(torch.cat([x_t, degraded], 1) - 0.5, UNSHUFFLE))
+        cells = F.pixel_unshuffle(torch.cat([x_t, degraded], 1) - 0.5, UNSHUFFLE)
+        x = self.stem(cells.contiguous(memory_format=torch.channels_last))  # CPUs convolve twice as fast in bf16
         skips: list[Tensor] = []
         for level, blocks in enumerate(self.down):
             for block in blocks:  # type: ignore[attr-defined]
@@ -151,7 +152,7 @@ class FlowUnet(nn.Module):
                 skips.append(x)
                 x = self.reduce[level](x)
         for level in reversed(range(len(self.up))):
-            x = F.pixel_shuffle(self.enlarge[level](x), 2) + skips[level]
+            x = F.pixel_shuffle(self.enlarge[level](x), 2).add_(skips[level])
             for block in self.up[level]:  # type: ignore[attr-defined]
                 x = block(x, embedding)
         return degraded + F.pixel_shuffle(self.head(x), UNSHUFFLE)
