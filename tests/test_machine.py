@@ -37,3 +37,9 @@ def test_memory_ends_where_the_container_ends(group):
 def test_bf16_is_there_where_the_processors_flags_say_so(monkeypatch, line, there):
     monkeypatch.setattr(machine, "read", lambda path: f"processor\t: 0\n{line}\nbogomips\t: 1")
     assert machine.multiplies_bf16() is there
+
+
+def test_freed_memory_is_kept_where_the_c_library_can():
+    import platform
+
+    assert machine.keep_freed_memory() is (platform.libc_ver()[0] == "glibc")

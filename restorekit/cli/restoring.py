@@ -13,7 +13,7 @@ from restorekit.cli.words import describe, rounded
 from restorekit.errors import ImageError
 from restorekit.files import check_pages
 from restorekit.jobs import STREAM, Job
-from restorekit.machine import processors
+from restorekit.machine import keep_freed_memory, processors
 from restorekit.mixing import MixingWeights
 from restorekit.plugin.catalog import Catalog
 
@@ -65,6 +65,7 @@ def load(catalog: Catalog, options: Options, threads: int | None = None) -> Rest
 
     from restorekit.restorer import Restorer
 
+    keep_freed_memory()
     # In a container torch counts the machine's processors, and its threads would wait for each other.
     torch.set_num_threads(threads or min(torch.get_num_threads(), processors()))
     restorer = Restorer.from_pretrained(device=options.device, precision=options.precision, catalog=catalog)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from restorekit.errors import TrainingError
+from restorekit.machine import keep_freed_memory
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -208,6 +209,7 @@ def make_budget(minutes: float | None, iterations: int | None, threads: int | No
     from restorekit.training.loop import Budget
 
     budget = Budget(minutes, iterations)
+    keep_freed_memory()
     # The momentum of a channel that fell silent decays into denormal numbers, which take half of a step's time.
     # Threads inherit the setting when they are made: so before anything is computed.
     torch.set_flush_denormal(True)
