@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # as glibc's mallopt numbers them
+MAPPED, KEPT = 32 << 20, 256 << 20  # bytes: the largest piece that glibc lets the heap have; what stays when freed
 
 
 def processors() -> int:
@@ -37,16 +37,18 @@ def multiplies_bf16() -> bool:
     return flags is not None and not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags[1].split())
 
 
-def keep_freed_memory(megabytes: int = 256) -> bool:
-    """Let this process keep so much of the memory that it frees, where the C library is glibc; whether it does.
+def keep_freed_memory() -> bool:
+    """Let this process keep what it frees, KEPT bytes at most, where the C library is glibc; whether it does.
 
     A network frees and asks for tens of megabytes at each layer. Given back to the system each time, they are
     cleared page by page when they come again: an eighth of the time of a 512x512 picture."""
+    import ctypes
+
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # another C library; Windows
         return False
-    return bool(mallopt(MMAP_THRESHOLD, 32 << 20) and mallopt(TRIM_THRESHOLD, megabytes << 20))
+    return bool(mallopt(MMAP_THRESHOLD, MAPPED) and mallopt(TRIM_THRESHOLD, KEPT))
 
 
 def read(path: Path) -> str:

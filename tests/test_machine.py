@@ -1,5 +1,7 @@
 """Laws of the machine: a container's limits are the machine's."""
 
+import platform
+
 import pytest
 
 from restorekit import machine
@@ -40,6 +42,4 @@ def test_bf16_is_there_where_the_processors_flags_say_so(monkeypatch, line, ther
 
 
 def test_freed_memory_is_kept_where_the_c_library_can():
-    import platform
-
     assert machine.keep_freed_memory() is (platform.libc_ver()[0] == "glibc")

@@ -143,7 +143,7 @@ class FlowUnet(nn.Module):
         """Estimate of the clean images, (B, 3, H, W); H and W multiples of `multiple`."""
         embedding = self.embed(t, context)
         cells = F.pixel_unshuffle(torch.cat([x_t, degraded], 1) - 0.5, UNSHUFFLE)
-        x = self.stem(cells.contiguous(memory_format=torch.channels_last))  # CPUs convolve twice as fast in bf16
+        x = self.stem(cells.contiguous(memory_format=torch.channels_last))  # faster on CPUs in bf16
         skips: list[Tensor] = []
         for level, blocks in enumerate(self.down):
             for block in blocks:  # type: ignore[attr-defined]

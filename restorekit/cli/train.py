@@ -203,7 +203,7 @@ def shipped() -> Path:
 
 
 def make_budget(minutes: float | None, iterations: int | None, threads: int | None) -> Budget:
-    """The budget; also sets the number of threads, before anything runs."""
+    """The budget; also prepares the process, before anything runs: its memory, denormal numbers, threads."""
     import torch
 
     from restorekit.training.loop import Budget
