@@ -6,6 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, FlowUnetConfig, layers_for_lora
 from restorekit.context import CONTEXT, describe, reduced
+from restorekit.weights import shipped_weights
 
 SHAPES = [FlowUnetConfig((8, 16), (1, 1), 16), FlowUnetConfig((8, 12, 16), (1, 2, 1), 16)]
 
@@ -82,8 +83,18 @@ def test_the_description_of_a_large_picture_is_of_its_adaptive_means():
     torch.testing.assert_close(describe((image * 255).round().byte()), describe(image), atol=3e-3, rtol=0)
 
 
+def test_at_the_start_all_but_an_eighth_of_the_stem_sees_changes_and_not_brightness():
+    torch.manual_seed(0)
+    stem = FlowUnet(FlowUnetConfig((16, 16), (1, 1), 16)).stem
+    colours = torch.rand(5, 6, 1, 1).repeat_interleave(4, 1).expand(5, 24, 3, 3)  # x_t and degraded, 2x2 blocks
+    answers = torch.nn.functional.conv2d(colours, stem.weight)[:, :, 0, 0]
+    assert answers[:, :2].abs().amin() > 1e-3
+    assert answers[:, 2:].abs().amax() < 1e-5
+    assert stem.weight[2:].std() > 2 * stem.weight[:2].std()
+
+
 def test_the_shipped_shape_keeps_its_budget():
-    network = FlowUnet(FlowUnetConfig((64, 128, 192), (1, 2, 4)))
+    network = FlowUnet.from_folder(shipped_weights("backbone"))
     image = torch.rand(1, 3, 64, 64)
     with FlopCounterMode(display=False) as counter:
         network(image, torch.ones(1), image, torch.zeros(1, CONTEXT))

@@ -32,6 +32,7 @@ CONFIG, TENSORS = "config.json", BACKBONE_TENSORS
 UNSHUFFLE = 2
 TIME_FEATURES = 32
 SLOPE = 0.1  # of the activation below zero
+CONTRAST_GAIN = 3.0  # of the stem's channels that answer to changes alone, at the start
 HEAD, INLET = "head", "inlet"  # the layers whose own weight is zero
 
 
@@ -93,17 +94,26 @@ class FlowUnet(nn.Module):
             self.reset()
 
     def reset(self) -> None:
-        """Start: residual branches small, head and inlet zero."""
+        """Start: small weights, smaller residual branches, head and inlet zero.
+
+        All but the first eighth of the stem's channels do not answer to a constant colour, and answer more to
+        what changes. Else brightness, the largest thing in a picture, decides which side of zero an activation is
+        on, and the network stays linear in edges and noise for long."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+                if isinstance(module, nn.Conv2d):
+                    module.weight.data.mul_(0.7)
         for module in self.modules():
             if isinstance(module, Block):
-                nn.init.kaiming_normal_(module.conv1.weight, nonlinearity="relu")
                 module.conv2.weight.data.mul_(0.3)
                 module.film.weight.data.mul_(0.1)
+        planes = self.stem.weight.data.unflatten(1, (-1, UNSHUFFLE**2)) / 0.7
+        changes = CONTRAST_GAIN * (planes - planes.mean((2, 3, 4), keepdim=True))
+        planes[len(planes) // 8 :] = changes[len(planes) // 8 :]
+        self.stem.weight.data.copy_(planes.flatten(1, 2))
         self.head.weight.data.zero_()
         self.inlet.weight.data.zero_()
 

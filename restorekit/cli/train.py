@@ -62,6 +62,9 @@ def backbone(
         Path | None, typer.Option(help="Go on from saved weights alone, without a checkpoint.")
     ] = None,
     names: Annotated[str, typer.Option(help="Bases to train together.")] = "noise,blur,lowres,rain,jpeg",
+    only: Annotated[
+        str, typer.Option(help="With --from-weights: bases that change; backbone and the others do not.")
+    ] = "",
     rank: Annotated[list[str] | None, typer.Option(help="Rank of a basis, as rain=12; 16 otherwise.")] = None,
     share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
     together: Together = None,
@@ -76,6 +79,7 @@ def backbone(
     groups: Annotated[int, typer.Option(help="Weight vectors per step.")] = 4,
     group_size: Annotated[int, typer.Option(help="Patches per weight vector.")] = 4,
     loss: Annotated[str, typer.Option(help="absolute or rms.")] = "absolute",
+    weight_decay: Annotated[float, typer.Option(help="AdamW's.")] = 0.02,
     precision: Precision = "auto",
     threads: Threads = None,
     seed: Seed = 0,
@@ -89,6 +93,9 @@ def backbone(
     from restorekit.training.start import per_name, start_backbone
 
     chosen = tuple(names.split(","))
+    alone = tuple(only.split(",")) if only else ()
+    if alone and not (from_weights and set(alone) <= set(chosen)):
+        raise TrainingError(f"--only wants --from-weights and names among {', '.join(chosen)}, got {only!r}")
     recipe = Recipe(
         names=chosen,
         ranks=tuple(int(r) for r in per_name(chosen, 16, pairs(rank or [], "--rank"))),
@@ -102,10 +109,12 @@ def backbone(
         groups=groups,
         group_size=group_size,
         loss=loss,
+        weight_decay=weight_decay,
         precision=precision,
         warm_up=warm_up,
         decay=decay,
         seed=seed,
+        only=alone,
         sets=tuple(sets_of(chosen, together or [])),
     )
     loaded = load_photos(photos, limit, patch)

@@ -4,6 +4,8 @@ Stage "warm-up": the network with one head of its own learns to undo everything,
 weights become W, its head, times 0.8, every basis's first head, and backbone and bases go on together,
 selectively (`restorekit.training.pairs`), each group of patches with weights of its own merged into W.
 
+Afterwards a basis may be trained further by itself (`only`): W and the other bases take part and stay as they are.
+
 Loss: mean absolute error, Zhao et al., 2015, https://arxiv.org/abs/1511.08861
 """
 
@@ -44,6 +46,7 @@ class Recipe:
     path_share: share of patches at t < 1. loss: "absolute" (mean absolute error) or "rms" (root of the group's
     mean squared error: led by edges and texture, as PSNR is).
     warm_up: share of the budget after which the joint stage begins. decay: share over which the rate falls.
+    only: names of the bases that change; W and the others do not. None named: everything changes.
     sets: see PairMaker. precision: of the convolutions' inputs while training, as in `restorekit.device`; weights,
     optimiser and validation stay in fp32.
     """
@@ -61,9 +64,11 @@ class Recipe:
     group_size: int = 4
     path_share: float = 0.1
     loss: str = "absolute"
+    weight_decay: float = 0.02
     warm_up: float = 0.1
     decay: float = 0.75
     seed: int = 0
+    only: tuple[str, ...] = ()
     sets: tuple[tuple[str, float], ...] = ()
     precision: str = "auto"
 
@@ -71,7 +76,7 @@ class Recipe:
 class BackboneTraining(Training):
     """Backbone and bases together."""
 
-    fixed = ("names", "ranks", "channels", "blocks", "optimiser")
+    fixed = ("names", "ranks", "channels", "blocks", "optimiser", "only")
 
     def __init__(self, recipe: Recipe, degradations: Sequence[Degradation], photos: Photos) -> None:
         super().__init__(recipe, recipe.seed, WARM_UP)
@@ -84,7 +89,9 @@ class BackboneTraining(Training):
         self.backbone.head.weight.requires_grad_(False)
         self.backbone.inlet.weight.requires_grad_(False)
         self.network = Stateless(self.backbone)
-        self.bank = BasisBank(self.backbone, dict(zip(recipe.names, recipe.ranks, strict=True)), self.generator)
+        ranks = dict(zip(recipe.names, recipe.ranks, strict=True))
+        kept = [n for n in recipe.names if recipe.only and n not in recipe.only]
+        self.bank = BasisBank(self.backbone, ranks, self.generator, kept=kept)
         self.blind_head = nn.Parameter(torch.zeros_like(self.backbone.head.weight))
         self.crops = validation_crops(photos.validation, 12, 128)
         self.prepare()
@@ -94,7 +101,8 @@ class BackboneTraining(Training):
         named = {n: p for n, p in self.backbone.named_parameters() if p.requires_grad}
         if self.counters.stage == WARM_UP:
             return {**named, BLIND_HEAD: self.blind_head}
-        return {**named, **{f"bank.{n}": p for n, p in self.bank.named_parameters()}}
+        bank = {f"bank.{n}": p for n, p in self.bank.named_parameters()}
+        return bank if self.recipe.only else {**named, **bank}
 
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
         recipe = self.recipe
@@ -107,10 +115,12 @@ class BackboneTraining(Training):
         }
         bank = [p for n, p in trainable.items() if n.startswith("bank.")]
         rest = [p for n, p in trainable.items() if n not in matrices and not n.startswith("bank.")]
-        groups: list[dict[str, Any]] = [{"params": rest, "lr": recipe.learning_rate}]
+        groups: list[dict[str, Any]] = [{"params": rest, "lr": recipe.learning_rate}] if rest else []
         if bank:
-            groups.append({"params": bank, "lr": recipe.lora_learning_rate})
-        adam = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+            # Decay would also shrink the bases that are kept.
+            decay = 0.0 if recipe.only else recipe.weight_decay
+            groups.append({"params": bank, "lr": recipe.lora_learning_rate, "weight_decay": decay})
+        adam = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True)
         if not matrices:
             return [adam]
         return [Muon(matrices.values(), recipe.learning_rate), adam]
@@ -130,7 +140,11 @@ class BackboneTraining(Training):
     def draw(self, generator: Generator) -> Group:
         count = 2 * self.recipe.group_size
         clean = more_detailed(random_patches(self.photos.training, count, self.recipe.patch, generator))
-        return self.pairs.group(clean, generator, selective=self.counters.stage == JOINT)
+        while True:
+            group = self.pairs.group(clean, generator, selective=self.counters.stage == JOINT)
+            # Where no changing basis takes part there is nothing to learn.
+            if not self.recipe.only or bool(group.weights[self.bank.changing].any()):
+                return group
 
     def loss(self, data: Group, generator: Generator) -> Tensor:
         count = len(data.degraded)
@@ -188,7 +202,8 @@ class BackboneTraining(Training):
 
     def export(self, folder: Path) -> None:
         """Averaged weights as `folder`/backbone and one folder per basis, as `weights/` has them. After a warm-up
-        alone, `folder`/plain: the blind network with its own head, to compare with."""
+        alone, `folder`/plain: the blind network with its own head, to compare with. Bases that were kept are not
+        written."""
         self.average.swap()
         try:
             if self.counters.stage == WARM_UP:
@@ -196,10 +211,11 @@ class BackboneTraining(Training):
                 plain.head.weight.data.copy_(self.blind_head)
                 plain.save(folder / "plain")
                 return
-            self.backbone.save(folder / "backbone")
+            self.backbone.save(folder / "backbone")  # to the bit what it was, where it was kept
             sha256 = digest(folder / "backbone" / "diffusion_pytorch_model.safetensors")
             for i, (name, rank) in enumerate(zip(self.recipe.names, self.recipe.ranks, strict=True)):
-                layers = self.bank.basis(i)
-                save_basis(folder / name, layers, rank=rank, backbone_sha256=sha256, degradation=name)
+                if not self.recipe.only or name in self.recipe.only:
+                    layers = self.bank.basis(i)
+                    save_basis(folder / name, layers, rank=rank, backbone_sha256=sha256, degradation=name)
         finally:
             self.average.swap()

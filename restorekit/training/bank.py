@@ -40,7 +40,8 @@ class Stateless:
 
 
 class BasisBank(nn.Module):
-    """Trainable LoRAs of several bases on one backbone. ranks: by basis name; the head has full rank for each."""
+    """Trainable LoRAs of several bases on one backbone. ranks: by basis name; the head has full rank for each.
+    kept: bases that take part and do not change."""
 
     def __init__(
         self,
@@ -48,8 +49,10 @@ class BasisBank(nn.Module):
         ranks: Mapping[str, int],
         generator: torch.Generator,
         exclude: Sequence[str] = (INLET,),
+        kept: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        self.changing = torch.tensor([name not in kept for name in ranks])
         own = layers_for_lora(backbone, exclude)
         self.names = tuple(ranks)
         self.layers = tuple(own)
@@ -82,10 +85,15 @@ class BasisBank(nn.Module):
         Bases at 0 cost nothing: neither they nor their weight gets a gradient."""
         deltas = {}
         for name, down, up in zip(self.layers, self.downs, self.ups, strict=True):
-            columns = weights.repeat_interleave(torch.tensor(self.ranks[name]))
+            ranks = torch.tensor(self.ranks[name])
+            columns = weights.repeat_interleave(ranks)
             (active,) = columns.nonzero(as_tuple=True)
-            scaled = up.index_select(1, active) * columns[active]
-            deltas[name] = (scaled @ down.index_select(0, active)).view(self.shapes[name])
+            up, down = up.index_select(1, active), down.index_select(0, active)
+            changing = self.changing.repeat_interleave(ranks)[active]
+            if not changing.all():
+                up = torch.where(changing, up, up.detach())
+                down = torch.where(changing[:, None], down, down.detach())
+            deltas[name] = ((up * columns[active]) @ down).view(self.shapes[name])
         return deltas
 
     def merged(self, backbone: nn.Module, weights: Tensor) -> dict[str, Tensor]:

@@ -216,7 +216,7 @@ class Training(ABC):
         """Go on from a checkpoint, with this recipe's rates and losses; shapes must be the checkpoint's."""
         tensors, self.counters, recipe = load_checkpoint(path)
         for key in self.fixed:
-            if as_list(recipe[key]) != as_list(getattr(self.recipe, key)):
+            if key in recipe and as_list(recipe[key]) != as_list(getattr(self.recipe, key)):
                 raise TrainingError(
                     f"{path} was trained with {key} {recipe[key]}, not {getattr(self.recipe, key)}; "
                     "pass the same, or another --run folder"

@@ -1,5 +1,6 @@
 """Laws of training, on tiny networks and made-up photographs."""
 
+import copy
 from dataclasses import MISSING, fields, replace
 from inspect import signature
 
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Generator
 
-from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
+from restorekit.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis
 from restorekit.bench.own import Plain
 from restorekit.cli.train import backbone, basis, encoder
@@ -60,6 +61,27 @@ def test_the_learning_rate_rises_stays_and_falls():
     assert learning_rate_factor(0, 0.0, 0.25) == pytest.approx(1 / 200)
     assert learning_rate_factor(500, 0.5, 0.25) == 1
     assert learning_rate_factor(500, 0.875, 0.25) == pytest.approx(0.5)
+
+
+def test_one_basis_trained_further_leaves_backbone_and_the_others_to_the_bit(photos, tmp_path):
+    whole = BackboneTraining(TINY, degradations(), photos)
+    whole.run(Budget(iterations=4), tmp_path / "run")
+    whole.export(tmp_path / "weights")
+    bases = [Basis(n, n, tmp_path / "weights" / n) for n in NAMES]
+    training = BackboneTraining(replace(TINY, only=("blur",), sets=(("noise+blur", 0.5),)), degradations(), photos)
+    training.start_from_weights(FlowUnet.from_folder(tmp_path / "weights" / "backbone"), bases)
+    before = copy.deepcopy([training.bank.basis(i) for i in range(len(NAMES))])
+    training.run(Budget(iterations=4), tmp_path / "further")
+    training.export(tmp_path / "out")
+    for i, name in enumerate(NAMES):
+        same = all(
+            torch.equal(old.down, new.down) and torch.equal(old.up, new.up)
+            for old, new in zip(before[i].values(), training.bank.basis(i).values(), strict=True)
+        )
+        assert same == (name != "blur")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"backbone", "blur"}
+    tensors = [tmp_path / folder / "backbone" / TENSORS for folder in ("weights", "out")]
+    assert tensors[0].read_bytes() == tensors[1].read_bytes()
 
 
 def test_training_goes_through_both_stages_and_its_weights_restore(photos, tmp_path, monkeypatch):
