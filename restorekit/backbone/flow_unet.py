@@ -104,16 +104,15 @@ class FlowUnet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-                if isinstance(module, nn.Conv2d):
+                if isinstance(module, nn.Conv2d) and module is not self.stem:
                     module.weight.data.mul_(0.7)
         for module in self.modules():
             if isinstance(module, Block):
                 module.conv2.weight.data.mul_(0.3)
                 module.film.weight.data.mul_(0.1)
-        planes = self.stem.weight.data.unflatten(1, (-1, UNSHUFFLE**2)) / 0.7
+        planes = self.stem.weight.data.unflatten(1, (-1, UNSHUFFLE**2))  # a view
         changes = CONTRAST_GAIN * (planes - planes.mean((2, 3, 4), keepdim=True))
         planes[len(planes) // 8 :] = changes[len(planes) // 8 :]
-        self.stem.weight.data.copy_(planes.flatten(1, 2))
         self.head.weight.data.zero_()
         self.inlet.weight.data.zero_()
 

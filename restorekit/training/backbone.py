@@ -214,7 +214,7 @@ class BackboneTraining(Training):
             self.backbone.save(folder / "backbone")  # to the bit what it was, where it was kept
             sha256 = digest(folder / "backbone" / "diffusion_pytorch_model.safetensors")
             for i, (name, rank) in enumerate(zip(self.recipe.names, self.recipe.ranks, strict=True)):
-                if not self.recipe.only or name in self.recipe.only:
+                if self.bank.changing[i]:
                     layers = self.bank.basis(i)
                     save_basis(folder / name, layers, rank=rank, backbone_sha256=sha256, degradation=name)
         finally:
