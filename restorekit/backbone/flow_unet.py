@@ -41,8 +41,8 @@ class FlowUnetConfig:
     """Shape of the network. channels: per level. blocks: per level on the way down; levels but the last have
     the same number on the way up. embedding: width of the time and context embedding."""
 
-    channels: tuple[int, ...] = (48, 96, 192)
-    blocks: tuple[int, ...] = (2, 2, 4)
+    channels: tuple[int, ...] = (64, 128, 192)
+    blocks: tuple[int, ...] = (2, 2, 1)
     embedding: int = 96
 
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from restorekit.cli.training import go, load_photos, make_budget, numbers, pairs, sets_of, shape_of, shipped
 from restorekit.errors import TrainingError
-from restorekit.machine import keep_freed_memory
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from restorekit.training.base import Training
-    from restorekit.training.loop import Budget, Progress
-    from restorekit.training.photos import Photos
 
 app = typer.Typer(
     help="Train weights from a folder of clean photographs. Every training can be interrupted and resumed.",
@@ -68,8 +60,16 @@ def backbone(
     rank: Annotated[list[str] | None, typer.Option(help="Rank of a basis, as rain=12; 16 otherwise.")] = None,
     share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
     together: Together = None,
-    channels: Annotated[str, typer.Option(help="Channels per level.")] = "64,128,192",
-    blocks: Annotated[str, typer.Option(help="Residual blocks per level.")] = "1,2,4",
+    channels: Annotated[
+        str | None, typer.Option(help="Channels per level; as in --from-weights, else 64,128,192.")
+    ] = None,
+    blocks: Annotated[
+        str | None,
+        typer.Option(
+            help="Residual blocks per level; as in --from-weights, else 2,2,1. "
+            "Other numbers than saved: blocks come in without effect, or go."
+        ),
+    ] = None,
     optimiser: Annotated[str, typer.Option(help="muon or adamw.")] = "adamw",
     learning_rate: Rate = 4e-4,
     lora_learning_rate: Annotated[float, typer.Option(help="Full learning rate of the bases.")] = 8e-4,
@@ -96,12 +96,13 @@ def backbone(
     alone = tuple(only.split(",")) if only else ()
     if alone and not (from_weights and set(alone) <= set(chosen)):
         raise TrainingError(f"--only wants --from-weights and names among {', '.join(chosen)}, got {only!r}")
+    shape = shape_of(from_weights)
     recipe = Recipe(
         names=chosen,
         ranks=tuple(int(r) for r in per_name(chosen, 16, pairs(rank or [], "--rank"))),
         shares=per_name(chosen, 1.0, pairs(share or [], "--share")),
-        channels=numbers(channels, "--channels"),
-        blocks=numbers(blocks, "--blocks"),
+        channels=numbers(channels, "--channels") if channels else shape.channels,
+        blocks=numbers(blocks, "--blocks") if blocks else shape.blocks,
         optimiser=optimiser,
         learning_rate=learning_rate,
         lora_learning_rate=lora_learning_rate,
@@ -203,103 +204,3 @@ def basis(
     folder = run or Path("runs") / name
     training = start_basis(name, recipe, catalog, loaded, folder, weights or shipped())
     go(training, budget, folder, export, checkpoint_minutes)
-
-
-def shipped() -> Path:
-    from restorekit.weights import shipped_weights
-
-    return shipped_weights("backbone").parent
-
-
-def make_budget(minutes: float | None, iterations: int | None, threads: int | None) -> Budget:
-    """The budget; also prepares the process, before anything runs: its memory, denormal numbers, threads."""
-    import torch
-
-    from restorekit.training.loop import Budget
-
-    budget = Budget(minutes, iterations)
-    keep_freed_memory()
-    # The momentum of a channel that fell silent decays into denormal numbers, which take half of a step's time.
-    # Threads inherit the setting when they are made: so before anything is computed.
-    torch.set_flush_denormal(True)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return budget
-
-
-def numbers(text: str, option: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(n) for n in text.split(","))
-    except ValueError:
-        raise TrainingError(f"{option} wants whole numbers with commas between, got {text!r}") from None
-
-
-def pairs(texts: Iterable[str], option: str) -> dict[str, float]:
-    values = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        try:
-            values[name] = float(value)
-        except ValueError:
-            raise TrainingError(f"{option} wants NAME=NUMBER, got {text!r}") from None
-    return values
-
-
-def sets_of(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[str, float]]:
-    """Sets of degradations and their shares, their names checked."""
-    for text, share in pairs(texts, "--together").items():
-        unknown = sorted(set(text.replace("/", "+").split("+")) - set(names))
-        if unknown:
-            raise TrainingError(f"--together {text} names {', '.join(unknown)}; there are {', '.join(names)}")
-        yield text, share
-
-
-def stderr() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True)
-
-
-def load_photos(folders: list[Path], limit: int | None, smallest: int) -> Photos:
-    from rich.progress import Progress as Bar
-
-    from restorekit.training.photos import Photos
-
-    with Bar(console=stderr(), transient=True) as bar:
-        task = bar.add_task("reading photographs", total=None)
-        return Photos.load(
-            folders, smallest, limit, lambda done, total: bar.update(task, completed=done, total=total)
-        )
-
-
-def go(training: Training, budget: Budget, run: Path, export: Path | None, checkpoint_minutes: float) -> None:
-    """Run to the end of the budget under a progress bar, then export."""
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    from restorekit.training.loop import format_minutes
-
-    console = stderr()
-    if training.counters.iteration:
-        console.print(f"resuming {run} at iteration {training.counters.iteration}")
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
-    with Bar(*columns, console=console) as bar:
-        task = bar.add_task("training", total=1.0, text="")
-
-        def report(progress: Progress) -> None:
-            counters = progress.counters
-            share = 100 * counters.data_seconds / max(counters.seconds, 1e-9)
-            text = (
-                f"iteration {counters.iteration}  loss {progress.loss:.4f}  "
-                f"{counters.seconds / counters.iteration:.2f} s/it  data {share:.0f} %  "
-                f"left {format_minutes(progress.seconds_left)}"
-            )
-            bar.update(task, completed=progress.share_done, description=counters.stage, text=text)
-
-        training.run(budget, run, report=report, checkpoint_minutes=checkpoint_minutes)
-    for name, value in training.validate().items():
-        console.print(f"{name:24} {value:.3f}")
-    console.print(f"checkpoint and log in {run}")
-    if export is not None:
-        training.export(export)
-        console.print(f"weights in {export}")

@@ -25,9 +25,11 @@ from restorekit.basis import Basis, save_basis
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step, in_physical_order
 from restorekit.device import autocast, choose_precision
+from restorekit.errors import TrainingError
 from restorekit.flow import interpolate
 from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
 from restorekit.training.base import Training, psnr
+from restorekit.training.depth import of_depth, take_weights
 from restorekit.training.loop import Counters, Log
 from restorekit.training.muon import Muon
 from restorekit.training.pairs import Group, PairMaker, validation_rows
@@ -54,8 +56,8 @@ class Recipe:
     names: tuple[str, ...]
     ranks: tuple[int, ...]
     shares: tuple[float, ...]
-    channels: tuple[int, ...] = (64, 128, 192)
-    blocks: tuple[int, ...] = (1, 2, 4)
+    channels: tuple[int, ...] = FlowUnetConfig().channels
+    blocks: tuple[int, ...] = FlowUnetConfig().blocks
     optimiser: str = "adamw"
     learning_rate: float = 4e-4
     lora_learning_rate: float = 8e-4
@@ -101,7 +103,7 @@ class BackboneTraining(Training):
         named = {n: p for n, p in self.backbone.named_parameters() if p.requires_grad}
         if self.counters.stage == WARM_UP:
             return {**named, BLIND_HEAD: self.blind_head}
-        bank = {f"bank.{n}": p for n, p in self.bank.named_parameters()}
+        bank = {f"bank.{n}": p for n, p in self.bank.named_parameters() if p.requires_grad}
         return bank if self.recipe.only else {**named, **bank}
 
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
@@ -117,9 +119,7 @@ class BackboneTraining(Training):
         rest = [p for n, p in trainable.items() if n not in matrices and not n.startswith("bank.")]
         groups: list[dict[str, Any]] = [{"params": rest, "lr": recipe.learning_rate}] if rest else []
         if bank:
-            # Decay would also shrink the bases that are kept.
-            decay = 0.0 if recipe.only else recipe.weight_decay
-            groups.append({"params": bank, "lr": recipe.lora_learning_rate, "weight_decay": decay})
+            groups.append({"params": bank, "lr": recipe.lora_learning_rate})
         adam = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True)
         if not matrices:
             return [adam]
@@ -150,12 +150,12 @@ class BackboneTraining(Training):
         count = len(data.degraded)
         u = torch.rand(count, generator=generator)
         t = torch.where(torch.rand(count, generator=generator) < self.recipe.path_share, u, 1.0)
-        if self.counters.stage == WARM_UP:
-            weights: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
-        else:
-            weights = self.bank.merged(self.backbone, data.weights)
         x_t = interpolate(data.target, data.degraded, t)
         with autocast("cpu", self.precision):
+            if self.counters.stage == WARM_UP:
+                weights: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
+            else:
+                weights = self.bank.merged(self.backbone, data.weights)
             predicted = self.predict(weights, x_t, t, data.degraded)
         return self.error(predicted, data.target)
 
@@ -192,12 +192,15 @@ class BackboneTraining(Training):
             self.average.swap()
 
     def start_from_weights(self, backbone: FlowUnet, bases: Sequence[Basis]) -> None:
-        """Joint stage from saved weights alone: optimisers start afresh."""
-        self.backbone.load_state_dict(backbone.state_dict())
+        """Joint stage from saved weights alone, of this or another depth: optimisers start afresh."""
+        old, new = backbone.shape.blocks, self.backbone.shape.blocks
+        if self.recipe.only and old != new:
+            raise TrainingError(f"one basis alone keeps the backbone: leave --blocks out, or pass {old}")
+        take_weights(self.backbone, backbone)
         by_name = {b.name: b for b in bases}
         self.counters = Counters(stage=JOINT)
         for i, name in enumerate(self.recipe.names):
-            self.bank.put(i, by_name[name].layers())
+            self.bank.put(i, of_depth(by_name[name].layers(), old, new, self.bank.layers))
         self.prepare()
 
     def export(self, folder: Path) -> None:

@@ -1,7 +1,5 @@
-"""The bases while they are trained together.
-
-For each layer all bases stand side by side: down is (sum of ranks, in * kh * kw), up is (out, sum of ranks),
-and the merged weight of a group is  W + (up * w) @ down,  with w repeated over each basis's columns.
+"""The bases while they are trained together: of each its own tensors, so that a group of patches costs nothing for
+the bases that take no part in it.
 """
 
 from __future__ import annotations
@@ -39,6 +37,15 @@ class Stateless:
         return output
 
 
+class Lora(nn.Module):
+    """One basis: for each layer down (rank, in * kh * kw) and up (out, rank)."""
+
+    def __init__(self, downs: Sequence[Tensor], ups: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.down = nn.ParameterList(nn.Parameter(down) for down in downs)
+        self.up = nn.ParameterList(nn.Parameter(up) for up in ups)
+
+
 class BasisBank(nn.Module):
     """Trainable LoRAs of several bases on one backbone. ranks: by basis name; the head has full rank for each.
     kept: bases that take part and do not change."""
@@ -57,75 +64,79 @@ class BasisBank(nn.Module):
         self.names = tuple(ranks)
         self.layers = tuple(own)
         self.shapes = {name: weight.shape for name, weight in own.items()}
-        self.ranks: dict[str, tuple[int, ...]] = {}
-        self.downs = nn.ParameterList()
-        self.ups = nn.ParameterList()
-        for name, weight in own.items():
-            out, inside = weight.shape[0], weight[0].numel()
-            full = name == HEAD
-            widths = tuple(out if full else min(r, out, inside) for r in ranks.values())
-            self.ranks[name] = widths
-            total = sum(widths)
-            down = torch.randn(total, inside, generator=generator) / inside**0.5
-            up = torch.zeros(out, total)
-            if full:
-                down.zero_()
-                up = torch.eye(out).repeat(1, len(widths))
-            self.downs.append(nn.Parameter(down))
-            self.ups.append(nn.Parameter(up))
+        self.bases = nn.ModuleDict()
+        for name, rank in ranks.items():
+            downs, ups = [], []
+            for layer, weight in own.items():
+                out, inside = weight.shape[0], weight[0].numel()
+                if layer == HEAD:
+                    downs.append(torch.zeros(out, inside))
+                    ups.append(torch.eye(out))
+                else:
+                    width = min(rank, out, inside)
+                    downs.append(torch.randn(width, inside, generator=generator) / inside**0.5)
+                    ups.append(torch.zeros(out, width))
+            self.bases[name] = Lora(downs, ups).requires_grad_(name not in kept)
+
+    def lora(self, index: int) -> Lora:
+        lora = self.bases[self.names[index]]
+        assert isinstance(lora, Lora)
+        return lora
 
     def start_heads(self, head: Tensor) -> None:
         """Every basis begins with this head. head: (12, C, 3, 3)."""
-        index = self.layers.index(HEAD)
-        self.downs[index].data.copy_(head.flatten(1).repeat(len(self.names), 1))
+        for index in range(len(self.names)):
+            self.lora(index).down[self.layers.index(HEAD)].data.copy_(head.flatten(1))
+
+    def factors(self, weights: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """The weighted sum of the bases' updates as up and down, by layer, differentiable. weights: (K,).
+
+        Bases at 0 cost nothing: neither they nor their weight gets a gradient. None where all are at 0."""
+        active = [(self.lora(i), weights[i]) for i, weight in enumerate(weights.tolist()) if weight]
+        factors = {}
+        for place, name in enumerate(self.layers if active else ()):
+            ups = [weight * lora.up[place] for lora, weight in active]
+            downs = [lora.down[place] for lora, _ in active]
+            factors[name] = (ups[0], downs[0]) if len(active) == 1 else (torch.cat(ups, 1), torch.cat(downs))
+        return factors
 
     def deltas(self, weights: Tensor) -> dict[str, Tensor]:
-        """The weighted sum of the bases' updates, by layer, differentiable. weights: (K,).
-
-        Bases at 0 cost nothing: neither they nor their weight gets a gradient."""
-        deltas = {}
-        for name, down, up in zip(self.layers, self.downs, self.ups, strict=True):
-            ranks = torch.tensor(self.ranks[name])
-            columns = weights.repeat_interleave(ranks)
-            (active,) = columns.nonzero(as_tuple=True)
-            up, down = up.index_select(1, active), down.index_select(0, active)
-            changing = self.changing.repeat_interleave(ranks)[active]
-            if not changing.all():
-                up = torch.where(changing, up, up.detach())
-                down = torch.where(changing[:, None], down, down.detach())
-            deltas[name] = ((up * columns[active]) @ down).view(self.shapes[name])
-        return deltas
+        """The weighted sum of the bases' updates, by layer, differentiable. weights: (K,)."""
+        return {n: (up @ down).view(self.shapes[n]) for n, (up, down) in self.factors(weights).items()}
 
     def merged(self, backbone: nn.Module, weights: Tensor) -> dict[str, Tensor]:
-        """Merged weights of every layer, by parameter name, differentiable. weights: (K,)."""
+        """Merged weights of the layers that change, by parameter name, differentiable. weights: (K,)."""
         own = layers_for_lora(backbone, ())
-        return {f"{name}.weight": own[name] + delta for name, delta in self.deltas(weights).items()}
+        return {
+            f"{name}.weight": torch.addmm(own[name].flatten(1), up, down).view(self.shapes[name])
+            for name, (up, down) in self.factors(weights).items()
+        }
 
     def basis(self, index: int) -> dict[str, LoraLayer]:
         """One basis taken out, layer by layer."""
-        layers = {}
-        for name, down, up in zip(self.layers, self.downs, self.ups, strict=True):
-            start = sum(self.ranks[name][:index])
-            rows = slice(start, start + self.ranks[name][index])
-            shape = self.shapes[name]
-            layers[name] = LoraLayer(down.detach()[rows].reshape(-1, *shape[1:]), up.detach()[:, rows])
-        return layers
+        lora = self.lora(index)
+        return {
+            name: LoraLayer(down.detach().reshape(-1, *self.shapes[name][1:]), up.detach())
+            for name, down, up in zip(self.layers, lora.down, lora.up, strict=True)
+        }
 
     def put(self, index: int, layers: Mapping[str, LoraLayer]) -> None:
         """The inverse of `basis`: continue from a basis that was saved, of this rank or a lower one; what it lacks
         starts without effect, as in a new basis."""
-        for name, down, up in zip(self.layers, self.downs, self.ups, strict=True):
-            start = sum(self.ranks[name][:index])
+        lora = self.lora(index)
+        for name, down, up in zip(self.layers, lora.down, lora.up, strict=True):
+            if name not in layers:
+                up.data.zero_()
+                continue
             rank = len(layers[name].down)
-            if rank > self.ranks[name][index]:
+            if rank > len(down):
                 raise TrainingError(
-                    f"the saved basis {self.names[index]} has rank {rank}, not {self.ranks[name][index]}; "
+                    f"the saved basis {self.names[index]} has rank {rank}, not {len(down)}; "
                     f"pass --rank {self.names[index]}={rank} or more"
                 )
-            rows = slice(start, start + rank)
-            down.data[rows] = layers[name].down.flatten(1)
-            up.data[:, rows] = layers[name].up
-            up.data[:, start + rank : start + self.ranks[name][index]] = 0
+            down.data[:rank] = layers[name].down.flatten(1)
+            up.data[:, :rank] = layers[name].up
+            up.data[:, rank:] = 0
 
 
 def one_hot_weights(names: Sequence[str], present: Sequence[str]) -> Tensor:

@@ -22,8 +22,9 @@ def data() -> Path:
 
 
 @pytest.fixture
-def small_data(tmp_path: Path) -> Path:
-    """A data folder with a Set5 of four tiny pictures, and a Rain100L of two pairs."""
+def small_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with a Set5 of four tiny pictures, and a Rain100L of two pairs: the only one there is."""
+    monkeypatch.delenv("RESTOREKIT_DATA", raising=False)
     generator = torch.Generator().manual_seed(0)
     root = tmp_path / "data"
     for folder, count in (("Set5", 4), ("Rain100L/input", 2), ("Rain100L/target", 2)):

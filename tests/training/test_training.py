@@ -21,6 +21,7 @@ from restorekit.restorer import Restorer
 from restorekit.training.backbone import JOINT, BackboneTraining, Recipe
 from restorekit.training.bank import BasisBank
 from restorekit.training.basis import BasisRecipe
+from restorekit.training.depth import counterpart
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
 from restorekit.training.loop import Budget, learning_rate_factor
 from restorekit.training.muon import orthogonalise
@@ -211,16 +212,51 @@ def test_a_saved_basis_goes_on_with_a_higher_rank_and_not_with_a_lower_one(photo
         start_backbone(replace(TINY, ranks=(2, 2, 2)), CATALOG, photos, tmp_path / "n", tmp_path / "weights")
 
 
+def test_saved_weights_go_on_at_another_depth_where_new_blocks_have_no_effect(photos, tmp_path):
+    training = BackboneTraining(replace(TINY, blocks=(1, 2)), degradations(), photos)
+    training.run(Budget(iterations=4), tmp_path / "run")
+    training.export(tmp_path / "weights")
+    start = tmp_path / "weights"
+    deeper = start_backbone(replace(TINY, blocks=(3, 4)), CATALOG, photos, tmp_path / "d", start)
+    same = start_backbone(replace(TINY, blocks=(1, 2)), CATALOG, photos, tmp_path / "s", start)
+    assert deeper.validate() == pytest.approx(same.validate(), abs=1e-4)
+    deeper.run(Budget(iterations=3), tmp_path / "d")
+    assert all(p.any() for n, p in parameters(deeper).items() if ".conv2.weight" in n)
+    shallower = start_backbone(replace(TINY, blocks=(1, 1)), CATALOG, photos, tmp_path / "c", start)
+    kept, whole = shallower.backbone.state_dict(), same.backbone.state_dict()
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in kept.items())
+    with pytest.raises(TrainingError, match="--channels"):
+        start_backbone(replace(TINY, channels=(8, 8)), CATALOG, photos, tmp_path / "n", start)
+    with pytest.raises(TrainingError, match="--blocks"):
+        start_backbone(replace(TINY, only=("blur",), blocks=(3, 2)), CATALOG, photos, tmp_path / "o", start)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("stem.weight", "stem.weight"),
+        ("down.0.0.conv1", "down.0.0.conv1"),
+        ("down.0.1.conv1", None),
+        ("up.0.0.film", None),
+        ("up.0.1.film", "up.0.0.film"),
+        ("up.1.0.conv2", "up.1.1.conv2"),
+    ],
+)
+def test_blocks_keep_their_distance_from_the_picture(name, expected):
+    assert counterpart(name, (1, 2, 4), (2, 1, 1)) == expected
+
+
 def test_bases_that_are_not_asked_for_cost_nothing_and_change_nothing():
     generator = Generator().manual_seed(0)
     bank = BasisBank(FlowUnet(FlowUnetConfig((8, 16), (1, 1))), {"a": 2, "b": 3}, generator)
-    for up in bank.ups:
-        up.data = torch.randn(up.shape, generator=generator)
+    for name, parameter in bank.named_parameters():
+        if ".up." in name:
+            parameter.data = torch.randn(parameter.shape, generator=generator)
     weights = torch.tensor([0.0, 0.7])
     for layer, delta in bank.deltas(weights).items():
         expected = 0.7 * bank.basis(1)[layer].delta() + 0.0 * bank.basis(0)[layer].delta()
         assert torch.allclose(delta, expected, atol=1e-6)
-    assert all(not delta.any() for delta in bank.deltas(torch.zeros(2)).values())
+    assert not bank.deltas(torch.zeros(2))
 
 
 def test_a_step_in_bf16_moves_nearly_as_one_in_fp32_and_keeps_fp32_weights(photos):
@@ -260,7 +296,8 @@ def test_a_budget_is_either_minutes_or_iterations():
 def test_the_commands_and_the_recipes_have_the_same_defaults(command, recipe):
     """Commands repeat them so that `--help` need not load torch."""
     told = {name: p.default for name, p in signature(command).parameters.items()}
-    shared = [f for f in fields(recipe) if f.default is not MISSING and f.name in told]
+    # None: taken from the saved weights, where there are any
+    shared = [f for f in fields(recipe) if f.default is not MISSING and told.get(f.name) is not None]
     assert len(shared) >= 4
     for f in shared:
         default = told[f.name]

@@ -1,0 +1,125 @@
+"""What the commands of `restorekit train` share: reading options and photographs, running under a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restorekit.errors import TrainingError
+from restorekit.machine import keep_freed_memory
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from restorekit.backbone.flow_unet import FlowUnetConfig
+    from restorekit.training.base import Training
+    from restorekit.training.loop import Budget, Progress
+    from restorekit.training.photos import Photos
+
+
+def shipped() -> Path:
+    from restorekit.weights import shipped_weights
+
+    return shipped_weights("backbone").parent
+
+
+def shape_of(weights: Path | None) -> FlowUnetConfig:
+    """Of the backbone in a weights folder; without one, the shape that is trained by default."""
+    from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
+
+    return FlowUnetConfig() if weights is None else FlowUnet.from_folder(weights / "backbone").shape
+
+
+def make_budget(minutes: float | None, iterations: int | None, threads: int | None) -> Budget:
+    """The budget; also prepares the process, before anything runs: its memory, denormal numbers, threads."""
+    import torch
+
+    from restorekit.training.loop import Budget
+
+    budget = Budget(minutes, iterations)
+    keep_freed_memory()
+    # The momentum of a channel that fell silent decays into denormal numbers, which take half of a step's time.
+    # Threads inherit the setting when they are made: so before anything is computed.
+    torch.set_flush_denormal(True)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return budget
+
+
+def numbers(text: str, option: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(n) for n in text.split(","))
+    except ValueError:
+        raise TrainingError(f"{option} wants whole numbers with commas between, got {text!r}") from None
+
+
+def pairs(texts: Iterable[str], option: str) -> dict[str, float]:
+    values = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            values[name] = float(value)
+        except ValueError:
+            raise TrainingError(f"{option} wants NAME=NUMBER, got {text!r}") from None
+    return values
+
+
+def sets_of(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """Sets of degradations and their shares, their names checked."""
+    for text, share in pairs(texts, "--together").items():
+        unknown = sorted(set(text.replace("/", "+").split("+")) - set(names))
+        if unknown:
+            raise TrainingError(f"--together {text} names {', '.join(unknown)}; there are {', '.join(names)}")
+        yield text, share
+
+
+def stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def load_photos(folders: list[Path], limit: int | None, smallest: int) -> Photos:
+    from rich.progress import Progress as Bar
+
+    from restorekit.training.photos import Photos
+
+    with Bar(console=stderr(), transient=True) as bar:
+        task = bar.add_task("reading photographs", total=None)
+        return Photos.load(
+            folders, smallest, limit, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def go(training: Training, budget: Budget, run: Path, export: Path | None, checkpoint_minutes: float) -> None:
+    """Run to the end of the budget under a progress bar, then export."""
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    from restorekit.training.loop import format_minutes
+
+    console = stderr()
+    if training.counters.iteration:
+        console.print(f"resuming {run} at iteration {training.counters.iteration}")
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task("training", total=1.0, text="")
+
+        def report(progress: Progress) -> None:
+            counters = progress.counters
+            share = 100 * counters.data_seconds / max(counters.seconds, 1e-9)
+            text = (
+                f"iteration {counters.iteration}  loss {progress.loss:.4f}  "
+                f"{counters.seconds / counters.iteration:.2f} s/it  data {share:.0f} %  "
+                f"left {format_minutes(progress.seconds_left)}"
+            )
+            bar.update(task, completed=progress.share_done, description=counters.stage, text=text)
+
+        training.run(budget, run, report=report, checkpoint_minutes=checkpoint_minutes)
+    for name, value in training.validate().items():
+        console.print(f"{name:24} {value:.3f}")
+    console.print(f"checkpoint and log in {run}")
+    if export is not None:
+        training.export(export)
+        console.print(f"weights in {export}")
