@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SCALES = (1.0, 0.7, 0.5)
+LUMA = torch.tensor([0.299, 0.587, 0.114])  # of BT.601, as in JPEG
 HELD_OUT_EVERY = 16  # one photograph in so many is kept for validation
 
 
@@ -115,8 +116,8 @@ def more_detailed(patches: Tensor) -> Tensor:
     return patches[2 * torch.arange(len(better)) + better]
 
 
-def jitter_colours(image: Tensor, generator: Generator, share: float = 0.3) -> Tensor:
-    """Gamma and per-channel gain on a share of the images. image: (B, 3, H, W), in [0, 1]."""
+def jitter_colours(image: Tensor, generator: Generator, share: float = 0.3, grey: float = 0.08) -> Tensor:
+    """Gamma and per-channel gain on a share of the images; a share made grey. image: (B, 3, H, W), in [0, 1]."""
     batch = len(image)
     gamma = torch.exp(0.8 * torch.rand(batch, 1, 1, 1, generator=generator) - 0.4)
     gain = 1 + 0.3 * torch.rand(batch, 3, 1, 1, generator=generator) - 0.2
@@ -124,7 +125,9 @@ def jitter_colours(image: Tensor, generator: Generator, share: float = 0.3) -> T
     if bool(moved.any()):
         image = image.clone()
         image[moved] = (image[moved].clamp_min(1e-4) ** gamma[moved] * gain[moved]).clamp(0, 1)
-    return image
+    colourless = (torch.rand(batch, generator=generator) < grey).view(-1, 1, 1, 1)
+    luma = (image * LUMA.view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return torch.where(colourless, luma, image)
 
 
 def validation_crops(photos: Sequence[Tensor], count: int, size: int) -> Tensor:

@@ -25,7 +25,7 @@ from restorekit.training.depth import counterpart
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
 from restorekit.training.loop import Budget, learning_rate_factor
 from restorekit.training.muon import orthogonalise
-from restorekit.training.photos import Photos
+from restorekit.training.photos import Photos, jitter_colours
 from restorekit.training.start import start_backbone, start_basis, start_encoder
 
 CATALOG = build_catalog(load_plugins())
@@ -275,6 +275,16 @@ def test_a_checkpoint_of_another_shape_is_refused(photos, tmp_path):
     training.run(Budget(iterations=1), tmp_path)
     with pytest.raises(TrainingError, match="channels"):
         start_backbone(replace(TINY, channels=(8, 8)), CATALOG, photos, tmp_path, None)
+
+
+def test_a_share_of_the_patches_loses_its_colours_and_nothing_else():
+    patches = torch.rand(64, 3, 8, 8, generator=Generator().manual_seed(0))
+    jittered = jitter_colours(patches, Generator().manual_seed(1), share=0, grey=0.5)
+    grey = torch.tensor([bool((p == p[:1]).all()) for p in jittered])
+    assert 16 < grey.sum() < 48
+    assert torch.equal(jittered[~grey], patches[~grey])
+    red, green, blue = patches[grey].unbind(1)
+    assert torch.allclose(jittered[grey][:, 0], 0.299 * red + 0.587 * green + 0.114 * blue)
 
 
 def test_too_few_photographs_are_refused_with_the_number_needed(tmp_path):
