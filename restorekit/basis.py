@@ -41,7 +41,7 @@ class LoraLayer:
 
 @dataclass(frozen=True)
 class BasisKey:
-    """How the encoder reads a basis: w = sigmoid(query . key + bias); severity from gauge . (query, 1).
+    """How the encoder reads a basis: w from the logit query . key + bias; severity from gauge . (query, 1).
 
     key: (D,). bias: (). gauge: (D + 1,), a fraction of the degradation's severity scale.
     """

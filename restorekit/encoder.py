@@ -1,6 +1,6 @@
 """The degradation encoder: a picture in, a query out; each basis's key turns the query into a weight.
 
-    w_k = sigmoid(query . key_k + bias_k)         severity_k = gauge_k . (query, 1)
+    w_k = clip(1.2 sigmoid(query . key_k + bias_k) - 0.1, 0, 1)         severity_k = gauge_k . (query, 1)
 
 The query is (local, context): `local` is what a small CNN and the power spectrum tell of native-resolution crops
 (resizing would destroy the evidence of noise and JPEG), `context` is the training-free description of the whole
@@ -33,6 +33,7 @@ DETAIL = 6.0  # amplifies what 3x3 means leave: noise, blocks, or that there is 
 GRID = 8  # crops begin at multiples of a JPEG block
 RINGS = 24  # of the spectrum, and as many stripes along each axis
 UNSHUFFLE = 2  # the CNN works on blocks of so many pixels a side: half the time, nothing lost
+STRETCH = 0.1  # of the sigmoid beyond 0 and 1, before it is clipped
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,13 @@ class Reading:
     fractions: Mapping[str, float]
 
 
+def weights_of(logits: Tensor) -> Tensor:
+    """Mixing weights in [0, 1]: the sigmoid stretched and clipped, so that nearly none is none, exactly.
+
+    Hard concrete: Louizos et al., 2018, https://arxiv.org/abs/1712.01312"""
+    return (logits.sigmoid() * (1 + 2 * STRETCH) - STRETCH).clamp(0, 1)
+
+
 def read_query(query: Tensor, keys: Mapping[str, BasisKey]) -> Reading:
     """Weights and severity fractions of one query, (D,)."""
     weights, fractions = {}, {}
@@ -234,7 +242,7 @@ def read_query(query: Tensor, keys: Mapping[str, BasisKey]) -> Reading:
                 f"the key of basis {name} has {len(key.key)} values, the encoder's query {len(query)}; "
                 "train its key again with `restorekit train basis`"
             )
-        weights[name] = float(torch.sigmoid(query @ key.key.to(query) + key.bias.to(query)))
+        weights[name] = float(weights_of(query @ key.key.to(query) + key.bias.to(query)))
         gauge = key.gauge.to(query)
         fractions[name] = float((query @ gauge[:-1] + gauge[-1]).clamp(0, 1.2))
     return Reading(weights, fractions)

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.encoder import RINGS, DegradationEncoder, EncoderConfig, Spectrum, choose_places
+from restorekit.encoder import (
+    RINGS,
+    DegradationEncoder,
+    EncoderConfig,
+    Spectrum,
+    choose_places,
+    weights_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +53,10 @@ def test_a_query_is_of_its_picture_alone():
     assert together.shape == (3, encoder.dimension)
     for i in range(3):
         torch.testing.assert_close(encoder.query(images[i : i + 1])[0], together[i])
+
+
+def test_sure_weights_are_exactly_none_or_all_and_the_others_rise_with_the_logit():
+    weights = weights_of(torch.tensor([-9.0, -2.5, -1.0, 0.0, 1.0, 2.5, 9.0]))
+    assert weights[:2].tolist() == [0, 0] and weights[-2:].tolist() == [1, 1]
+    assert weights[3] == pytest.approx(0.5)
+    assert bool((weights[1:6].diff() > 0).all())

@@ -26,7 +26,7 @@ from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step
 from restorekit.device import autocast, choose_precision
-from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut
+from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut, weights_of
 from restorekit.training.bank import BasisBank, Stateless
 from restorekit.training.base import Training
 from restorekit.training.keys import Keys
@@ -196,7 +196,7 @@ class EncoderTraining(Training):
         if self.counters.stage == CALIBRATION:
             with torch.no_grad():
                 logits, _ = self.keys(self.encoder.query(data.degraded))
-            error = self.restored_error(data, self.keys.calibrated(logits).sigmoid(), generator)
+            error = self.restored_error(data, weights_of(self.keys.calibrated(logits)), generator)
             return (error.square().mean() + LEAST_ERROR).log()
         features, located = self.look(data)
         lesson = Lesson(features, data.fractions, data.presence)
@@ -204,7 +204,7 @@ class EncoderTraining(Training):
         logits, loss = self.read_out(lesson)
         loss = loss + self.recipe.evidence * located
         if self.counters.stage == RESTORATION:
-            error = self.restored_error(data, logits.sigmoid(), generator)
+            error = self.restored_error(data, weights_of(logits), generator)
             loss = loss + self.recipe.restoration * error.abs().mean()
         return loss
 
@@ -258,7 +258,7 @@ class EncoderTraining(Training):
         merged = self.bank.merged(self.backbone, weights[i])
         with autocast("cpu", self.precision):
             restored = self.network(merged, degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
-        return restored - clean
+        return restored - clean + 0 * weights[i].sum()  # all weights may be 0: then nothing else depends on them
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
