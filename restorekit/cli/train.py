@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from restorekit.cli.training import go, load_photos, make_budget, numbers, pairs, sets_of, shape_of, shipped
+from restorekit.cli.training import (
+    go,
+    load_photos,
+    make_budget,
+    numbers,
+    pairs,
+    ranks_of,
+    sets_of,
+    shape_of,
+    shipped,
+)
 from restorekit.errors import TrainingError
 
 app = typer.Typer(
@@ -57,7 +67,9 @@ def backbone(
     only: Annotated[
         str, typer.Option(help="With --from-weights: bases that change; backbone and the others do not.")
     ] = "",
-    rank: Annotated[list[str] | None, typer.Option(help="Rank of a basis, as rain=12; 16 otherwise.")] = None,
+    rank: Annotated[
+        list[str] | None, typer.Option(help="Rank of a basis, as rain=12; as in --from-weights, else 32.")
+    ] = None,
     share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
     together: Together = None,
     channels: Annotated[
@@ -99,7 +111,9 @@ def backbone(
     shape = shape_of(from_weights)
     recipe = Recipe(
         names=chosen,
-        ranks=tuple(int(r) for r in per_name(chosen, 16, pairs(rank or [], "--rank"))),
+        ranks=tuple(
+            int(r) for r in per_name(chosen, 32, ranks_of(chosen, from_weights) | pairs(rank or [], "--rank"))
+        ),
         shares=per_name(chosen, 1.0, pairs(share or [], "--share")),
         channels=numbers(channels, "--channels") if channels else shape.channels,
         blocks=numbers(blocks, "--blocks") if blocks else shape.blocks,

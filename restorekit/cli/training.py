@@ -31,6 +31,13 @@ def shape_of(weights: Path | None) -> FlowUnetConfig:
     return FlowUnetConfig() if weights is None else FlowUnet.from_folder(weights / "backbone").shape
 
 
+def ranks_of(names: Iterable[str], weights: Path | None) -> dict[str, float]:
+    """Of the bases in a weights folder."""
+    from restorekit.basis import Basis
+
+    return {} if weights is None else {name: Basis(name, name, weights / name).rank for name in names}
+
+
 def make_budget(minutes: float | None, iterations: int | None, threads: int | None) -> Budget:
     """The budget; also prepares the process, before anything runs: its memory, denormal numbers, threads."""
     import torch
