@@ -59,13 +59,15 @@ def put_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str 
     def cell(text: str) -> Text:  # never markup: names may hold brackets
         return Text(showable(text, sys.stdout))
 
-    heading = cell(" ".join(title.splitlines())) if title else None
-    table = Table(title=heading, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    console = stdout_console()
+    if title:  # not the table's own, which would be folded to its width
+        console.print(Text(showable(" ".join(title.splitlines()), sys.stdout), style="bold"), soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(cell, row))
-    stdout_console().print(table)
+    console.print(table)
 
 
 def stdout_console() -> Console:

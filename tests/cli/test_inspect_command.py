@@ -10,12 +10,14 @@ BASES = ["blur", "jpeg", "lowres", "noise", "rain"]
 
 
 def test_inspecting_shows_every_basis_and_writes_nothing(cli, photo):
-    photo("photo.png")
-    outcome = cli("inspect", "photo.png")
+    name = "a photograph whose name is longer than the table below it is wide.png"
+    photo(name)
+    outcome = cli("inspect", name)
+    assert outcome.out.splitlines()[0] == name
     lines = [line.split() for line in outcome.out.splitlines() if line.strip()]
-    assert lines[0] == ["photo.png"] and lines[1] == ["basis", "weight", "severity"]
+    assert lines[1] == ["basis", "weight", "severity"]
     assert [line[0] for line in lines[3:]] == BASES
-    assert outcome.err == "" and os.listdir() == ["photo.png"]
+    assert outcome.err == "" and os.listdir() == [name]
 
 
 def test_json_says_what_the_restorer_sees(cli, photo):
