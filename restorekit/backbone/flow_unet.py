@@ -45,6 +45,14 @@ class FlowUnetConfig:
     blocks: tuple[int, ...] = (2, 2, 1)
     embedding: int = 96
 
+    @classmethod
+    def from_folder(cls, folder: Path) -> FlowUnetConfig:
+        values = load_json(folder / CONFIG)
+        try:
+            return cls(tuple(values["channels"]), tuple(values["blocks"]), int(values["embedding"]))
+        except (KeyError, TypeError) as error:
+            raise WeightsError(f"{folder} does not hold a flow-unet: {error}") from None
+
 
 class Block(nn.Module):
     """x + conv(leaky_relu(film(conv(x)))). Leaky: with plain ReLU up to 60 % of a layer's channels fell silent
@@ -174,9 +182,8 @@ class FlowUnet(nn.Module):
 
     @classmethod
     def from_folder(cls, folder: Path) -> FlowUnet:
-        values = load_json(folder / CONFIG)
+        config = FlowUnetConfig.from_folder(folder)
         try:
-            config = FlowUnetConfig(tuple(values["channels"]), tuple(values["blocks"]), int(values["embedding"]))
             with torch.device("meta"):
                 backbone = cls(config)
             backbone.load_state_dict(load_tensors(folder / TENSORS), assign=True)

@@ -61,7 +61,7 @@ def put_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str 
 
     console = stdout_console()
     if title:  # not the table's own, which would be folded to its width
-        console.print(Text(showable(" ".join(title.splitlines()), sys.stdout), style="bold"), soft_wrap=True)
+        console.print(cell(" ".join(title.splitlines())), style="bold", soft_wrap=True)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -26,9 +26,9 @@ def shipped() -> Path:
 
 def shape_of(weights: Path | None) -> FlowUnetConfig:
     """Of the backbone in a weights folder; without one, the shape that is trained by default."""
-    from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
+    from restorekit.backbone.flow_unet import FlowUnetConfig
 
-    return FlowUnetConfig() if weights is None else FlowUnet.from_folder(weights / "backbone").shape
+    return FlowUnetConfig() if weights is None else FlowUnetConfig.from_folder(weights / "backbone")
 
 
 def ranks_of(names: Iterable[str], weights: Path | None) -> dict[str, float]:

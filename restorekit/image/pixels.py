@@ -79,7 +79,7 @@ def samples(rgb: Tensor, *, depth: int = 8, grey: bool = False, alpha: Tensor | 
         if not torch.isfinite(part).all():
             raise ImageError("the image holds NaN or infinite values; restore it in full precision (float32)")
         if grey:
-            part = _luma(part)
+            part = luma(part)
         values[rows, :, :colours] = as_values(part.permute(1, 2, 0).clamp(0, 1), DTYPES[depth])
     if alpha is not None:
         values[..., -1] = _fitted(alpha.cpu(), height, width, depth)
@@ -107,12 +107,12 @@ def bands(height: int, width: int) -> Iterator[slice]:
         yield slice(top, min(height, top + step))
 
 
-def _luma(rgb: Tensor) -> Tensor:
+def luma(rgb: Tensor) -> Tensor:
     """0.299 R + 0.587 G + 0.114 B: ITU-R BT.601, as PIL and most cameras make grey; exact where R = G = B.
 
-    rgb: shape (3, H, W). Shape (1, H, W).
+    rgb: shape (..., 3, H, W). Shape (..., 1, H, W).
     """
-    red, green, blue = rgb.clamp(0, 1).split(1)
+    red, green, blue = rgb.clamp(0, 1).split(1, -3)
     return green + 0.299 * (red - green) + 0.114 * (blue - green)
 
 

@@ -18,12 +18,12 @@ from torch import Generator, Tensor
 from restorekit.errors import ImageError, TrainingError
 from restorekit.files import list_images
 from restorekit.image import read_image
+from restorekit.image.pixels import luma
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SCALES = (1.0, 0.7, 0.5)
-LUMA = torch.tensor([0.299, 0.587, 0.114])  # of BT.601, as in JPEG
 HELD_OUT_EVERY = 16  # one photograph in so many is kept for validation
 
 
@@ -126,8 +126,7 @@ def jitter_colours(image: Tensor, generator: Generator, share: float = 0.3, grey
         image = image.clone()
         image[moved] = (image[moved].clamp_min(1e-4) ** gamma[moved] * gain[moved]).clamp(0, 1)
     colourless = (torch.rand(batch, generator=generator) < grey).view(-1, 1, 1, 1)
-    luma = (image * LUMA.view(1, 3, 1, 1)).sum(1, keepdim=True)
-    return torch.where(colourless, luma, image)
+    return torch.where(colourless, luma(image), image)
 
 
 def validation_crops(photos: Sequence[Tensor], count: int, size: int) -> Tensor:
