@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 SHARES = (0.6, 0.25, 0.15)
-LAYERS = 2
+LAYERS, HEAVY_LAYERS = 2, 3
 REACH = 55  # px from a drop's middle to the end of the longest streak
 
 
@@ -53,25 +53,27 @@ class Rain(Degradation):
         else:
             kinds = torch.full((batch,), self.kinds.index(kind))
         heavy = kinds == 1
+        layers = HEAVY_LAYERS if bool(heavy.any()) else LAYERS
         if severity is None:
             low, high = math.log(self.severity.mild), math.log(self.severity.strong)
-            rms = torch.exp(low + (high - low) * uniform(batch)).view(-1, 1, 1, 1)
+            least = torch.where(heavy, 0.5 * (low + high), low)  # heavy rain is not faint
+            rms = torch.exp(least + (high - least) * uniform(batch)).view(-1, 1, 1, 1)
         else:
             rms = torch.full((batch, 1, 1, 1), float(severity))
         spread = torch.where(heavy, 0.6, 0.08).view(-1, 1)
         lean = (uniform(batch, 1) - 0.5) * 1.6  # radians off the vertical
-        angle = lean + spread * (2 * uniform(batch, LAYERS) - 1)
-        length = 6 + 90 * uniform(batch, 1) ** 1.5 * (0.6 + 0.4 * uniform(batch, LAYERS))
-        thickness = 0.35 + 1.1 * uniform(batch, 1) ** 2 * (0.5 + uniform(batch, LAYERS))
+        angle = lean + spread * (2 * uniform(batch, layers) - 1)
+        length = 6 + 90 * uniform(batch, 1) ** 1.5 * (0.6 + 0.4 * uniform(batch, layers))
+        thickness = 0.35 + 1.1 * uniform(batch, 1) ** 2 * (0.5 + uniform(batch, layers))
         lines = streak_kernels(length, thickness, angle)  # (B, L, k, k), peak about 1
         # As many drops as the wanted strength needs at their brightness: from a dense haze of faint streaks to a
         # few glaring ones.
         brightness = 0.08 + 0.85 * uniform(batch, 1) ** 1.5
-        coverage = ((rms.view(-1, 1) / 255) / brightness).square().clamp(0.002, 0.6) / LAYERS
+        coverage = ((rms.view(-1, 1) / 255) / brightness).square().clamp(0.002, 0.6) / layers
         density = coverage / lines.square().sum((2, 3)).clamp_min(1)  # (B, L) drops per pixel
         margin = lines.shape[-1]
         # Sizes that the Fourier transform likes.
-        field_shape = (batch, LAYERS, *(32 * math.ceil((n + margin) / 32) for n in (height, width)))
+        field_shape = (batch, layers, *(32 * math.ceil((n + margin) / 32) for n in (height, width)))
         chance = torch.rand(field_shape, generator=generator)
         drop = chance / density[..., None, None]  # where below 1, itself uniform: how bright the drop is
         drops = (drop < 1) * (0.2 + 0.8 * drop**2)

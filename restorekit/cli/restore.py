@@ -59,7 +59,11 @@ def restore(
     ] = "auto",
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")] = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Number format of the computation.")
+        str,
+        typer.Option(
+            metavar="auto|fp32|bf16|fp16",
+            help="Number format. auto times them at each start: name one to have the same bytes each time.",
+        ),
     ] = "auto",
     seed: Annotated[
         int | None,

@@ -222,6 +222,12 @@ class Training(ABC):
                     "pass the same, or another --run folder"
                 )
         self.prepare()
+        missing = [n for n in self.trainable() if f"parameter.{n}" not in tensors]
+        if missing:
+            raise TrainingError(
+                f"{path} has no {missing[0]}: another version wrote it; "
+                "go on --from-weights, with another --run folder"
+            )
         for i, (name, parameter) in enumerate(self.trainable().items()):
             parameter.data.copy_(tensors[f"parameter.{name}"])
             self.average.values[i].copy_(tensors[f"average.{name}"])

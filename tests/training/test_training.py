@@ -7,6 +7,8 @@ from typing import get_type_hints
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Generator
 
 from restorekit.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
@@ -20,6 +22,7 @@ from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.restorer import Restorer
 from restorekit.training.backbone import JOINT, BackboneTraining, Recipe
 from restorekit.training.bank import BasisBank
+from restorekit.training.base import CHECKPOINT
 from restorekit.training.basis import BasisRecipe
 from restorekit.training.depth import counterpart
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
@@ -274,6 +277,16 @@ def test_a_checkpoint_of_another_shape_is_refused(photos, tmp_path):
     training.run(Budget(iterations=1), tmp_path)
     with pytest.raises(TrainingError, match="channels"):
         start_backbone(replace(TINY, channels=(8, 8)), CATALOG, photos, tmp_path, None)
+
+
+def test_a_checkpoint_of_another_version_is_refused_with_the_way_on(photos, tmp_path):
+    BackboneTraining(TINY, degradations(), photos).run(Budget(iterations=1), tmp_path)
+    with safe_open(tmp_path / CHECKPOINT, "pt") as file:
+        metadata = file.metadata()
+        tensors = {n.replace("parameter.stem", "parameter.trunk"): file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    save_file(tensors, tmp_path / CHECKPOINT, metadata)
+    with pytest.raises(TrainingError, match="--from-weights"):
+        start_backbone(TINY, CATALOG, photos, tmp_path, None)
 
 
 def test_a_budget_is_either_minutes_or_iterations():
