@@ -103,3 +103,9 @@ def test_a_streak_that_shows_in_one_corner_is_seen():
     evidence[:, 1] = 0
     evidence[:, 1, :4, :4] = 1e-2
     assert float(visibility(evidence)[0, 1]) > 0.9
+
+
+def test_three_drops_on_a_dry_picture_are_seen():
+    evidence = torch.zeros(1, 2, 20, 20)
+    evidence[:, 1, (3, 8, 15), (2, 17, 9)] = 1e-2
+    assert float(visibility(evidence)[0, 1]) > 0.9
