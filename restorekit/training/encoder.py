@@ -33,11 +33,12 @@ from restorekit.training.keys import Keys
 from restorekit.training.loop import Log, learning_rate_factor
 from restorekit.training.memory import Lesson, Memory
 from restorekit.training.pairs import PairMaker, as_file
-from restorekit.training.photos import Photos, random_patches, validation_crops
+from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
 
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
 HIDING = 0.04  # a change so much weaker in mean square than all others together is seen by half
 ROUNDING = 0.25 / 255  # and one of so much, root mean square, if it is alone
+DETAILED = 0.5  # of the draws take the more detailed one of two pictures
 AVERAGE = 0.995  # decay of the averaged weights
 LEAST_ERROR = 1e-5  # mean square of a restoration that need not be better, 50 dB
 LABELS, RESTORATION, CALIBRATION = "labels", "restoration", "calibration"
@@ -171,7 +172,9 @@ class EncoderTraining(Training):
         held_out = self.counters.stage == CALIBRATION
         photos = self.photos.validation if held_out else self.photos.training
         count = 1 if held_out else self.recipe.group_size  # only one is restored
-        clean = random_patches(photos, count, self.recipe.picture, generator)
+        clean = random_patches(photos, 2 * count, self.recipe.picture, generator)
+        # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
+        clean = more_detailed(clean) if float(torch.rand(1, generator=generator)) < DETAILED else clean[:count]
         chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)[0]]
         compose = Compose.draw(chosen, clean.shape, generator)
         return self.label(clean, compose, generator)
