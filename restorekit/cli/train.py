@@ -153,6 +153,9 @@ def encoder(
     ] = None,
     together: Together = None,
     restoration_share: Annotated[float, typer.Option(help="Share of the budget that also restores.")] = 0.35,
+    calibration_share: Annotated[
+        float, typer.Option(help="Share of the budget, at its end, for how sure each key is; 1: for nothing else.")
+    ] = 0.1,
     precision: Precision = "auto",
     decay: Decay = 0.3,
     threads: Threads = None,
@@ -172,6 +175,7 @@ def encoder(
         shares=per_name(chosen, 1.0, pairs(share or [], "--share")),
         learning_rate=learning_rate,
         restoration_share=restoration_share,
+        calibration_share=calibration_share,
         sets=tuple(sets_of(chosen, together or [])),
         precision=precision,
         decay=decay,
