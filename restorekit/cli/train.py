@@ -154,7 +154,7 @@ def encoder(
     together: Together = None,
     restoration_share: Annotated[float, typer.Option(help="Share of the budget that also restores.")] = 0.35,
     calibration_share: Annotated[
-        float, typer.Option(help="Share of the budget, at its end, that calibrates the keys and moves nothing else.")
+        float, typer.Option(help="Share of the budget, at its end, that only calibrates the keys.")
     ] = 0.1,
     precision: Precision = "auto",
     decay: Decay = 0.3,
