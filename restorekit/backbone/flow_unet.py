@@ -42,7 +42,7 @@ class FlowUnetConfig:
     the same number on the way up. embedding: width of the time and context embedding."""
 
     channels: tuple[int, ...] = (64, 128, 192)
-    blocks: tuple[int, ...] = (2, 2, 1)
+    blocks: tuple[int, ...] = (3, 1, 1)
     embedding: int = 96
 
     @classmethod

@@ -78,7 +78,7 @@ def backbone(
     blocks: Annotated[
         str | None,
         typer.Option(
-            help="Residual blocks per level; as in --from-weights, else 2,2,1. "
+            help="Residual blocks per level; as in --from-weights, else 3,1,1. "
             "Other numbers than saved: blocks come in without effect, or go."
         ),
     ] = None,
