@@ -2,7 +2,7 @@
 
 Streaks are sparse bright drops, each smeared along its fall: a field of random points convolved with a soft
 line, a few layers of different length, width and angle.
-kinds: `streaks`, `heavy` (several directions at once), `veil` (streaks and the grey of distant rain).
+kinds: `streaks`, `heavy` (never faint, several directions at once), `veil` (streaks and the grey of distant rain).
 Yang et al., "Deep joint rain detection and removal from a single image", 2017, https://arxiv.org/abs/1609.07769
 Garg & Nayar, "Vision and rain", 2007, https://doi.org/10.1007/s11263-006-0028-6
 """

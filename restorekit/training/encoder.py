@@ -34,10 +34,9 @@ from restorekit.training.loop import Log, learning_rate_factor
 from restorekit.training.memory import Lesson, Memory
 from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
+from restorekit.training.visibility import visibility
 
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
-HIDING = 0.04  # a change so much weaker in mean square than all others together is seen by half
-ROUNDING = 0.25 / 255  # and one of so much, root mean square, if it is alone
 DETAILED = 0.5  # of the draws take the more detailed one of two pictures
 AVERAGE = 0.995  # decay of the averaged weights
 LEAST_ERROR = 1e-5  # mean square of a restoration that need not be better, 50 dB
@@ -85,18 +84,6 @@ class Pictures:
     fractions: Tensor
     presence: Tensor
     evidence: Tensor
-
-
-def visibility(evidence: Tensor) -> Tensor:
-    """What share of each change can be seen beside the others: (B, K, h, w) mean squares to (B, K), in [0, 1].
-
-    A cell counts by how much was changed there: a few bright drops on a dry picture are seen, though nine cells
-    in ten show none. Faint rain under strong noise need not be found: removing it changes next to nothing, and a
-    label that asks for it makes all noise look like rain."""
-    others = evidence.sum(1, keepdim=True) - evidence
-    seen = evidence / (evidence + HIDING * others + ROUNDING**2)
-    whole = evidence.flatten(2).sum(2)
-    return (seen * evidence).flatten(2).sum(2) / whole.clamp_min(1e-12)
 
 
 class EncoderTraining(Training):
@@ -172,9 +159,10 @@ class EncoderTraining(Training):
         held_out = self.counters.stage == CALIBRATION
         photos = self.photos.validation if held_out else self.photos.training
         count = 1 if held_out else self.recipe.group_size  # only one is restored
-        clean = random_patches(photos, 2 * count, self.recipe.picture, generator)
         # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
-        clean = more_detailed(clean) if float(torch.rand(1, generator=generator)) < DETAILED else clean[:count]
+        detailed = float(torch.rand(1, generator=generator)) < DETAILED
+        clean = random_patches(photos, 2 * count if detailed else count, self.recipe.picture, generator)
+        clean = more_detailed(clean) if detailed else clean
         chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)[0]]
         compose = Compose.draw(chosen, clean.shape, generator)
         return self.label(clean, compose, generator)

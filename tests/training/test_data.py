@@ -5,9 +5,9 @@ import torch
 from torch import Generator
 
 from restorekit.plugin.catalog import build_catalog, load_plugins
-from restorekit.training.encoder import visibility
 from restorekit.training.pairs import PairMaker
 from restorekit.training.photos import random_patches
+from restorekit.training.visibility import visibility
 
 NAMES = ("noise", "blur", "rain")
 
