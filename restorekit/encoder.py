@@ -39,12 +39,13 @@ STRETCH = 0.1  # of the sigmoid beyond 0 and 1, before it is clipped
 @dataclass(frozen=True)
 class EncoderConfig:
     """crop: side in px. crops: how many of a picture. channels: per level of the CNN. local: learned part of
-    the query."""
+    the query. blocks: residual blocks per level but the first."""
 
     crop: int = 96
     crops: int = 9
     channels: tuple[int, ...] = (32, 48, 64, 96)
     local: int = 96
+    blocks: tuple[int, ...] = (1, 2, 2)
 
 
 def choose_crops(image: Tensor, size: int, count: int) -> Tensor:
@@ -132,6 +133,21 @@ class Spectrum(nn.Module):
         return (torch.log10(power.flatten(1) @ self.bins + 1e-7) + 4) / 2
 
 
+class Block(nn.Module):
+    """Two convolutions beside the identity; without effect at the start."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.kaiming_normal_(self.conv1.weight, nonlinearity="relu")
+        for start in (self.conv1.bias, self.conv2.weight, self.conv2.bias):
+            nn.init.zeros_(start)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.relu(self.conv1(x)))
+
+
 class DegradationEncoder(nn.Module):
     """Picture to query."""
 
@@ -142,6 +158,9 @@ class DegradationEncoder(nn.Module):
         self.stem = nn.Conv2d(6 * UNSHUFFLE**2, ch[0], 3, padding=1)
         self.reduce = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in itertools.pairwise(ch))
         self.refine = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for b in ch[1:])
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(Block(b) for _ in range(n))) for b, n in zip(ch[1:], config.blocks, strict=True)
+        )
         self.spectrum = Spectrum(config.crop)
         self.look = nn.Linear(3 * ch[-1] + 3 * RINGS, 2 * config.local)  # at each crop
         self.mix = nn.Linear(4 * config.local, 2 * config.local)  # of all crops
@@ -169,9 +188,9 @@ class DegradationEncoder(nn.Module):
         """The CNN's output, (N, C, s / cell, s / cell), of (N, 3, s, s)."""
         detail = DETAIL * (crops - F.avg_pool2d(crops, 3, 1, 1))
         x = F.relu(self.stem(F.pixel_unshuffle(torch.cat([crops - 0.5, detail], 1), UNSHUFFLE)))
-        for reduce, refine in zip(self.reduce, self.refine, strict=True):
+        for reduce, refine, blocks in zip(self.reduce, self.refine, self.blocks, strict=True):
             x = F.relu(reduce(x))
-            x = x + F.relu(refine(x))
+            x = blocks(x + F.relu(refine(x)))
         return x
 
     def features(self, seen: Tensor, crops: Tensor) -> Tensor:
@@ -202,7 +221,11 @@ class DegradationEncoder(nn.Module):
         values = load_json(folder / CONFIG)
         try:
             config = EncoderConfig(
-                int(values["crop"]), int(values["crops"]), tuple(values["channels"]), int(values["local"])
+                int(values["crop"]),
+                int(values["crops"]),
+                tuple(values["channels"]),
+                int(values["local"]),
+                tuple(values.get("blocks", (0, 0, 0))),
             )
             encoder = cls(config)
             encoder.load_state_dict(load_tensors(folder / TENSORS))

@@ -47,7 +47,7 @@ def test_half_of_the_crops_are_the_most_detailed_and_half_the_flattest(count):
 
 def test_a_query_is_of_its_picture_alone():
     torch.manual_seed(0)
-    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8)).eval()
+    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1))).eval()
     images = torch.rand(3, 3, 70, 50, generator=Generator().manual_seed(1))
     together = encoder.query(images)
     assert together.shape == (3, encoder.dimension)

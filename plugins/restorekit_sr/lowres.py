@@ -16,7 +16,7 @@ from restorekit.plugin import Degradation, Realisation, Severity
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-SHARES = (0.7, 0.15, 0.15)
+SHARES = (0.86, 0.07, 0.07)
 
 
 class LowResolution(Degradation):
@@ -43,8 +43,9 @@ class LowResolution(Degradation):
         if severity is None:
             low, high = self.severity.mild, self.severity.strong
             factor = low + (high - low) * torch.rand(batch, generator=generator)
-            whole = torch.randint(2, 5, (batch,), generator=generator).float()
-            factor = torch.where(torch.rand(batch, generator=generator) < 0.3, factor, whole)
+            # Enlarging twice is what people do most.
+            whole = torch.tensor([2.0, 2.0, 3.0, 4.0])[torch.randint(4, (batch,), generator=generator)]
+            factor = torch.where(torch.rand(batch, generator=generator) < 0.15, factor, whole)
         else:
             factor = torch.full((batch,), float(severity))
         if kind is None:

@@ -27,6 +27,7 @@ from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation, Step
 from restorekit.device import autocast, choose_precision
 from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut, weights_of
+from restorekit.errors import TrainingError
 from restorekit.training.bank import BasisBank, Stateless
 from restorekit.training.base import Training
 from restorekit.training.keys import Keys
@@ -132,8 +133,11 @@ class EncoderTraining(Training):
         return [torch.optim.AdamW(others, self.recipe.learning_rate, weight_decay=1e-3, fused=True)]
 
     def start_from_weights(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
-        """From a saved encoder and saved keys, in the order of the bases."""
-        self.encoder.load_state_dict(encoder.state_dict())
+        """From a saved encoder and saved keys, in the order of the bases. Blocks that the saved one lacks come in
+        without effect."""
+        absent, foreign = self.encoder.load_state_dict(encoder.state_dict(), strict=False)
+        if foreign or not all(name.startswith("blocks.") for name in absent):
+            raise TrainingError("the saved encoder has another shape; leave --from-weights out")
         for i, key in enumerate(keys):
             self.keys.put(i, key)
         self.prepare(average_decay=AVERAGE)
