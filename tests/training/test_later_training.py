@@ -1,0 +1,39 @@
+"""Laws of what is trained on a finished backbone: the encoder's calibration, a later basis."""
+
+from dataclasses import replace
+
+import torch
+from torch import Generator
+
+from restorekit.context import CONTEXT
+from restorekit.training.basis import BasisRecipe
+from restorekit.training.encoder import CALIBRATION, EncoderRecipe
+from restorekit.training.loop import Budget
+from restorekit.training.start import start_basis, start_encoder
+from tests.training.recipes import CATALOG, parameters
+
+
+def test_calibration_moves_only_how_sure_each_key_is(photos, weights_folder, tmp_path):
+    names = ("noise", "blur")
+    recipe = EncoderRecipe(names=names, shares=(1, 1), picture=128, groups=2, group_size=1, patch=32)
+    args = (CATALOG, photos, tmp_path / "run", weights_folder)
+    training = start_encoder(replace(recipe, restoration_share=0.0, calibration_share=1.0), *args)
+    before = parameters(training)
+    training.run(Budget(iterations=3), tmp_path / "run")
+    after = parameters(training)
+    assert training.counters.stage == CALIBRATION
+    assert {n for n in before if not torch.equal(before[n], after[n])} == {"keys.steepness", "keys.shift"}
+    training.average.swap()  # as it is exported
+    query = torch.rand(4, training.encoder.config.local + CONTEXT, generator=Generator().manual_seed(0))
+    wanted = training.keys.calibrated(training.keys(query)[0])
+    for i in range(len(names)):
+        key = training.keys.take(i)
+        assert torch.allclose(query @ key.key + key.bias, wanted[:, i], atol=1e-5)
+
+
+def test_a_later_basis_leaves_backbone_encoder_and_other_bases_as_they_are(photos, weights_folder, tmp_path):
+    recipe = BasisRecipe(names=("noise",), rank=2, patch=32, picture=96, groups=1)
+    training = start_basis("noise", recipe, CATALOG, photos, tmp_path, weights_folder)
+    before = {n: p.clone() for n, p in training.backbone.state_dict().items()}
+    training.run(Budget(iterations=3), tmp_path)
+    assert all(torch.equal(p, before[n]) for n, p in training.backbone.state_dict().items())
