@@ -49,7 +49,8 @@ SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictu
 @dataclass(frozen=True)
 class EncoderRecipe:
     """picture: side of a training picture in px; crops: how many of it are looked at, fewer than in use; groups x
-    group_size of them a step. patch: side of the one patch of each group that is restored in the second stage.
+    group_size of them a step. patch: side of the one patch of each group that is restored in the second stage;
+    twice that in calibration, where no gradient goes through the encoder.
     evidence, restoration: weights of these losses. kept: pictures whose features are remembered; rehearsed: how
     many of them are read out again each step. restoration_share, calibration_share: of the budget, one after the
     other at its end. sets: see PairMaker. precision: of the convolutions' inputs, as in `restorekit.device`."""
@@ -246,7 +247,7 @@ class EncoderTraining(Training):
 
     def restored_error(self, data: Pictures, weights: Tensor, generator: Generator) -> Tensor:
         """What is wrong with a patch of one of the pictures, restored; differentiable with respect to weights."""
-        size = self.recipe.patch
+        size = self.recipe.patch * (2 if self.counters.stage == CALIBRATION else 1)
         room = (self.recipe.picture - size) // self.backbone.multiple + 1
         i = int(torch.randint(len(weights), (1,), generator=generator))
         top, left = (torch.randint(0, room, (2,), generator=generator) * self.backbone.multiple).tolist()
