@@ -220,12 +220,10 @@ class DegradationEncoder(nn.Module):
         """Load configuration and verified weights."""
         values = load_json(folder / CONFIG)
         try:
+            channels = tuple(values["channels"])
+            blocks = tuple(values.get("blocks", [0] * (len(channels) - 1)))  # saved before there were any
             config = EncoderConfig(
-                int(values["crop"]),
-                int(values["crops"]),
-                tuple(values["channels"]),
-                int(values["local"]),
-                tuple(values.get("blocks", (0, 0, 0))),
+                int(values["crop"]), int(values["crops"]), channels, int(values["local"]), blocks
             )
             encoder = cls(config)
             encoder.load_state_dict(load_tensors(folder / TENSORS))

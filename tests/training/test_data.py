@@ -4,18 +4,15 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.training.pairs import PairMaker
 from restorekit.training.photos import random_patches
 from restorekit.training.visibility import visibility
-
-NAMES = ("noise", "blur", "rain")
+from tests.training.recipes import CATALOG, NAMES
 
 
 @pytest.fixture(scope="module")
 def degradations():
-    catalog = build_catalog(load_plugins())
-    return tuple(catalog.degradations[n] for n in NAMES)
+    return tuple(CATALOG.degradations[n] for n in NAMES)
 
 
 def test_patches_are_within_the_range_and_repeat_with_the_seed(photos):

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import Generator
 
 from restorekit.context import CONTEXT
+from restorekit.encoder import DegradationEncoder
+from restorekit.errors import TrainingError
 from restorekit.training.basis import BasisRecipe
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
 from restorekit.training.loop import Budget
@@ -29,6 +32,25 @@ def test_calibration_moves_only_how_sure_each_key_is(photos, weights_folder, tmp
     for i in range(len(names)):
         key = training.keys.take(i)
         assert torch.allclose(query @ key.key + key.bias, wanted[:, i], atol=1e-5)
+
+
+def test_a_saved_encoder_goes_on_with_more_blocks_without_effect_and_not_with_fewer(
+    photos, weights_folder, tmp_path
+):
+    training = start_encoder(
+        EncoderRecipe(names=("noise",), shares=(1,)), CATALOG, photos, tmp_path, weights_folder
+    )
+    blocks = training.encoder.config.blocks
+    pictures = torch.rand(2, 3, 128, 128, generator=Generator().manual_seed(0))
+    without, more = (
+        DegradationEncoder(replace(training.encoder.config, blocks=tuple(b))).eval()
+        for b in ([0] * len(blocks), [n + 1 for n in blocks])
+    )
+    keys = [training.keys.take(0)]
+    training.start_from_weights(without, keys)
+    assert torch.equal(training.encoder.query(pictures), without.query(pictures))
+    with pytest.raises(TrainingError, match="--from-weights"):
+        training.start_from_weights(more, keys)
 
 
 def test_a_later_basis_leaves_backbone_encoder_and_other_bases_as_they_are(photos, weights_folder, tmp_path):
