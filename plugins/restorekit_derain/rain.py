@@ -56,7 +56,7 @@ class Rain(Degradation):
         layers = HEAVY_LAYERS if bool(heavy.any()) else LAYERS
         if severity is None:
             low, high = math.log(self.severity.mild), math.log(self.severity.strong)
-            least = torch.where(heavy, 0.5 * (low + high), low)  # heavy rain is not faint
+            least = torch.where(heavy, 0.35 * low + 0.65 * high, low)  # heavy rain is not faint
             rms = torch.exp(least + (high - least) * uniform(batch)).view(-1, 1, 1, 1)
         else:
             rms = torch.full((batch, 1, 1, 1), float(severity))

@@ -162,7 +162,7 @@ class EncoderTraining(Training):
 
     def draw(self, generator: Generator) -> Pictures:
         held_out = self.counters.stage == CALIBRATION
-        photos = self.photos.validation if held_out else self.photos.training
+        photos = self.photos.calibration if held_out else self.photos.training
         count = 1 if held_out else self.recipe.group_size  # only one is restored
         # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
         detailed = float(torch.rand(1, generator=generator)) < DETAILED

@@ -25,7 +25,13 @@ def test_patches_are_within_the_range_and_repeat_with_the_seed(photos):
 def test_validation_photographs_are_not_trained_on(photos):
     train = {p.numpy().tobytes() for p in photos.training}
     assert photos.validation
-    assert not any(p.numpy().tobytes() in train for p in photos.validation)
+    assert not any(p.numpy().tobytes() in train for p in (*photos.validation, *photos.calibration))
+
+
+def test_calibration_sees_the_held_out_photographs_at_every_size_that_training_sees(photos):
+    sizes = [{tuple(p.shape) for p in several} for several in (photos.training, photos.calibration)]
+    assert sizes[0] == sizes[1]
+    assert len(sizes[0]) > 1
 
 
 def test_a_selective_target_lacks_what_was_to_go_and_keeps_the_rest(degradations):
