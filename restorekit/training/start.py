@@ -37,9 +37,11 @@ def start_backbone(
 ) -> BackboneTraining:
     """From the run folder's checkpoint, else from saved weights if given, else from nothing."""
     training = BackboneTraining(recipe, [catalog.degradation(n) for n in recipe.names], photos)
-    if not resume_or_start(training, run) and weights is not None:
+    # A checkpoint has what changes; what `only` keeps comes from the saved weights, each time.
+    if weights is not None and (recipe.only or not (run / CHECKPOINT).exists()):
         bases = [Basis(name, name, weights / name) for name in recipe.names]
         training.start_from_weights(FlowUnet.from_folder(weights / "backbone"), bases)
+    resume_or_start(training, run)
     return training
 
 

@@ -108,6 +108,20 @@ def test_training_goes_on_from_saved_weights_alone(photos, tmp_path):
             assert torch.allclose(lora.delta(), saved[layer].delta(), atol=1e-6)
 
 
+def test_one_basis_resumed_still_has_the_backbone_and_the_others_of_the_saved_weights(photos, tmp_path):
+    whole = BackboneTraining(TINY, degradations(), photos)
+    whole.run(Budget(iterations=4), tmp_path / "run")
+    whole.export(tmp_path / "weights")
+    recipe, run = replace(TINY, only=("blur",)), tmp_path / "further"
+    first = start_backbone(recipe, CATALOG, photos, run, tmp_path / "weights")
+    first.run(Budget(iterations=2), run)
+    resumed = start_backbone(recipe, CATALOG, photos, run, tmp_path / "weights")
+    assert resumed.counters.iteration == 2
+    for part in ("backbone", "bank"):
+        before, after = (getattr(training, part).state_dict() for training in (first, resumed))
+        assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_a_saved_basis_goes_on_with_a_higher_rank_and_not_with_a_lower_one(photos, tmp_path):
     training = BackboneTraining(TINY, degradations(), photos)
     training.run(Budget(iterations=4), tmp_path / "run")
