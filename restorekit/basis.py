@@ -53,7 +53,8 @@ class BasisKey:
 
 @dataclass(frozen=True)
 class Basis:
-    """A basis on disk. name: what users type; degradation: the name of what it removes; folder: its files."""
+    """A basis on disk. name: what users type; degradation: the name of what it removes, empty if it is for a look
+    instead; folder: its files."""
 
     name: str
     degradation: str

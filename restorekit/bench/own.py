@@ -75,7 +75,8 @@ class BestSingle(Restorekit):
         if clean is None:
             raise Unsuited("it needs the clean picture")
         tries = [
-            self.restorer.restore(item.degraded, weights={b: 1.0}, blind=False).image for b in self.restorer.bases
+            self.restorer.restore(item.degraded, weights={b: 1.0}, blind=False).image
+            for b in restoring(self.restorer)
         ]
         return min(tries, key=lambda image: float((image - clean).square().mean()))
 
@@ -140,12 +141,18 @@ def oracle(restorer: Restorer, item: Item) -> Mapping[str, float]:
     return right
 
 
+def restoring(restorer: Restorer) -> tuple[str, ...]:
+    """The bases that remove something; one for a look is at the user's command only."""
+    return tuple(b for b in restorer.bases if restorer.catalog.bases[b].degradation)
+
+
 def uniform(restorer: Restorer, item: Item) -> Mapping[str, float]:
-    return dict.fromkeys(restorer.bases, 1 / len(restorer.bases))
+    names = restoring(restorer)
+    return dict.fromkeys(names, 1 / len(names))
 
 
 def everything(restorer: Restorer, item: Item) -> Mapping[str, float]:
-    return dict.fromkeys(restorer.bases, 1.0)
+    return dict.fromkeys(restoring(restorer), 1.0)
 
 
 def strongest(restorer: Restorer, item: Item) -> Mapping[str, float]:

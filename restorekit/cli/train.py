@@ -222,3 +222,50 @@ def basis(
     folder = run or Path("runs") / name
     training = start_basis(name, recipe, catalog, loaded, folder, weights or shipped())
     go(training, budget, folder, export, checkpoint_minutes)
+
+
+@app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --export my_plugin/weights/detail")
+def detail(
+    photos: PhotosArgument,
+    run: Run = Path("runs/detail"),
+    weights: Weights = None,
+    minutes: Minutes = None,
+    iterations: Iterations = None,
+    export: Export = None,
+    names: Annotated[str, typer.Option(help="Bases beside which it is trained.")] = "noise,blur,lowres,rain,jpeg",
+    share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
+    rank: Annotated[int, typer.Option(help="Rank of the basis.")] = 16,
+    learning_rate: Rate = 4e-4,
+    pixels: Annotated[float, typer.Option(help="Weight of the mean absolute error.")] = 0.3,
+    features: Annotated[float, typer.Option(help="Weight of the distance of the critic's features.")] = 0.05,
+    critic: Annotated[float, typer.Option(help="Weight of the critic's judgement.")] = 0.01,
+    decay: Decay = 0.5,
+    precision: Precision = "auto",
+    threads: Threads = None,
+    seed: Seed = 3,
+    limit: Limit = None,
+    checkpoint_minutes: CheckpointMinutes = 10,
+) -> None:
+    """Train a basis for natural sharpness beside a critic; everything else stays as it is."""
+    budget = make_budget(minutes, iterations, threads)
+    from restorekit.plugin.catalog import build_catalog, load_plugins
+    from restorekit.training.detail import DetailRecipe
+    from restorekit.training.start import per_name, start_detail
+
+    chosen = tuple(names.split(","))
+    recipe = DetailRecipe(
+        name="detail",
+        names=chosen,
+        shares=per_name(chosen, 1.0, pairs(share or [], "--share")),
+        rank=rank,
+        learning_rate=learning_rate,
+        pixels=pixels,
+        features=features,
+        critic=critic,
+        decay=decay,
+        seed=seed,
+        precision=precision,
+    )
+    loaded = load_photos(photos, limit, recipe.patch)
+    training = start_detail(recipe, build_catalog(load_plugins()), loaded, run, weights or shipped())
+    go(training, budget, run, export, checkpoint_minutes)

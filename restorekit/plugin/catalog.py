@@ -151,7 +151,7 @@ def build_catalog(plugins: Plugins) -> Catalog:
     bases = collect("basis", hook.register_bases, Basis)
     backbones = collect("backbone", hook.register_backbones, BackboneCard)
     methods = collect("method", hook.register_methods, Method)
-    for name in [n for n, b in bases.items() if b.degradation not in degradations]:
+    for name in [n for n, b in bases.items() if b.degradation and b.degradation not in degradations]:
         failures.append(
             Failure(
                 owners[f"basis {name}"],

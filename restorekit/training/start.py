@@ -18,6 +18,7 @@ from restorekit.plugin.catalog import Catalog
 from restorekit.training.backbone import BackboneTraining, Recipe
 from restorekit.training.base import CHECKPOINT, Training
 from restorekit.training.basis import BasisRecipe, BasisTraining
+from restorekit.training.detail import DetailRecipe, DetailTraining
 from restorekit.training.encoder import EncoderRecipe, EncoderTraining
 from restorekit.training.photos import Photos
 from restorekit.weights import digest
@@ -73,7 +74,9 @@ def start_basis(
     """A basis for the degradation `name`, beside those in `weights`; the others keep what they have."""
     catalog.degradation(name)
     sha256 = digest(weights / "backbone" / TENSORS)
-    others = {n: b for n, b in catalog.bases.items() if n != name and fits(b, sha256) and b.degradation != name}
+    others = {
+        n: b for n, b in catalog.bases.items() if n != name and fits(b, sha256) and b.degradation not in (name, "")
+    }
     training = BasisTraining(
         replace(recipe, names=(name, *sorted(others))),
         list(catalog.degradations.values()),
@@ -83,6 +86,18 @@ def start_basis(
         {n: others[n].layers() for n in sorted(others)},
         DegradationEncoder.from_folder(weights / "encoder"),
     )
+    resume_or_start(training, run)
+    return training
+
+
+def start_detail(
+    recipe: DetailRecipe, catalog: Catalog, photos: Photos, run: Path, weights: Path
+) -> DetailTraining:
+    """A basis for natural sharpness on the backbone and bases in `weights`."""
+    others = {name: Basis(name, name, weights / name).layers() for name in recipe.names}
+    degradations = [catalog.degradation(name) for name in recipe.names]
+    backbone, sha256 = FlowUnet.from_folder(weights / "backbone"), digest(weights / "backbone" / TENSORS)
+    training = DetailTraining(recipe, degradations, photos, backbone, sha256, others)
     resume_or_start(training, run)
     return training
 

@@ -114,6 +114,13 @@ def test_a_basis_without_its_degradation_is_refused(tmp_path):
     assert "degradation 'fog'" in catalog.failures[0].reason
 
 
+def test_a_basis_for_a_look_needs_no_degradation(tmp_path):
+    look = plugin(register_bases=lambda: [Basis("crisp", "", tmp_path)])
+    catalog = build_catalog(load_plugins([Entry("look", look)]))
+    assert list(catalog.bases) == ["crisp"]
+    assert catalog.failures == ()
+
+
 def test_a_basis_for_another_backbone_is_refused_with_the_reason(weights_folder, tmp_path):
     both = plugin(
         register_degradations=lambda: [noise_like("noise")],

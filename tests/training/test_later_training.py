@@ -6,13 +6,16 @@ import pytest
 import torch
 from torch import Generator
 
+from restorekit.basis import Basis
 from restorekit.context import CONTEXT
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
 from restorekit.training.basis import BasisRecipe
+from restorekit.training.critic import relative_loss
+from restorekit.training.detail import DetailRecipe
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
 from restorekit.training.loop import Budget
-from restorekit.training.start import start_basis, start_encoder
+from restorekit.training.start import start_basis, start_detail, start_encoder
 from tests.training.recipes import CATALOG, parameters
 
 
@@ -59,3 +62,35 @@ def test_a_later_basis_leaves_backbone_encoder_and_other_bases_as_they_are(photo
     before = {n: p.clone() for n, p in training.backbone.state_dict().items()}
     training.run(Budget(iterations=3), tmp_path)
     assert all(torch.equal(p, before[n]) for n, p in training.backbone.state_dict().items())
+
+
+def test_a_detail_basis_changes_only_itself_and_its_critic(photos, weights_folder, tmp_path):
+    recipe = DetailRecipe("detail", ("noise", "blur"), (1, 1), rank=2, patch=32, group_size=2, precision="fp32")
+    training = start_detail(recipe, CATALOG, photos, tmp_path, weights_folder)
+    before = {n: p.clone() for n, p in training.backbone.state_dict().items()}
+    training.run(Budget(iterations=3), tmp_path)
+    assert all(torch.equal(p, before[n]) for n, p in training.backbone.state_dict().items())
+    assert any(up.abs().max() > 0 for up in training.bank.lora(0).up[:-1])
+    training.export(tmp_path / "detail")
+    basis = Basis("detail", "", tmp_path / "detail")
+    assert basis.key() is None
+    assert basis.layers().keys() == set(training.bank.layers)
+    again = start_detail(recipe, CATALOG, photos, tmp_path, weights_folder)
+    assert again.counters.iteration == 3
+
+
+def test_critic_and_basis_learn_from_losses_of_their_own(photos, weights_folder, tmp_path):
+    recipe = DetailRecipe("detail", ("noise",), (1,), rank=2, patch=32, group_size=2, precision="fp32")
+    without = replace(recipe, pixels=0, coarse=0, features=0, critic=0)
+    training = start_detail(without, CATALOG, photos, tmp_path, weights_folder)
+    data = training.draw(Generator().manual_seed(0))
+    training.loss(data, Generator()).backward()
+    zero = [p.grad is None or p.grad.abs().max() == 0 for p in training.bank.parameters()]
+    assert all(zero)
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in training.critic.parameters())
+
+
+def test_the_critic_prefers_what_is_judged_more_real():
+    real, fake = torch.tensor([3.0, 2.0]), torch.tensor([-1.0, 0.0])
+    assert relative_loss(real, fake) < relative_loss(fake, real)
+    assert relative_loss(real, real) == pytest.approx(0.693, abs=0.2)

@@ -1,0 +1,172 @@
+"""A basis for natural sharpness: on top of the others' restoration, towards what a photograph looks like.
+
+The least-squares restoration is the mean of all pictures that fit, and a mean is smooth. Here backbone and bases
+stay as they are and take part at their right weights; one more basis learns, beside a critic, to give back what a
+viewer misses. It removes no degradation and has no key: it is at the user's command only.
+
+Adversarial super-resolution: Ledig et al., 2017, https://arxiv.org/abs/1609.04802;
+Wang et al., 2018, https://arxiv.org/abs/1809.00219
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from restorekit.backbone.flow_unet import FlowUnet, layers_for_lora
+from restorekit.basis import LoraLayer, save_basis
+from restorekit.context import CONTEXT
+from restorekit.degradation import Compose, Degradation, Step
+from restorekit.device import autocast, choose_precision
+from restorekit.mixing import Mixer
+from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
+from restorekit.training.base import Training, psnr
+from restorekit.training.critic import Critic, relative_loss
+from restorekit.training.pairs import Group, PairMaker, as_file
+from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
+
+CRITIC = "critic."
+
+
+@dataclass(frozen=True)
+class DetailRecipe:
+    """name: of the basis. names: the other bases, whose degradations are drawn; shares: how often each.
+
+    pixels, coarse, features, critic: weights of the four losses: mean absolute error, the same of means over 4x4
+    px, distance of the critic's features, the critic's judgement.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+    rank: int = 16
+    patch: int = 64
+    groups: int = 1
+    group_size: int = 8
+    learning_rate: float = 4e-4
+    critic_learning_rate: float = 2e-4
+    pixels: float = 0.3
+    coarse: float = 1.0
+    features: float = 0.05
+    critic: float = 0.01
+    decay: float = 0.5
+    seed: int = 3
+    precision: str = "auto"
+
+
+class DetailTraining(Training):
+    """One basis and its critic on frozen weights. others: LoRA layers of the other bases, by name."""
+
+    fixed = ("name", "names", "rank")
+
+    def __init__(
+        self,
+        recipe: DetailRecipe,
+        degradations: Sequence[Degradation],
+        photos: Photos,
+        backbone: FlowUnet,
+        backbone_sha256: str,
+        others: Mapping[str, Mapping[str, LoraLayer]],
+    ) -> None:
+        super().__init__(recipe, recipe.seed, "detail")
+        self.precision = choose_precision(recipe.precision, torch.device("cpu"))
+        by_name = {d.name: d for d in degradations}
+        self.degradations = tuple(by_name[n] for n in recipe.names)
+        self.pairs = PairMaker(self.degradations, recipe.shares)
+        self.photos = photos
+        self.backbone = backbone.requires_grad_(False)
+        self.network = Stateless(backbone)
+        self.backbone_sha256 = backbone_sha256
+        self.mixer = Mixer(backbone, others)
+        self.bank = BasisBank(backbone, {recipe.name: recipe.rank}, self.generator)
+        self.critic = Critic()
+        self.judged = Stateless(self.critic)
+        self.crops = validation_crops(photos.validation, 12, 128)
+        self.prepare()
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        bank = {f"bank.{n}": p for n, p in self.bank.named_parameters()}
+        return {**bank, **{f"{CRITIC}{n}": p for n, p in self.critic.named_parameters()}}
+
+    def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
+        bank = [p for n, p in trainable.items() if not n.startswith(CRITIC)]
+        critic = [p for n, p in trainable.items() if n.startswith(CRITIC)]
+        groups = [
+            {"params": bank, "lr": self.recipe.learning_rate},
+            {"params": critic, "lr": self.recipe.critic_learning_rate},
+        ]
+        return [torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)]
+
+    def draw(self, generator: Generator) -> Group:
+        count = 2 * self.recipe.group_size
+        clean = more_detailed(random_patches(self.photos.training, count, self.recipe.patch, generator))
+        return self.pairs.group(clean, generator, selective=False)
+
+    def loss(self, data: Group, generator: Generator) -> Tensor:
+        """Of both at once: each one's loss has a gradient for its own parameters only."""
+        recipe, clean = self.recipe, data.target
+        with autocast("cpu", self.precision):
+            restored = self.predict(data.degraded, data.weights).float()
+            fixed = {n: p.detach() for n, p in self.critic.named_parameters()}
+            fake, seen = self.judged(fixed, restored)
+            with torch.no_grad():
+                real, wanted = self.judged(fixed, clean)
+            verdict_real, verdict_fake = self.critic(clean)[0], self.critic(restored.detach())[0]
+        distance = torch.stack([(a.float() - b.float()).abs().mean() for a, b in zip(seen, wanted, strict=True)])
+        own = (
+            recipe.pixels * (restored - clean).abs().mean()
+            + recipe.coarse * (F.avg_pool2d(restored, 4) - F.avg_pool2d(clean, 4)).abs().mean()
+            + recipe.features * distance.mean()
+            + recipe.critic * relative_loss(fake.float(), real.float())
+        )
+        return own + relative_loss(verdict_real.float(), verdict_fake.float())
+
+    def predict(self, degraded: Tensor, weights: Tensor, own: float = 1.0) -> Tensor:
+        """With the weights of the other bases and of this one; one step from t = 1."""
+        others = {n: w for n, w in zip(self.recipe.names, weights.tolist(), strict=True) if w}
+        mixed = {name: self.mixer.mixed(name, others) for name in layers_for_lora(self.backbone, ())}
+        for name, delta in self.bank.deltas(torch.tensor([own])).items():
+            mixed[name] = mixed[name] + delta
+        tensors = {f"{name}.weight": weight for name, weight in mixed.items()}
+        count = len(degraded)
+        return self.network(tensors, degraded, torch.ones(count), degraded, torch.zeros(count, CONTEXT))
+
+    @torch.inference_mode()
+    def validate(self) -> dict[str, float]:
+        """By degradation at its typical severity: PSNR, and the energy of fine detail as a share of the clean
+        picture's, with this basis at 0, 0.5 and 1. "mean": of the energy at 1."""
+        self.average.swap()
+        try:
+            scores = {}
+            for row, d in enumerate(self.degradations):
+                generator = Generator().manual_seed(4000 + row)
+                steps = (Step(d, d.draw(self.crops.shape, generator, severity=d.severity.typical)),)
+                degraded = as_file(Compose(steps).apply(self.crops), generator)
+                weights = one_hot_weights(self.recipe.names, [d.name])
+                for own in (0.0, 0.5, 1.0):
+                    restored = self.predict(degraded, weights, own)
+                    scores[f"{d.name} at {own:g}"] = psnr(restored, self.crops)
+                    scores[f"{d.name} at {own:g}, detail"] = float(fine_energy(restored) / fine_energy(self.crops))
+            detail = [v for n, v in scores.items() if n.endswith("at 1, detail")]
+            return {"mean": sum(detail) / len(detail), **scores}
+        finally:
+            self.average.swap()
+
+    def export(self, folder: Path) -> None:
+        """The adapter into `folder` itself."""
+        self.average.swap()
+        try:
+            layers = self.bank.basis(0)
+            save_basis(folder, layers, rank=self.recipe.rank, backbone_sha256=self.backbone_sha256, degradation="")
+        finally:
+            self.average.swap()
+
+
+def fine_energy(image: Tensor) -> Tensor:
+    """Standard deviation of what a 3x3 mean takes away. image: (B, 3, H, W)."""
+    return (image - F.avg_pool2d(image, 3, 1, 1, count_include_pad=False)).std()
