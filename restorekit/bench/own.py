@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restorekit.basis import KEY
-from restorekit.bench.errors import Unsuited
+from restorekit.bench.errors import BenchError, Unsuited
 from restorekit.bench.items import Item, as_file
 from restorekit.device import name_of_precision
 from restorekit.restorer import Restorer
@@ -62,6 +62,18 @@ class Blind(Restorekit):
         """The bases that the picture needs."""
         bases = self.restorer.catalog.bases
         return tuple(b for b in self.restorer.bases if bases[b].degradation in item.protocol.present)
+
+
+class Chosen(Restorekit):
+    """The encoder's weights with one of the user's in its place, "BASIS=WEIGHT"."""
+
+    def __init__(self, choice: str) -> None:
+        name, _, weight = choice.partition("=")
+        try:
+            chosen = {name: float(weight)}
+        except ValueError:
+            raise BenchError(f"write it as restorekit-set:BASIS=WEIGHT, not {choice}") from None
+        super().__init__(lambda restorer, item: {**blind_rule(restorer, item), **chosen}, asks=True)
 
 
 class BestSingle(Restorekit):

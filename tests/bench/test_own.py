@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from restorekit.bench.errors import Unsuited
+from restorekit.bench.errors import BenchError, Unsuited
 from restorekit.bench.items import Item
 from restorekit.bench.methods import make, missing, unsuited
 from restorekit.bench.own import blind_rule, oracle, strongest, uniform
@@ -33,6 +33,14 @@ def ready(tiny: Path):
         return method
 
     return prepared
+
+
+def test_a_weight_of_the_users_replaces_the_encoders(ready):
+    method = ready("restorekit-set:rain=0.25")
+    found = blind_rule(method.restorer, item("noise"))
+    assert method.rule(method.restorer, item("noise")) == {**found, "rain": 0.25}
+    with pytest.raises(BenchError, match="BASIS=WEIGHT"):
+        ready("restorekit-set:rain")
 
 
 def test_the_oracle_sets_the_right_bases_to_one(restorer):
