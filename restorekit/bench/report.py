@@ -13,7 +13,7 @@ from pathlib import Path
 from restorekit.bench.errors import BenchError
 from restorekit.bench.protocol import Group, Protocol, Protocols
 from restorekit.bench.records import Result
-from restorekit.bench.tables import Results, Table, by_name, goals_table, group_tables
+from restorekit.bench.tables import OWN, Results, Table, by_name, goals_table, group_tables, same_weights
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -73,7 +73,8 @@ def build(
         if not tables:
             continue
         drawn = tuple((pictures or {}).get(group.name, ()))
-        note = " ".join(n for n in (group.note, conditions(group, protocols.protocols)) if n)
+        notes = (group.note, conditions(group, protocols.protocols), mixed_weights(group, known))
+        note = " ".join(n for n in notes if n)
         sections.append(Section(group.title, note, (*tables, *([goals] if goals else [])), drawn))
     if not sections:
         raise BenchError(f"no results of {', '.join(groups)}; run `restorekit bench run --group` with it")
@@ -97,6 +98,14 @@ def conditions(group: Group, protocols: Mapping[str, Protocol]) -> str:
         parts.append("Noise is neither clipped nor rounded.")
     notes = [f"{p.title}: {p.note}." for p in members if p.note]
     return " ".join(parts + notes)
+
+
+def mixed_weights(group: Group, results: Results) -> str:
+    """A warning where restorekit's own results are of more than one state of its weights."""
+    own = [(p, m) for p, m in results if p in group.protocols and m in OWN]
+    if same_weights(results, own):
+        return ""
+    return "Not all results of restorekit were made with the same weights: each has their digests."
 
 
 def facts(results: Results) -> tuple[str, ...]:

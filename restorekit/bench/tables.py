@@ -6,7 +6,7 @@ scored; where that is not the whole set, the cell says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from restorekit.bench.protocol import Goal, Group, Metric, Protocol
@@ -224,4 +224,17 @@ def goal_row(goal: Goal, protocols: Mapping[str, Protocol], results: Results) ->
         return Row((text, wanted, NOTHING, "not run"))
     measured = value - base
     verdict = "yes" if measured >= goal.at_least else "no"
+    if not all(same_weights(results, [(p.name, goal.method), (p.name, goal.over)]) for p in members):
+        verdict = "made with different weights"
     return Row((text, wanted, f"{measured:{sign}.2f}", verdict))
+
+
+def same_weights(results: Results, chosen: Iterable[tuple[str, str]]) -> bool:
+    """Whether those of the results that are there were made with the same weights; a file that only one of them
+    read (an encoder that the other did not ask) says nothing."""
+    known: dict[str, str] = {}
+    for key in chosen:
+        weights = results[key].about.get("weights", {}) if key in results else {}
+        if any(known.setdefault(file, digest) != digest for file, digest in weights.items()):
+            return False
+    return True
