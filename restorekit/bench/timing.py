@@ -68,7 +68,7 @@ def forward(restorer: Restorer, image: Tensor) -> Callable[[], None]:
 
 
 def mixing_ratio(size: int = 512, rounds: int = 9) -> Ratio:
-    """A whole restoration, five bases mixed anew for each picture, against the backbone's forward pass alone."""
+    """A whole restoration, all bases that the encoder knows mixed anew for each picture, against the backbone's forward pass alone."""
     import torch
 
     from restorekit.restorer import Restorer
@@ -79,7 +79,7 @@ def mixing_ratio(size: int = 512, rounds: int = 9) -> Ratio:
 
     def restore() -> None:
         # Weights that differ each time, so that the mixture cannot be one that is there already.
-        weights = {name: 0.5 + 0.0001 * (next(turn) % 1000) for name in restorer.bases}
+        weights = {name: 0.5 + 0.0001 * (next(turn) % 1000) for name in restorer.keys}
         restorer.restore(image, weights=weights, blind=False)
 
     plain = forward(restorer, image)
@@ -94,7 +94,7 @@ def encoder_ratio(size: int = 512, rounds: int = 9) -> Ratio:
 
     restorer = Restorer.from_pretrained(device="cpu")
     image = torch.rand(1, 3, size, size)
-    chosen = dict.fromkeys(restorer.bases, 0.5)
+    chosen = dict.fromkeys(restorer.keys, 0.5)
     return compare(
         f"restore {size}x{size} blind",
         "with given weights",
