@@ -68,7 +68,7 @@ def forward(restorer: Restorer, image: Tensor) -> Callable[[], None]:
 
 
 def mixing_ratio(size: int = 512, rounds: int = 9) -> Ratio:
-    """A whole restoration, all bases that the encoder knows mixed anew for each picture, against the backbone's forward pass alone."""
+    """A whole restoration, all bases with a key mixed anew for each picture, against the backbone alone."""
     import torch
 
     from restorekit.restorer import Restorer
