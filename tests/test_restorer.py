@@ -9,6 +9,7 @@ from restorekit.device import auto_tile, bf16_pays, choose_precision
 from restorekit.errors import DeviceError, ImageError, MixingError, WeightsError
 from restorekit.image import as_float, as_values
 from restorekit.restorer import Restorer, enlarge
+from tests.tiny import LOOK
 
 SIZES = [(1, 1), (1, 9), (7, 5), (31, 64), (64, 64), (65, 130)]
 
@@ -143,7 +144,9 @@ def test_without_the_encoder_unnamed_bases_stay_at_zero(restorer):
 
 def test_an_inspection_names_every_basis_with_a_weight_and_a_severity_on_its_scale(restorer):
     seen = restorer.inspect(picture(64, 64))
-    assert sorted(seen.weights.values) == sorted(seen.severities) == list(restorer.bases)
+    assert sorted(seen.weights.values) == list(restorer.bases)
+    assert sorted(seen.severities) == [b for b in restorer.bases if b != LOOK]
+    assert seen.weights[LOOK] == 0  # without a key it is at the user's command only
     assert all(0 <= w <= 1 for w in seen.weights.values.values())
     assert 1 <= seen.severities["lowres"] <= 5
 
@@ -196,7 +199,7 @@ def test_a_basis_for_other_backbone_weights_is_left_out_and_named(tiny, tmp_path
     write_sums(path.parent)
     monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(copy))
     restorer = Restorer.from_pretrained(device="cpu")
-    assert restorer.bases == ("blur", "jpeg", "lowres", "noise")
+    assert restorer.bases == ("blur", LOOK, "jpeg", "lowres", "noise")
     assert any("rain" in str(failure) and "000000" in str(failure) for failure in restorer.failures)
 
 

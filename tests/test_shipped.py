@@ -12,7 +12,7 @@ from restorekit.restorer import Restorer
 from restorekit.weights import recorded_sums, shipped_weights, verify
 
 ROOT = shipped_weights("backbone").parent
-FOLDERS = ("backbone", "encoder", "noise", "blur", "lowres", "rain", "jpeg")
+FOLDERS = ("backbone", "encoder", "noise", "blur", "lowres", "rain", "jpeg", "detail")
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +56,9 @@ def test_the_weights_keep_their_budget(restorer):
 
 
 def test_all_first_party_bases_fit_the_backbone(restorer):
-    assert restorer.bases == ("blur", "jpeg", "lowres", "noise", "rain")
+    assert restorer.bases == ("blur", "detail", "jpeg", "lowres", "noise", "rain")
     assert restorer.failures == ()
-    assert sorted(restorer.keys) == list(restorer.bases)
+    assert sorted(restorer.keys) == [b for b in restorer.bases if b != "detail"]
 
 
 def test_zero_weights_return_the_input_bit_for_bit(restorer, clean):
@@ -83,6 +83,14 @@ def test_one_basis_removes_its_degradation_and_leaves_the_other(restorer, clean)
     both, wanted = (rainy + noisy).clamp(0, 1), (clean + noisy).clamp(0, 1)
     derained = restorer.restore(both, weights={"rain": 1.0}, blind=False).image
     assert psnr(derained, wanted) > psnr(both, wanted) + 1.0
+
+
+def test_detail_is_at_the_users_command_only_and_sharpens_what_was_blurred(restorer, clean):
+    blurred = degrade(restorer, clean, blur=1.6)
+    result = restorer.restore(blurred)
+    assert result.weights[0]["detail"] == 0
+    crisper = restorer.restore(blurred, weights={"detail": 1.0}).image
+    assert crisper.diff(dim=-1).abs().mean() > result.image.diff(dim=-1).abs().mean()
 
 
 def test_a_tile_changes_nothing_that_can_be_seen(restorer, clean):

@@ -12,6 +12,7 @@ from restorekit.encoder import DegradationEncoder, EncoderConfig
 from restorekit.weights import digest
 
 BASES = ("blur", "jpeg", "lowres", "noise", "rain")
+LOOK = "detail"  # the basis that removes nothing and has no key
 RANK = 3
 
 
@@ -39,4 +40,6 @@ def tiny_weights(folder: Path, seed: int = 0) -> Path:
         key = torch.randn(encoder.dimension, generator=generator)
         gauge = 0.1 * torch.randn(encoder.dimension + 1, generator=generator)
         save_key(folder / name, BasisKey(key, torch.zeros(()), gauge))
+    layers = random_layers(backbone, generator)
+    save_basis(folder / LOOK, layers, rank=RANK, backbone_sha256=sha256, degradation="")
     return folder

@@ -10,6 +10,7 @@ from PIL import Image
 
 from restorekit.restorer import Restorer
 from restorekit.weights import write_sums
+from tests.tiny import BASES, LOOK
 
 
 def pixels(path):
@@ -36,7 +37,7 @@ def test_with_every_weight_at_zero_there_is_nothing_to_restore_and_the_pixels_st
 def test_only_leaves_bases_that_are_not_set_at_zero(cli, photo):
     photo("photo.png")
     record = json.loads(cli("restore", "photo.png", "--only", "--set", "rain=0.7", "--json").out)
-    assert record["weights"] == {"blur": 0, "jpeg": 0, "lowres": 0, "noise": 0, "rain": 0.7}
+    assert record["weights"] == {**dict.fromkeys(BASES, 0), LOOK: 0, "rain": 0.7}
     assert record["severities"] == {}
 
 
@@ -148,7 +149,7 @@ def test_bad_input_is_one_line_with_a_remedy_and_leaves_no_file(cli, photo, tmp_
         (("--scale", "5"), "2, 3 or 4"),
         (("--tile", "0"), "auto"),
         (("--tile", "big"), "auto"),
-        (("--set", "fog=1"), "there are blur, jpeg, lowres, noise, rain"),
+        (("--set", "fog=1"), "there are blur, detail, jpeg, lowres, noise, rain"),
         (("--set", "noise"), "noise=1"),
         (("--set", "noise=much"), "noise=1"),
         (("--set", "noise=2"), "[0, 1.5]"),
