@@ -26,7 +26,7 @@ class Critic(nn.Module):
             nn.Conv2d(inside, out, 3 if i == 0 else 4, 1 if i == 0 else 2, 1)
             for i, (inside, out) in enumerate(widths)
         )
-        self.judge = nn.Conv2d(CHANNELS[-1], 1, 3, padding=1)
+        self.judge = nn.Conv2d(CHANNELS[-1], 1, 3, padding=1, bias=False)  # only differences count
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         x, features = 4 * image - 2, []
