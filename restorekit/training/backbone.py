@@ -172,8 +172,7 @@ class BackboneTraining(Training):
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
         """PSNR of the averaged weights on held-out photographs, per row, with oracle weights."""
-        self.average.swap()
-        try:
+        with self.average.used():
             scores = {}
             for row, (name, severities) in enumerate(validation_rows(self.degradations).items()):
                 generator = Generator().manual_seed(1000 + row)
@@ -188,8 +187,6 @@ class BackboneTraining(Training):
                 restored = self.predict(merged, degraded, torch.ones(len(degraded)), degraded)
                 scores[name] = psnr(restored, self.crops)
             return {"mean": sum(scores.values()) / len(scores), **scores}
-        finally:
-            self.average.swap()
 
     def start_from_weights(self, backbone: FlowUnet, bases: Sequence[Basis]) -> None:
         """Joint stage from saved weights alone, of this or another depth: optimisers start afresh."""
@@ -207,8 +204,7 @@ class BackboneTraining(Training):
         """Averaged weights as `folder`/backbone and one folder per basis, as `weights/` has them. After a warm-up
         alone, `folder`/plain: the blind network with its own head, to compare with. Bases that were kept are not
         written."""
-        self.average.swap()
-        try:
+        with self.average.used():
             if self.counters.stage == WARM_UP:
                 plain = copy.deepcopy(self.backbone)
                 plain.head.weight.data.copy_(self.blind_head)
@@ -220,5 +216,3 @@ class BackboneTraining(Training):
                 if self.bank.changing[i]:
                     layers = self.bank.basis(i)
                     save_basis(folder / name, layers, rank=rank, backbone_sha256=sha256, degradation=name)
-        finally:
-            self.average.swap()

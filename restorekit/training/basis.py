@@ -142,8 +142,7 @@ class BasisTraining(Training):
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
         """PSNR alone and with each other degradation, oracle weights; in the key stage, share judged rightly."""
-        self.average.swap()
-        try:
+        with self.average.used():
             new, *others = self.degradations
             scores = {}
             for row, other in enumerate([None, *others]):
@@ -165,13 +164,10 @@ class BasisTraining(Training):
                     weights = one_hot_weights(self.recipe.names, [d.name for d in chosen])
                     scores[name] = psnr(self.predict(degraded, weights), self.crops)
             return {"mean": sum(scores.values()) / len(scores), **scores}
-        finally:
-            self.average.swap()
 
     def export(self, folder: Path) -> None:
         """Adapter, key and gauge into `folder` itself."""
-        self.average.swap()
-        try:
+        with self.average.used():
             name = self.recipe.names[0]
             save_basis(
                 folder,
@@ -184,5 +180,3 @@ class BasisTraining(Training):
                 folder,
                 BasisKey(self.key[:-1].detach(), self.key[-1].detach(), self.gauge.detach()),
             )
-        finally:
-            self.average.swap()

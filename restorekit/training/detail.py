@@ -140,8 +140,7 @@ class DetailTraining(Training):
     def validate(self) -> dict[str, float]:
         """By degradation at its typical severity: PSNR, and the energy of fine detail as a share of the clean
         picture's, with this basis at 0, 0.5 and 1. "mean": of the energy at 1."""
-        self.average.swap()
-        try:
+        with self.average.used():
             scores = {}
             for row, d in enumerate(self.degradations):
                 generator = Generator().manual_seed(4000 + row)
@@ -154,17 +153,12 @@ class DetailTraining(Training):
                     scores[f"{d.name} at {own:g}, detail"] = float(fine_energy(restored) / fine_energy(self.crops))
             detail = [v for n, v in scores.items() if n.endswith("at 1, detail")]
             return {"mean": sum(detail) / len(detail), **scores}
-        finally:
-            self.average.swap()
 
     def export(self, folder: Path) -> None:
         """The adapter into `folder` itself."""
-        self.average.swap()
-        try:
+        with self.average.used():
             layers = self.bank.basis(0)
             save_basis(folder, layers, rank=self.recipe.rank, backbone_sha256=self.backbone_sha256, degradation="")
-        finally:
-            self.average.swap()
 
 
 def fine_energy(image: Tensor) -> Tensor:

@@ -262,8 +262,7 @@ class EncoderTraining(Training):
     def validate(self) -> dict[str, float]:
         """On held-out photographs, single degradations at their typical severity and clean pictures: share of
         weights on the right side of 0.5, and mean absolute error of the severities present, in their units."""
-        self.average.swap()
-        try:
+        with self.average.used():
             scores: dict[str, float] = {}
             right = []
             for row, degradation in enumerate([None, *self.degradations]):
@@ -284,15 +283,10 @@ class EncoderTraining(Training):
                     errors = [abs(a - b) for a, b in zip(read, drawn.severity.tolist(), strict=True)]
                     scores[f"{name} severity error"] = sum(errors) / len(errors)
             return {"mean": sum(right) / len(right), **scores}
-        finally:
-            self.average.swap()
 
     def export(self, folder: Path) -> None:
         """Averaged encoder to `folder`/encoder; key and gauge into each basis's folder."""
-        self.average.swap()
-        try:
+        with self.average.used():
             self.encoder.save(folder / "encoder")
             for i, name in enumerate(self.recipe.names):
                 save_key(folder / name, self.keys.take(i))
-        finally:
-            self.average.swap()

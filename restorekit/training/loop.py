@@ -12,7 +12,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import FrameType
@@ -68,6 +69,15 @@ class Average:
             kept = p.detach().clone()
             p.copy_(value)
             value.copy_(kept)
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """The averages in the parameters' place, for as long as the block runs."""
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()
 
 
 @dataclass
