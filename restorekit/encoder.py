@@ -39,13 +39,14 @@ STRETCH = 0.1  # of the sigmoid beyond 0 and 1, before it is clipped
 @dataclass(frozen=True)
 class EncoderConfig:
     """crop: side in px. crops: how many of a picture. channels: per level of the CNN. local: learned part of
-    the query. blocks: residual blocks per level but the first."""
+    the query. blocks: residual blocks per level but the first; fine: of the first."""
 
     crop: int = 96
     crops: int = 9
     channels: tuple[int, ...] = (32, 48, 64, 96)
     local: int = 96
-    blocks: tuple[int, ...] = (1, 2, 2)
+    blocks: tuple[int, ...] = (2, 2, 2)
+    fine: int = 1
 
 
 def choose_crops(image: Tensor, size: int, count: int) -> Tensor:
@@ -156,6 +157,7 @@ class DegradationEncoder(nn.Module):
         self.config = config
         ch = config.channels
         self.stem = nn.Conv2d(6 * UNSHUFFLE**2, ch[0], 3, padding=1)
+        self.fine = nn.Sequential(*(Block(ch[0]) for _ in range(config.fine)))
         self.reduce = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in itertools.pairwise(ch))
         self.refine = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for b in ch[1:])
         self.blocks = nn.ModuleList(
@@ -187,7 +189,7 @@ class DegradationEncoder(nn.Module):
     def see(self, crops: Tensor) -> Tensor:
         """The CNN's output, (N, C, s / cell, s / cell), of (N, 3, s, s)."""
         detail = DETAIL * (crops - F.avg_pool2d(crops, 3, 1, 1))
-        x = F.relu(self.stem(F.pixel_unshuffle(torch.cat([crops - 0.5, detail], 1), UNSHUFFLE)))
+        x = self.fine(F.relu(self.stem(F.pixel_unshuffle(torch.cat([crops - 0.5, detail], 1), UNSHUFFLE))))
         for reduce, refine, blocks in zip(self.reduce, self.refine, self.blocks, strict=True):
             x = F.relu(reduce(x))
             x = blocks(x + F.relu(refine(x)))
@@ -221,10 +223,9 @@ class DegradationEncoder(nn.Module):
         values = load_json(folder / CONFIG)
         try:
             channels = tuple(values["channels"])
-            blocks = tuple(values.get("blocks", [0] * (len(channels) - 1)))  # saved before there were any
-            config = EncoderConfig(
-                int(values["crop"]), int(values["crops"]), channels, int(values["local"]), blocks
-            )
+            crop, crops, local = (int(values[name]) for name in ("crop", "crops", "local"))
+            fine = int(values.get("fine", 0))  # saved before there were any
+            config = EncoderConfig(crop, crops, channels, local, tuple(values["blocks"]), fine)
             encoder = cls(config)
             encoder.load_state_dict(load_tensors(folder / TENSORS))
         except (KeyError, TypeError, RuntimeError) as error:

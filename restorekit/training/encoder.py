@@ -7,14 +7,14 @@ each cell of each crop, how much each degradation changed it; and since making a
 far longer than reading out what was seen, the features of the last pictures are kept and read out again
 (experience replay, Lin, 1992, https://doi.org/10.1007/BF00992699). Then, with backbone and bases frozen, also
 end to end: the restoration loss of the network that its weights make, on composites. Last, all that was learnt
-stays, and each key is calibrated (Platt scaling, 1999) by the restoration of photographs held out so far: on those
-of the training the encoder is surer than it may be.
+stays, and each key is calibrated by the restoration of photographs held out so far (`calibration`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -30,6 +30,7 @@ from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_p
 from restorekit.errors import TrainingError
 from restorekit.training.bank import BasisBank, Stateless
 from restorekit.training.base import Training
+from restorekit.training.calibration import Calibration, spread
 from restorekit.training.keys import Keys
 from restorekit.training.loop import Log, learning_rate_factor
 from restorekit.training.memory import Lesson, Memory
@@ -38,19 +39,17 @@ from restorekit.training.photos import Photos, more_detailed, random_patches, va
 from restorekit.training.visibility import visibility
 
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
+EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
 DETAILED = 0.5  # of the draws take the more detailed one of two pictures
 AVERAGE = 0.995  # decay of the averaged weights
-LEAST_ERROR = 1e-5  # mean square of a restoration that need not be better, 50 dB
 LABELS, RESTORATION, CALIBRATION = "labels", "restoration", "calibration"
-CALIBRATION_RATE = 0.05
 SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictures, which must be left alone
 
 
 @dataclass(frozen=True)
 class EncoderRecipe:
     """picture: side of a training picture in px; crops: how many of it are looked at, fewer than in use; groups x
-    group_size of them a step. patch: side of the one patch of each group that is restored in the second stage;
-    twice that in calibration, where no gradient goes through the encoder.
+    group_size of them a step. patch: side of the one patch of each group that is restored in the second stage.
     evidence, restoration: weights of these losses. kept: pictures whose features are remembered; rehearsed: how
     many of them are read out again each step. restoration_share, calibration_share: of the budget, one after the
     other at its end. sets: see PairMaker. precision: of the convolutions' inputs, as in `restorekit.device`."""
@@ -128,8 +127,6 @@ class EncoderTraining(Training):
 
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
         calibration = [self.keys.steepness, self.keys.shift]
-        if self.counters.stage == CALIBRATION:
-            return [torch.optim.Adam(calibration, CALIBRATION_RATE, fused=True)]
         others = [p for p in trainable.values() if all(p is not c for c in calibration)]
         return [torch.optim.AdamW(others, self.recipe.learning_rate, weight_decay=1e-3, fused=True)]
 
@@ -137,7 +134,7 @@ class EncoderTraining(Training):
         """From a saved encoder and saved keys, in the order of the bases. Blocks that the saved one lacks come in
         without effect."""
         absent, foreign = self.encoder.load_state_dict(encoder.state_dict(), strict=False)
-        if foreign or not all(name.startswith("blocks.") for name in absent):
+        if foreign or not all(name.startswith(("blocks.", "fine.")) for name in absent):
             raise TrainingError("the saved encoder has another shape; leave --from-weights out")
         for i, key in enumerate(keys):
             self.keys.put(i, key)
@@ -157,16 +154,27 @@ class EncoderTraining(Training):
     def rate_factor(self, done: float) -> float:
         before = 1 - self.recipe.calibration_share
         if self.counters.stage == CALIBRATION:
-            return max(0.02, (1 - done) / (1 - before))
+            return 0.0
         return learning_rate_factor(self.counters.stage_iteration, done / before, self.recipe.decay)
 
+    def step(self, factor: float) -> float:
+        if self.counters.stage != CALIBRATION:
+            return super().step(factor)
+        gap = self.calibration.step(self.counters.stage_iteration)
+        torch._foreach_copy_(self.average.values, [p.detach() for p in self.average.parameters])
+        return gap
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        clean = spread(self.photos.calibration)
+        return Calibration(self.keys, self.pairs, clean, self.encoder.query, self.restored)
+
     def draw(self, generator: Generator) -> Pictures:
-        held_out = self.counters.stage == CALIBRATION
-        photos = self.photos.calibration if held_out else self.photos.training
-        count = 1 if held_out else self.recipe.group_size  # only one is restored
+        count = self.recipe.group_size
         # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
         detailed = float(torch.rand(1, generator=generator)) < DETAILED
-        clean = random_patches(photos, 2 * count if detailed else count, self.recipe.picture, generator)
+        drawn = 2 * count if detailed else count
+        clean = random_patches(self.photos.training, drawn, self.recipe.picture, generator, emphasis=EMPHASIS)
         clean = more_detailed(clean) if detailed else clean
         chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)[0]]
         compose = Compose.draw(chosen, clean.shape, generator)
@@ -191,11 +199,6 @@ class EncoderTraining(Training):
         return Pictures(degraded, clean, fractions, presence, evidence)
 
     def loss(self, data: Pictures, generator: Generator) -> Tensor:
-        if self.counters.stage == CALIBRATION:
-            with torch.no_grad():
-                logits, _ = self.keys(self.encoder.query(data.degraded))
-            error = self.restored_error(data, weights_of(self.keys.calibrated(logits)), generator)
-            return (error.square().mean() + LEAST_ERROR).log()
         features, located = self.look(data)
         lesson = Lesson(features, data.fractions, data.presence)
         self.fresh[generator.initial_seed()] = replace(lesson, features=features.detach())
@@ -235,8 +238,6 @@ class EncoderTraining(Training):
         return logits, presence + (weight * (fractions - lesson.fractions).abs()).mean()
 
     def rehearsal(self) -> Tensor | None:
-        if self.counters.stage == CALIBRATION:
-            return None
         for _, lesson in sorted(self.fresh.items()):
             self.memory.add(lesson)
         self.fresh.clear()
@@ -247,16 +248,20 @@ class EncoderTraining(Training):
 
     def restored_error(self, data: Pictures, weights: Tensor, generator: Generator) -> Tensor:
         """What is wrong with a patch of one of the pictures, restored; differentiable with respect to weights."""
-        size = self.recipe.patch * (2 if self.counters.stage == CALIBRATION else 1)
+        size = self.recipe.patch
         room = (self.recipe.picture - size) // self.backbone.multiple + 1
         i = int(torch.randint(len(weights), (1,), generator=generator))
         top, left = (torch.randint(0, room, (2,), generator=generator) * self.backbone.multiple).tolist()
         degraded = data.degraded[i : i + 1, :, top : top + size, left : left + size]
         clean = data.clean[i : i + 1, :, top : top + size, left : left + size]
-        merged = self.bank.merged(self.backbone, weights[i])
+        # All weights may be 0: then nothing else depends on them.
+        return self.restored(degraded, weights[i]) - clean + 0 * weights[i].sum()
+
+    def restored(self, degraded: Tensor, weights: Tensor) -> Tensor:
+        """One picture, (1, 3, H, W), by the network that the weights, (K,), make."""
+        merged = self.bank.merged(self.backbone, weights)
         with autocast("cpu", self.precision):
-            restored = self.network(merged, degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
-        return restored - clean + 0 * weights[i].sum()  # all weights may be 0: then nothing else depends on them
+            return self.network(merged, degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:

@@ -92,15 +92,18 @@ def reduced_copies(rgb: Tensor, smallest: int) -> list[Tensor]:
     return copies
 
 
-def random_patches(photos: Sequence[Tensor], count: int, size: int, generator: Generator) -> Tensor:
-    """Random crops under random flips and quarter turns, some with their colours moved; (count, 3, size, size)."""
+def random_patches(
+    photos: Sequence[Tensor], count: int, size: int, generator: Generator, emphasis: float = 0.5
+) -> Tensor:
+    """Random crops under random flips and quarter turns, some with their colours moved; (count, 3, size, size).
+
+    emphasis: a photograph comes as often as this power of its area says."""
     fits = [min(p.shape[1:]) >= size for p in photos]
     if not any(fits):
         raise TrainingError(f"no photograph has {size} px on its short side; give larger ones")
-    areas = torch.tensor(
-        [p.shape[1] * p.shape[2] * f for p, f in zip(photos, fits, strict=True)], dtype=torch.float32
-    )
-    chosen = torch.multinomial(areas.sqrt(), count, replacement=True, generator=generator).tolist()
+    areas = torch.tensor([p.shape[1] * p.shape[2] for p in photos], dtype=torch.float32)
+    often = areas**emphasis * torch.tensor(fits)
+    chosen = torch.multinomial(often, count, replacement=True, generator=generator).tolist()
     places = torch.rand(count, 2, generator=generator).tolist()
     turns = torch.randint(0, 8, (count,), generator=generator).tolist()
     patches = []

@@ -1,5 +1,6 @@
 """Laws of what is trained on a finished backbone: the encoder's calibration, a later basis."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -8,13 +9,16 @@ from torch import Generator
 
 from restorekit.basis import Basis
 from restorekit.context import CONTEXT
-from restorekit.encoder import DegradationEncoder
+from restorekit.encoder import DegradationEncoder, weights_of
 from restorekit.errors import TrainingError
 from restorekit.training.basis import BasisRecipe
+from restorekit.training.calibration import Calibration, spread
 from restorekit.training.critic import relative_loss
 from restorekit.training.detail import DetailRecipe
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
+from restorekit.training.keys import Keys
 from restorekit.training.loop import Budget
+from restorekit.training.pairs import PairMaker
 from restorekit.training.start import start_basis, start_detail, start_encoder
 from tests.training.recipes import CATALOG, parameters
 
@@ -25,16 +29,34 @@ def test_calibration_moves_only_how_sure_each_key_is(photos, weights_folder, tmp
     args = (CATALOG, photos, tmp_path / "run", weights_folder)
     training = start_encoder(replace(recipe, restoration_share=0.0, calibration_share=1.0), *args)
     before = parameters(training)
-    training.run(Budget(iterations=3), tmp_path / "run")
+    training.run(Budget(iterations=6), tmp_path / "run")
     after = parameters(training)
     assert training.counters.stage == CALIBRATION
-    assert {n for n in before if not torch.equal(before[n], after[n])} == {"keys.steepness", "keys.shift"}
+    assert {n for n in before if not torch.equal(before[n], after[n])} <= {"keys.steepness", "keys.shift"}
     training.average.swap()  # as it is exported
     query = torch.rand(4, training.encoder.config.local + CONTEXT, generator=Generator().manual_seed(0))
     wanted = training.keys.calibrated(training.keys(query)[0])
     for i in range(len(names)):
         key = training.keys.take(i)
         assert torch.allclose(query @ key.key + key.bias, wanted[:, i], atol=1e-5)
+
+
+def test_calibration_moves_a_key_to_where_the_restoration_is_best(photos):
+    keys = Keys(1, 8)
+    pairs = PairMaker((CATALOG.degradation("noise"),), (1.0,))
+    seen = torch.zeros(1, 8 + CONTEXT)  # nothing: one weight for every picture
+    best = 0.8
+    search = Calibration(
+        keys,
+        pairs,
+        spread(photos.calibration),
+        lambda pictures: seen.expand(len(pictures), -1),
+        lambda degraded, weights: degraded + 0.5 * (weights - best),
+    )
+    gaps = [search.step(i) for i in range(36)]
+    assert all(later <= earlier for earlier, later in itertools.pairwise(gaps))
+    assert gaps[-1] < gaps[0] - 1
+    assert float(weights_of(keys.calibrated(keys(seen)[0])).detach()) == pytest.approx(best, abs=0.05)
 
 
 def test_a_saved_encoder_goes_on_with_more_blocks_without_effect_and_not_with_fewer(

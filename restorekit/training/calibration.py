@@ -1,0 +1,135 @@
+"""The end of the encoder's training: how sure each key may be, and where it says yes.
+
+On photographs of its training the encoder is surer than it may be. Two numbers per key, slope and shift (Platt
+scaling, 1999), are looked for on held-out photographs, by what the user gets: how far the restoration with the
+encoder's weights stays behind that with the right bases. One number after another is moved, and stays where that
+helps (coordinate search). No gradient: clipped weights have none, and one picture's is mostly chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor
+
+from restorekit.degradation import Compose, Degradation, Step, in_physical_order
+from restorekit.encoder import GRID, weights_of
+from restorekit.training.keys import Keys
+from restorekit.training.pairs import FILES, PairMaker, as_file
+from restorekit.training.photos import validation_crops
+
+PHOTOGRAPHS = 12
+PICTURE, PATCH = 256, 160  # px a side: what is looked at, and its middle, which is restored
+STEPS = (0.8, 0.4, 0.2)  # of shift and of the slope's logarithm, one size in each round
+EQUAL = 0.01  # weights no further apart restore alike
+LEAST_ERROR = 3e-5  # mean square of a restoration that need not be better, 45 dB
+
+
+@dataclass
+class Case:
+    """One degraded picture and its original, (1, 3, H, W), the logits of all keys, (K,), the right weights, and
+    what the last restoration was: with which weights, and its mean square error."""
+
+    degraded: Tensor
+    clean: Tensor
+    logits: Tensor
+    right: Tensor
+    weights: Tensor
+    error: float = 0.0
+
+
+def kinds_of_picture(degradations: Sequence[Degradation]) -> list[dict[str, float]]:
+    """Severities by name: none, each degradation mild, typical and strong, each two at their typical ones."""
+    rows: list[dict[str, float]] = [{}]
+    for i, a in enumerate(degradations):
+        scale = a.severity
+        middle = scale.fraction(scale.typical)
+        levels = 0.5 * (scale.fraction(scale.mild) + middle), middle, 0.5 * (1 + middle)
+        rows += [{a.name: scale.value(level)} for level in levels]
+        rows += [{a.name: scale.typical, b.name: b.severity.typical} for b in degradations[i + 1 :]]
+    return rows
+
+
+def spread(photos: Sequence[Tensor]) -> Tensor:
+    """Middles of photographs of all sizes, at most PHOTOGRAPHS; (N, 3, s, s), in [0, 1]; s is PICTURE where one of
+    them is so large."""
+    side = min(PICTURE, max(min(p.shape[1:]) for p in photos) // GRID * GRID)
+    large = [p for p in photos if min(p.shape[1:]) >= side]
+    chosen = large[:: max(1, len(large) // PHOTOGRAPHS)][:PHOTOGRAPHS]
+    return validation_crops(chosen, PHOTOGRAPHS, side)
+
+
+def middle(image: Tensor) -> Tensor:
+    """The PATCH x PATCH px in its middle that are restored, or all there are; no JPEG block is cut."""
+    edges = [max(0, n - PATCH) // 2 // GRID * GRID for n in image.shape[-2:]]
+    return image[..., edges[0] : edges[0] + PATCH, edges[1] : edges[1] + PATCH]
+
+
+class Calibration:
+    """The search for slope and shift of each of `keys`.
+
+    pairs: of the degradations in the order of the keys. clean: (N, 3, H, W). query: pictures to queries. restore:
+    a picture and weights, (K,), to the restored picture.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        keys: Keys,
+        pairs: PairMaker,
+        clean: Tensor,
+        query: Callable[[Tensor], Tensor],
+        restore: Callable[[Tensor, Tensor], Tensor],
+    ) -> None:
+        self.keys = keys
+        self.restore = restore
+        self.cases: list[Case] = []
+        names = [d.name for d in pairs.degradations]
+        for row, severities in enumerate(kinds_of_picture(pairs.degradations)):
+            generator = Generator().manual_seed(3000 + row)
+            present = in_physical_order(d for d in pairs.degradations if d.name in severities)
+            steps = [Step(d, d.draw(clean.shape, generator, severity=severities[d.name])) for d in present]
+            degraded = Compose(tuple(steps)).apply(clean)
+            right = torch.tensor([float(name in severities) for name in names])
+            rounded = pairs.file_share([names.index(name) for name in severities]) == FILES
+            degraded = as_file(degraded, generator, float(rounded))
+            logits = self.keys(query(degraded))[0]
+            for i in range(len(clean)):
+                case = Case(middle(degraded[i : i + 1]), middle(clean[i : i + 1]), logits[i], right, right)
+                case.error = self.error_of(case, right)
+                self.cases.append(case)
+        self.best_possible = torch.tensor([case.error for case in self.cases])
+        self.gap = self.measure()
+
+    def error_of(self, case: Case, weights: Tensor) -> float:
+        restored = self.restore(case.degraded, weights) if bool(weights.any()) else case.degraded
+        return float((restored.clamp(0, 1) - case.clean).square().mean())
+
+    def measure(self) -> float:
+        """Mean over all cases of the distance from the right bases, dB, with the keys as they are."""
+        for case in self.cases:
+            weights = weights_of(self.keys.calibrated(case.logits))
+            if float((weights - case.weights).abs().max()) > EQUAL:
+                case.error, case.weights = self.error_of(case, weights), weights
+        errors = torch.tensor([case.error for case in self.cases])
+        ratio = (errors + LEAST_ERROR) / (self.best_possible + LEAST_ERROR)
+        return float(10 * torch.log10(ratio).mean())
+
+    @torch.no_grad()
+    def step(self, number: int) -> float:
+        """Try one move, the `number`-th of the search; the gap after it, or as it was."""
+        moved = (self.keys.shift, self.keys.steepness)[number // 2 % 2]
+        index = number // 4 % len(moved)
+        size = STEPS[number // (4 * len(moved)) % len(STEPS)]
+        before = float(moved[index])
+        cases = [replace(case) for case in self.cases]
+        moved[index] = before + (size if number % 2 == 0 else -size)
+        gap = self.measure()
+        if gap < self.gap:
+            self.gap = gap
+        else:
+            moved[index] = before
+            self.cases = cases
+        return self.gap
