@@ -85,7 +85,9 @@ def backbone(
     optimiser: Annotated[str, typer.Option(help="muon or adamw.")] = "adamw",
     learning_rate: Rate = 4e-4,
     lora_learning_rate: Annotated[float, typer.Option(help="Full learning rate of the bases.")] = 8e-4,
-    warm_up: Annotated[float, typer.Option(help="Share of the budget for the blind warm-up; 1: no bases.")] = 0.1,
+    warm_up: Annotated[
+        float, typer.Option(help="Share of the budget for a blind warm-up; 1: one blind network without bases.")
+    ] = 0.0,
     decay: Decay = 0.75,
     patch: Annotated[int, typer.Option(help="Side of a patch in px.")] = 96,
     groups: Annotated[int, typer.Option(help="Weight vectors per step.")] = 4,
@@ -98,7 +100,7 @@ def backbone(
     limit: Limit = None,
     checkpoint_minutes: CheckpointMinutes = 10,
 ) -> None:
-    """Train backbone and bases together: a blind warm-up, then selectively."""
+    """Train backbone and bases together, selectively."""
     budget = make_budget(minutes, iterations, threads)
     from restorekit.plugin.catalog import build_catalog, load_plugins
     from restorekit.training.backbone import Recipe

@@ -1,8 +1,9 @@
 """The first training: backbone and first-party bases.
 
-Stage "warm-up": the network with one head of its own learns to undo everything, blindly. Stage "joint": its
-weights become W, its head, times 0.8, every basis's first head, and backbone and bases go on together,
-selectively (`restorekit.training.pairs`), each group of patches with weights of its own merged into W.
+Stage "joint": backbone and bases together, selectively (`restorekit.training.pairs`), each group of patches
+with weights of its own merged into W. Before it, if asked for, stage "warm-up": the network with one head of its
+own learns to undo everything, blindly; then its weights are W and its head, times 0.8, is every basis's first. A
+warm-up alone makes the plain blind network that the bases are compared with.
 
 Afterwards a basis may be trained further by itself (`only`): W and the other bases take part and stay as they are.
 
@@ -38,6 +39,7 @@ from restorekit.weights import digest
 
 WARM_UP, JOINT = "warm-up", "joint"
 BLIND_HEAD = "blind_head"
+WARM_UP_RATE = 0.25  # of the full rate: blind, the degradations pull against each other, and at more it diverges
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Recipe:
     ranks and shares: per basis, in the order of the bases. patch: px. groups x group_size patches a step.
     path_share: share of patches at t < 1. loss: "absolute" (mean absolute error) or "rms" (root of the group's
     mean squared error: led by edges and texture, as PSNR is).
-    warm_up: share of the budget after which the joint stage begins. decay: share over which the rate falls.
+    warm_up: share of the budget after which the joint stage begins; until then at WARM_UP_RATE of the rates.
+    decay: share over which the rate falls.
     only: names of the bases that change; W and the others do not. None named: everything changes.
     sets: see PairMaker. precision: of the convolutions' inputs while training, as in `restorekit.device`; weights,
     optimiser and validation stay in fp32.
@@ -67,7 +70,7 @@ class Recipe:
     path_share: float = 0.1
     loss: str = "absolute"
     weight_decay: float = 0.02
-    warm_up: float = 0.1
+    warm_up: float = 0.0
     decay: float = 0.75
     seed: int = 0
     only: tuple[str, ...] = ()
@@ -117,17 +120,19 @@ class BackboneTraining(Training):
         }
         bank = [p for n, p in trainable.items() if n.startswith("bank.")]
         rest = [p for n, p in trainable.items() if n not in matrices and not n.startswith("bank.")]
-        groups: list[dict[str, Any]] = [{"params": rest, "lr": recipe.learning_rate}] if rest else []
+        rate = recipe.learning_rate * (WARM_UP_RATE if self.counters.stage == WARM_UP else 1)
+        groups: list[dict[str, Any]] = [{"params": rest, "lr": rate}] if rest else []
         if bank:
             groups.append({"params": bank, "lr": recipe.lora_learning_rate})
         adam = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True)
         if not matrices:
             return [adam]
-        return [Muon(matrices.values(), recipe.learning_rate), adam]
+        return [Muon(matrices.values(), rate), adam]
 
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         if self.counters.stage == WARM_UP and done >= self.recipe.warm_up:
-            self.finish_slice(folder / "warm-up.safetensors", log)
+            if self.counters.stage_iteration:
+                self.finish_slice(folder / "warm-up.safetensors", log)
             self.start_joint()
 
     def start_joint(self) -> None:
@@ -189,16 +194,27 @@ class BackboneTraining(Training):
             return {"mean": sum(scores.values()) / len(scores), **scores}
 
     def start_from_weights(self, backbone: FlowUnet, bases: Sequence[Basis]) -> None:
-        """Joint stage from saved weights alone, of this or another depth: optimisers start afresh."""
+        """Joint stage from saved weights alone, of this or another depth: optimisers start afresh. For a warm-up
+        alone (`warm_up` 1), one blind network: the backbone with all bases merged at 1."""
         old, new = backbone.shape.blocks, self.backbone.shape.blocks
         if self.recipe.only and old != new:
             raise TrainingError(f"one basis alone keeps the backbone: leave --blocks out, or pass {old}")
         take_weights(self.backbone, backbone)
         by_name = {b.name: b for b in bases}
-        self.counters = Counters(stage=JOINT)
         for i, name in enumerate(self.recipe.names):
             self.bank.put(i, of_depth(by_name[name].layers(), old, new, self.bank.layers))
+        if self.recipe.warm_up >= 1:
+            self.merge_all()
+        else:
+            self.counters = Counters(stage=JOINT)
         self.prepare()
+
+    @torch.no_grad()
+    def merge_all(self) -> None:
+        """All bases at 1 into the backbone and the blind head."""
+        own = dict(self.backbone.named_parameters())
+        for name, weight in self.bank.merged(self.backbone, torch.ones(len(self.recipe.names))).items():
+            (self.blind_head if name == f"{HEAD}.weight" else own[name]).copy_(weight)
 
     def export(self, folder: Path) -> None:
         """Averaged weights as `folder`/backbone and one folder per basis, as `weights/` has them. After a warm-up

@@ -13,7 +13,7 @@ from restorekit.bench.own import Plain
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
 from restorekit.restorer import Restorer
-from restorekit.training.backbone import JOINT, BackboneTraining
+from restorekit.training.backbone import JOINT, WARM_UP, BackboneTraining
 from restorekit.training.bank import BasisBank
 from restorekit.training.basis import BasisRecipe
 from restorekit.training.depth import counterpart
@@ -61,6 +61,23 @@ def test_training_goes_through_both_stages_and_its_weights_restore(photos, tmp_p
     assert restorer.restore(image).image.shape == image.shape
     none = dict.fromkeys(restorer.bases, 0.0)
     assert torch.equal(restorer.restore(image, weights=none).image, image)
+
+
+def test_a_plain_network_from_saved_weights_begins_as_all_bases_at_one(photos, tmp_path):
+    training = BackboneTraining(replace(TINY, lora_learning_rate=0.5), degradations(), photos)
+    training.run(Budget(iterations=6), tmp_path / "run")
+    training.export(tmp_path / "weights")
+    plain = start_backbone(replace(TINY, warm_up=1.0), CATALOG, photos, tmp_path / "none", tmp_path / "weights")
+    assert plain.counters.stage == WARM_UP
+    plain.export(tmp_path)
+    method = Plain(str(tmp_path / "plain"))
+    method.prepare()
+    image = torch.rand(1, 3, 40, 48, generator=Generator().manual_seed(0))
+    with training.average.used():
+        all_bases = training.bank.merged(training.backbone, torch.ones(len(NAMES)))
+        wanted = training.predict(all_bases, image, torch.ones(1), image)
+    restored = method.restorer.restore(image, blind=False).image
+    assert float((restored - wanted).abs().mean()) < 0.1 * float((wanted - image).abs().mean())
 
 
 def test_a_warm_up_alone_makes_a_plain_network_that_restores_without_bases(photos, tmp_path):
