@@ -34,7 +34,7 @@ from restorekit.training.depth import of_depth, take_weights
 from restorekit.training.loop import Counters, Log
 from restorekit.training.muon import Muon
 from restorekit.training.pairs import Group, PairMaker, validation_rows
-from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
+from restorekit.training.photos import GREY, Photos, more_detailed, random_patches, validation_crops
 from restorekit.weights import digest
 
 WARM_UP, JOINT = "warm-up", "joint"
@@ -47,8 +47,8 @@ class Recipe:
     """All choices of the training; written into its checkpoints and its model card.
 
     ranks and shares: per basis, in the order of the bases. patch: px. groups x group_size patches a step.
-    path_share: share of patches at t < 1. loss: "absolute" (mean absolute error) or "rms" (root of the group's
-    mean squared error: led by edges and texture, as PSNR is).
+    path_share: share of patches at t < 1. grey: share of patches without colour. loss: "absolute" (mean absolute
+    error) or "rms" (root of the group's mean squared error: led by edges and texture, as PSNR is).
     warm_up: share of the budget after which the joint stage begins; until then at WARM_UP_RATE of the rates.
     decay: share over which the rate falls.
     only: names of the bases that change; W and the others do not. None named: everything changes.
@@ -68,6 +68,7 @@ class Recipe:
     groups: int = 4
     group_size: int = 4
     path_share: float = 0.1
+    grey: float = GREY
     loss: str = "absolute"
     weight_decay: float = 0.02
     warm_up: float = 0.0
@@ -144,7 +145,9 @@ class BackboneTraining(Training):
 
     def draw(self, generator: Generator) -> Group:
         count = 2 * self.recipe.group_size
-        clean = more_detailed(random_patches(self.photos.training, count, self.recipe.patch, generator))
+        recipe = self.recipe
+        patches = random_patches(self.photos.training, count, recipe.patch, generator, grey=recipe.grey)
+        clean = more_detailed(patches)
         while True:
             group = self.pairs.group(clean, generator, selective=self.counters.stage == JOINT)
             # Where no changing basis takes part there is nothing to learn.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SCALES = (1.0, 0.7, 0.5, 0.38, 0.25)
+GREY = 0.16  # of the patches have no colour
 HELD_OUT_EVERY = 16  # one photograph in so many is kept for validation
 
 
@@ -93,11 +94,16 @@ def reduced_copies(rgb: Tensor, smallest: int) -> list[Tensor]:
 
 
 def random_patches(
-    photos: Sequence[Tensor], count: int, size: int, generator: Generator, emphasis: float = 0.5
+    photos: Sequence[Tensor],
+    count: int,
+    size: int,
+    generator: Generator,
+    emphasis: float = 0.5,
+    grey: float = GREY,
 ) -> Tensor:
     """Random crops under random flips and quarter turns, some with their colours moved; (count, 3, size, size).
 
-    emphasis: a photograph comes as often as this power of its area says."""
+    emphasis: a photograph comes as often as this power of its area says. grey: share without colour."""
     fits = [min(p.shape[1:]) >= size for p in photos]
     if not any(fits):
         raise TrainingError(f"no photograph has {size} px on its short side; give larger ones")
@@ -113,7 +119,7 @@ def random_patches(
         patch = photo[:, top : top + size, left : left + size]
         patch = torch.rot90(patch, turn % 4, (1, 2))
         patches.append(patch.flip(2) if turn >= 4 else patch)
-    return jitter_colours(torch.stack(patches).float() / 255, generator)
+    return jitter_colours(torch.stack(patches).float() / 255, generator, grey)
 
 
 def more_detailed(patches: Tensor) -> Tensor:
@@ -124,8 +130,9 @@ def more_detailed(patches: Tensor) -> Tensor:
     return patches[2 * torch.arange(len(better)) + better]
 
 
-def jitter_colours(image: Tensor, generator: Generator, share: float = 0.3, grey: float = 0.16) -> Tensor:
-    """Gamma and per-channel gain on a share of the images; a share made grey. image: (B, 3, H, W), in [0, 1]."""
+def jitter_colours(image: Tensor, generator: Generator, grey: float = GREY, share: float = 0.3) -> Tensor:
+    """Gamma and per-channel gain on a share of the images; the share `grey` of them without colour. image:
+    (B, 3, H, W), in [0, 1]."""
     batch = len(image)
     gamma = torch.exp(0.8 * torch.rand(batch, 1, 1, 1, generator=generator) - 0.4)
     gain = 1 + 0.3 * torch.rand(batch, 3, 1, 1, generator=generator) - 0.2
