@@ -22,6 +22,7 @@ from restorekit.training.photos import validation_crops
 
 PHOTOGRAPHS = 12
 PICTURE, PATCH = 256, 160  # px a side: what is looked at, and its middle, which is restored
+MILD = (0.1, 0.4)  # of the way from a degradation's mild severity to its typical one
 STEPS = (0.8, 0.4, 0.2)  # of shift and of the slope's logarithm, one size in each round
 EQUAL = 0.01  # weights no further apart restore alike
 LEAST_ERROR = 3e-5  # mean square of a restoration that need not be better, 45 dB
@@ -41,13 +42,14 @@ class Case:
 
 
 def kinds_of_picture(degradations: Sequence[Degradation]) -> list[dict[str, float]]:
-    """Severities by name: none, each degradation mild, typical and strong, each two at their typical ones."""
+    """Severities by name: none, each degradation from mild (most photographs) to strong, each two at their typical
+    ones."""
     rows: list[dict[str, float]] = [{}]
     for i, a in enumerate(degradations):
         scale = a.severity
-        middle = scale.fraction(scale.typical)
-        levels = 0.5 * (scale.fraction(scale.mild) + middle), middle, 0.5 * (1 + middle)
-        rows += [{a.name: scale.value(level)} for level in levels]
+        mild, middle = scale.fraction(scale.mild), scale.fraction(scale.typical)
+        levels = [mild + share * (middle - mild) for share in MILD]
+        rows += [{a.name: scale.value(level)} for level in (*levels, middle, 0.5 * (1 + middle))]
         rows += [{a.name: scale.typical, b.name: b.severity.typical} for b in degradations[i + 1 :]]
     return rows
 
