@@ -39,7 +39,6 @@ from restorekit.weights import digest
 
 WARM_UP, JOINT = "warm-up", "joint"
 BLIND_HEAD = "blind_head"
-WARM_UP_RATE = 0.1  # of the full rate; blind, brightness is a sharp direction: at a quarter the loss diverges
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ class Recipe:
     ranks and shares: per basis, in the order of the bases. patch: px. groups x group_size patches a step.
     path_share: share of patches at t < 1. grey: share of patches without colour. loss: "absolute" (mean absolute
     error) or "rms" (root of the group's mean squared error: led by edges and texture, as PSNR is).
-    warm_up: share of the budget after which the joint stage begins; until then at WARM_UP_RATE of the rates.
-    decay: share over which the rate falls.
+    warm_up: share of the budget after which the joint stage begins. decay: share over which the rate falls.
     only: names of the bases that change; W and the others do not. None named: everything changes.
     sets: see PairMaker. precision: of the convolutions' inputs while training, as in `restorekit.device`; weights,
     optimiser and validation stay in fp32.
@@ -121,14 +119,13 @@ class BackboneTraining(Training):
         }
         bank = [p for n, p in trainable.items() if n.startswith("bank.")]
         rest = [p for n, p in trainable.items() if n not in matrices and not n.startswith("bank.")]
-        rate = recipe.learning_rate * (WARM_UP_RATE if self.counters.stage == WARM_UP else 1)
-        groups: list[dict[str, Any]] = [{"params": rest, "lr": rate}] if rest else []
+        groups: list[dict[str, Any]] = [{"params": rest, "lr": recipe.learning_rate}] if rest else []
         if bank:
             groups.append({"params": bank, "lr": recipe.lora_learning_rate})
         adam = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True)
         if not matrices:
             return [adam]
-        return [Muon(matrices.values(), rate), adam]
+        return [Muon(matrices.values(), recipe.learning_rate), adam]
 
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         if self.counters.stage == WARM_UP and done >= self.recipe.warm_up:

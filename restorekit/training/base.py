@@ -133,7 +133,7 @@ class Training(ABC):
             data = self.draw(generator)
             share.data_seconds += time.perf_counter() - started
             loss = self.loss(data, generator) / self.recipe.groups
-            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+            gradients = gradients_of(loss, parameters)
             share.gradients = [added(a, b) for a, b in zip(share.gradients, gradients, strict=True)]
             share.loss += float(loss.detach())
         return share
@@ -147,7 +147,7 @@ class Training(ABC):
         shares = list(self.workers.map(lambda i: self.share(seeds[i::count], parameters), range(count)))
         rehearsal = self.rehearsal()
         if rehearsal is not None:
-            shares.append(Share(list(torch.autograd.grad(rehearsal, parameters, allow_unused=True))))
+            shares.append(Share(gradients_of(rehearsal, parameters)))
         for share in shares:
             for p, gradient in zip(parameters, share.gradients, strict=True):
                 p.grad = added(p.grad, gradient)
@@ -233,6 +233,16 @@ class Training(ABC):
             self.average.values[i].copy_(tensors[f"average.{name}"])
         restore_optimisers(self.optimisers, tensors)
         self.generator.set_state(tensors["generator"])
+
+
+def gradients_of(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
+    """Each in the memory order of its parameter: a convolution's may come with the channels last, and the fused
+    optimisers read both from beginning to end."""
+    gradients: list[Tensor | None] = []
+    for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
+        alike = gradient is None or gradient.stride() == p.stride()
+        gradients.append(gradient if alike else torch.empty_like(p).copy_(gradient))
+    return gradients
 
 
 def added(total: Tensor | None, more: Tensor | None) -> Tensor | None:

@@ -13,7 +13,7 @@ from torch import Generator
 from restorekit.cli.train import backbone, basis, encoder
 from restorekit.errors import TrainingError
 from restorekit.training.backbone import BackboneTraining, Recipe
-from restorekit.training.base import CHECKPOINT
+from restorekit.training.base import CHECKPOINT, gradients_of
 from restorekit.training.basis import BasisRecipe
 from restorekit.training.encoder import EncoderRecipe
 from restorekit.training.loop import Budget, learning_rate_factor
@@ -67,6 +67,19 @@ def test_a_step_in_bf16_moves_nearly_as_one_in_fp32_and_keeps_fp32_weights(photo
         assert all(p.dtype == torch.float32 for p in training.trainable().values())
         moved.append(torch.cat([(p - before[n]).flatten() for n, p in parameters(training).items()]))
     assert torch.cosine_similarity(*moved, dim=0) > 0.9
+
+
+def test_a_step_goes_against_the_gradient_also_where_a_convolution_has_its_channels_last():
+    convolution = torch.nn.Conv2d(8, 6, 3)
+    parameters = list(convolution.parameters())
+    image = torch.rand(2, 8, 12, 12, generator=Generator().manual_seed(0)).to(memory_format=torch.channels_last)
+    gradients = gradients_of(convolution(image).square().mean(), parameters)
+    before = [p.detach().clone() for p in parameters]
+    for p, gradient in zip(parameters, gradients, strict=True):
+        p.grad = gradient
+    torch.optim.AdamW(parameters, 1e-3, weight_decay=0.0, fused=True).step()
+    for p, old, gradient in zip(parameters, before, gradients, strict=True):
+        assert torch.equal((p.detach() - old).sign(), -gradient.sign())
 
 
 def test_a_checkpoint_of_another_shape_is_refused(photos, tmp_path):
