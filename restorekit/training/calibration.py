@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from restorekit.degradation import Compose, Degradation, Step, in_physical_order
+from restorekit.degradation import Compose, Degradation, Severity, Step, in_physical_order
 from restorekit.encoder import GRID, weights_of
 from restorekit.training.keys import Keys
 from restorekit.training.pairs import FILES, PairMaker, as_file
@@ -22,8 +22,8 @@ from restorekit.training.photos import validation_crops
 
 PHOTOGRAPHS = 12
 PICTURE, PATCH = 256, 160  # px a side: what is looked at, and its middle, which is restored
-MILD = (0.1, 0.4)  # of the way from a degradation's mild severity to its typical one
 STEPS = (0.8, 0.4, 0.2)  # of shift and of the slope's logarithm, one size in each round
+STEEPEST = 0.7  # most that the slope's logarithm may move: at 9 times the slope, camera noise is no noise any more
 EQUAL = 0.01  # weights no further apart restore alike
 LEAST_ERROR = 3e-5  # mean square of a restoration that need not be better, 45 dB
 
@@ -41,16 +41,23 @@ class Case:
     error: float = 0.0
 
 
+def mild(scale: Severity, share: float) -> float:
+    """The severity at that share of the way from the mild one to the typical one."""
+    mildest = scale.fraction(scale.mild)
+    return scale.value(mildest + share * (scale.fraction(scale.typical) - mildest))
+
+
 def kinds_of_picture(degradations: Sequence[Degradation]) -> list[dict[str, float]]:
-    """Severities by name: none, each degradation from mild (most photographs) to strong, each two at their typical
-    ones."""
+    """Severities by name: none, each degradation from mild to strong, each two mild, as most photographs are, and
+    typical."""
     rows: list[dict[str, float]] = [{}]
     for i, a in enumerate(degradations):
         scale = a.severity
-        mild, middle = scale.fraction(scale.mild), scale.fraction(scale.typical)
-        levels = [mild + share * (middle - mild) for share in MILD]
-        rows += [{a.name: scale.value(level)} for level in (*levels, middle, 0.5 * (1 + middle))]
-        rows += [{a.name: scale.typical, b.name: b.severity.typical} for b in degradations[i + 1 :]]
+        strong = scale.value(0.5 * (1 + scale.fraction(scale.typical)))
+        rows += [{a.name: value} for value in (mild(scale, 0.1), mild(scale, 0.4), scale.typical, strong)]
+        for b in degradations[i + 1 :]:
+            rows.append({d.name: mild(d.severity, 0.25) for d in (a, b)})
+            rows.append({d.name: d.severity.typical for d in (a, b)})
     return rows
 
 
@@ -128,6 +135,7 @@ class Calibration:
         before = float(moved[index])
         cases = [replace(case) for case in self.cases]
         moved[index] = before + (size if number % 2 == 0 else -size)
+        self.keys.steepness.clamp_(-STEEPEST, STEEPEST)
         gap = self.measure()
         if gap < self.gap:
             self.gap = gap
