@@ -24,6 +24,7 @@ PHOTOGRAPHS = 12
 PICTURE, PATCH = 256, 160  # px a side: what is looked at, and its middle, which is restored
 STEPS = (0.8, 0.4, 0.2)  # of shift and of the slope's logarithm, one size in each round
 STEEPEST = 0.7  # most that the slope's logarithm may move: at 9 times the slope, camera noise is no noise any more
+CLEAN = 6  # kinds, for which a picture without fault counts: there is nothing to win on it, and people have many
 EQUAL = 0.01  # weights no further apart restore alike
 LEAST_ERROR = 3e-5  # mean square of a restoration that need not be better, 45 dB
 
@@ -50,7 +51,7 @@ def mild(scale: Severity, share: float) -> float:
 def kinds_of_picture(degradations: Sequence[Degradation]) -> list[dict[str, float]]:
     """Severities by name: none, each degradation from mild to strong, each two mild, as most photographs are, and
     typical."""
-    rows: list[dict[str, float]] = [{}]
+    rows: list[dict[str, float]] = [{}] * CLEAN
     for i, a in enumerate(degradations):
         scale = a.severity
         strong = scale.value(0.5 * (1 + scale.fraction(scale.typical)))
