@@ -23,7 +23,9 @@ from restorekit.training.photos import validation_crops
 PHOTOGRAPHS = 12
 PICTURE, PATCH = 256, 160  # px a side: what is looked at, and its middle, which is restored
 STEPS = (0.8, 0.4, 0.2)  # of shift and of the slope's logarithm, one size in each round
-STEEPEST = 0.7  # most that the slope's logarithm may move: at 9 times the slope, camera noise is no noise any more
+# How far the slope's logarithm may move. Steeper, camera noise is no noise any more; flatter, soft photographs get a
+# quarter of everything.
+STEEPEST = 0.7
 CLEAN = 6  # kinds, for which a picture without fault counts: there is nothing to win on it, and people have many
 EQUAL = 0.01  # weights no further apart restore alike
 LEAST_ERROR = 3e-5  # mean square of a restoration that need not be better, 45 dB
@@ -136,7 +138,7 @@ class Calibration:
         before = float(moved[index])
         cases = [replace(case) for case in self.cases]
         moved[index] = before + (size if number % 2 == 0 else -size)
-        self.keys.steepness.clamp_(-STEEPEST, STEEPEST)
+        self.keys.steepness.clamp_(0, STEEPEST)
         gap = self.measure()
         if gap < self.gap:
             self.gap = gap
