@@ -23,8 +23,8 @@ from restorekit.training.photos import validation_crops
 PHOTOGRAPHS = 12
 PICTURE, PATCH = 256, 160  # px a side: what is looked at, and its middle, which is restored
 STEPS = (0.8, 0.4, 0.2)  # of shift and of the slope's logarithm, one size in each round
-# How far the slope's logarithm may move. Steeper, camera noise is no noise any more; flatter, soft photographs get a
-# quarter of everything.
+# How far up the slope's logarithm may move. Steeper, camera noise is no noise any more; flatter than it was, soft
+# photographs get a quarter of everything.
 STEEPEST = 0.7
 CLEAN = 6  # kinds, for which a picture without fault counts: there is nothing to win on it, and people have many
 EQUAL = 0.01  # weights no further apart restore alike
