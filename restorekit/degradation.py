@@ -143,10 +143,18 @@ class Compose:
     steps: tuple[Step, ...]
 
     @classmethod
-    def draw(cls, degradations: Iterable[Degradation], shape: Sequence[int], generator: Generator) -> Compose:
-        """Draw a realisation of each degradation from its training distribution."""
+    def draw(
+        cls,
+        degradations: Iterable[Degradation],
+        shape: Sequence[int],
+        generator: Generator,
+        severities: Mapping[str, float] | None = None,
+    ) -> Compose:
+        """Draw a realisation of each degradation, of the severity named for it or else from its training
+        distribution."""
+        named = severities or {}
         ordered = in_physical_order(degradations)
-        return cls(tuple(Step(d, d.draw(shape, generator)) for d in ordered))
+        return cls(tuple(Step(d, d.draw(shape, generator, severity=named.get(d.name))) for d in ordered))
 
     def without(self, removed: Iterable[str]) -> Compose:
         """The same picture's degradations less the named ones, every other realisation unchanged."""

@@ -32,7 +32,7 @@ def tiny_weights(folder: Path, seed: int = 0) -> Path:
     backbone = FlowUnet(FlowUnetConfig((8, 16), (1, 1), 16))
     backbone.save(folder / "backbone")
     sha256 = digest(folder / "backbone" / TENSORS)
-    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1)))
+    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 0))
     encoder.save(folder / "encoder")
     for name in BASES:
         layers = random_layers(backbone, generator)

@@ -24,7 +24,7 @@ from torch import Generator, Tensor, nn
 from restorekit.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis, save_basis
 from restorekit.context import CONTEXT
-from restorekit.degradation import Compose, Degradation, Step, in_physical_order
+from restorekit.degradation import Compose, Degradation
 from restorekit.device import autocast, choose_precision
 from restorekit.errors import TrainingError
 from restorekit.flow import interpolate
@@ -83,7 +83,7 @@ class BackboneTraining(Training):
     fixed = ("names", "ranks", "channels", "blocks", "optimiser", "only")
 
     def __init__(self, recipe: Recipe, degradations: Sequence[Degradation], photos: Photos) -> None:
-        super().__init__(recipe, recipe.seed, WARM_UP)
+        super().__init__(recipe, recipe.seed, WARM_UP if recipe.warm_up else JOINT)
         self.precision = choose_precision(recipe.precision, torch.device("cpu"))
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
@@ -129,8 +129,7 @@ class BackboneTraining(Training):
 
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         if self.counters.stage == WARM_UP and done >= self.recipe.warm_up:
-            if self.counters.stage_iteration:
-                self.finish_slice(folder / "warm-up.safetensors", log)
+            self.finish_slice(folder / "warm-up.safetensors", log)
             self.start_joint()
 
     def start_joint(self) -> None:
@@ -141,10 +140,10 @@ class BackboneTraining(Training):
         self.prepare()
 
     def draw(self, generator: Generator) -> Group:
-        count = 2 * self.recipe.group_size
         recipe = self.recipe
-        patches = random_patches(self.photos.training, count, recipe.patch, generator, grey=recipe.grey)
-        clean = more_detailed(patches)
+        count = 2 * recipe.group_size
+        clean = random_patches(self.photos.training, count, recipe.patch, generator, grey=recipe.grey)
+        clean = more_detailed(clean)
         while True:
             group = self.pairs.group(clean, generator, selective=self.counters.stage == JOINT)
             # Where no changing basis takes part there is nothing to learn.
@@ -181,9 +180,8 @@ class BackboneTraining(Training):
             scores = {}
             for row, (name, severities) in enumerate(validation_rows(self.degradations).items()):
                 generator = Generator().manual_seed(1000 + row)
-                chosen = in_physical_order(d for d in self.degradations if d.name in severities)
-                steps = [Step(d, d.draw(self.crops.shape, generator, severity=severities[d.name])) for d in chosen]
-                degraded = Compose(tuple(steps)).apply(self.crops)
+                chosen = [d for d in self.degradations if d.name in severities]
+                degraded = Compose.draw(chosen, self.crops.shape, generator, severities).apply(self.crops)
                 if self.counters.stage == WARM_UP:
                     merged: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
                 else:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from restorekit.degradation import Compose, Degradation, Severity, Step, in_physical_order
+from restorekit.degradation import Compose, Degradation, Severity
 from restorekit.encoder import GRID, weights_of
+from restorekit.training.bank import one_hot_weights
 from restorekit.training.keys import Keys
 from restorekit.training.pairs import FILES, PairMaker, as_file
 from restorekit.training.photos import validation_crops
@@ -33,13 +34,12 @@ LEAST_ERROR = 3e-5  # mean square of a restoration that need not be better, 45 d
 
 @dataclass
 class Case:
-    """One degraded picture and its original, (1, 3, H, W), the logits of all keys, (K,), the right weights, and
-    what the last restoration was: with which weights, and its mean square error."""
+    """One degraded picture and its original, (1, 3, H, W), the logits of all keys, (K,), and what the last
+    restoration was: with which weights, at first the right ones, and its mean square error."""
 
     degraded: Tensor
     clean: Tensor
     logits: Tensor
-    right: Tensor
     weights: Tensor
     error: float = 0.0
 
@@ -69,8 +69,7 @@ def spread(photos: Sequence[Tensor]) -> Tensor:
     them is so large."""
     side = min(PICTURE, max(min(p.shape[1:]) for p in photos) // GRID * GRID)
     large = [p for p in photos if min(p.shape[1:]) >= side]
-    chosen = large[:: max(1, len(large) // PHOTOGRAPHS)][:PHOTOGRAPHS]
-    return validation_crops(chosen, PHOTOGRAPHS, side)
+    return validation_crops(large[:: max(1, len(large) // PHOTOGRAPHS)], PHOTOGRAPHS, side)
 
 
 def middle(image: Tensor) -> Tensor:
@@ -101,15 +100,14 @@ class Calibration:
         names = [d.name for d in pairs.degradations]
         for row, severities in enumerate(kinds_of_picture(pairs.degradations)):
             generator = Generator().manual_seed(3000 + row)
-            present = in_physical_order(d for d in pairs.degradations if d.name in severities)
-            steps = [Step(d, d.draw(clean.shape, generator, severity=severities[d.name])) for d in present]
-            degraded = Compose(tuple(steps)).apply(clean)
-            right = torch.tensor([float(name in severities) for name in names])
+            present = [d for d in pairs.degradations if d.name in severities]
+            degraded = Compose.draw(present, clean.shape, generator, severities).apply(clean)
+            right = one_hot_weights(names, list(severities))
             rounded = pairs.file_share([names.index(name) for name in severities]) == FILES
             degraded = as_file(degraded, generator, float(rounded))
             logits = self.keys(query(degraded))[0]
             for i in range(len(clean)):
-                case = Case(middle(degraded[i : i + 1]), middle(clean[i : i + 1]), logits[i], right, right)
+                case = Case(middle(degraded[i : i + 1]), middle(clean[i : i + 1]), logits[i], right)
                 case.error = self.error_of(case, right)
                 self.cases.append(case)
         self.best_possible = torch.tensor([case.error for case in self.cases])

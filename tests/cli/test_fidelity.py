@@ -51,9 +51,8 @@ def test_every_page_is_restored_into_one_file(cli, tmp_path):
     first, second = torch.full((1, 3, 9, 13), 0.5), torch.full((1, 3, 20, 7), 0.25)
     write_pages(tmp_path / "a.tif", [(first, Picture(first)), (second, Picture(second, mode="grey"))])
     outcome = cli("restore", "a.tif", "--set", "noise=1", "--scale", "2")
-    pages = outcome.out.split("page 1: ")[1].split("; page 2: ")
-    assert outcome.code == 0 and len(pages) == 2
-    assert all("noise 1.00" in page for page in pages)  # the encoder may be as sure of another
+    assert outcome.code == 0 and "page 1: noise 1.00" in outcome.out
+    assert "noise 1.00" in outcome.out.split("; page 2: ")[1]  # the encoder may be as sure of another
     assert [tuple(p.rgb.shape[2:]) for p in read_pages("a.restored.tif")] == [(18, 26), (40, 14)]
     record = json.loads(cli("restore", "a.tif", "-o", "b.tif", "--json").out)
     assert [page["size"] for page in record["pages"]] == [[13, 9], [7, 20]]

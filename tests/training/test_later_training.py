@@ -32,7 +32,8 @@ def test_calibration_moves_only_how_sure_each_key_is(photos, weights_folder, tmp
     training.run(Budget(iterations=6), tmp_path / "run")
     after = parameters(training)
     assert training.counters.stage == CALIBRATION
-    assert {n for n in before if not torch.equal(before[n], after[n])} <= {"keys.steepness", "keys.shift"}
+    moved = {n for n in before if not torch.equal(before[n], after[n])}
+    assert moved and moved <= {"keys.steepness", "keys.shift"}
     training.average.swap()  # as it is exported
     query = torch.rand(4, training.encoder.config.local + CONTEXT, generator=Generator().manual_seed(0))
     wanted = training.keys.calibrated(training.keys(query)[0])
@@ -68,8 +69,8 @@ def test_a_saved_encoder_goes_on_with_more_blocks_without_effect_and_not_with_fe
     blocks = training.encoder.config.blocks
     pictures = torch.rand(2, 3, 128, 128, generator=Generator().manual_seed(0))
     without, more = (
-        DegradationEncoder(replace(training.encoder.config, blocks=tuple(b))).eval()
-        for b in ([0] * len(blocks), [n + 1 for n in blocks])
+        DegradationEncoder(replace(training.encoder.config, blocks=tuple(b), fine=fine)).eval()
+        for b, fine in (([0] * len(blocks), 0), ([n + 1 for n in blocks], 2))
     )
     keys = [training.keys.take(0)]
     training.start_from_weights(without, keys)
