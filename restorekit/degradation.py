@@ -149,12 +149,17 @@ class Compose:
         shape: Sequence[int],
         generator: Generator,
         severities: Mapping[str, float] | None = None,
+        kinds: Mapping[str, str] | None = None,
     ) -> Compose:
-        """Draw a realisation of each degradation, of the severity named for it or else from its training
-        distribution."""
-        named = severities or {}
-        ordered = in_physical_order(degradations)
-        return cls(tuple(Step(d, d.draw(shape, generator, severity=named.get(d.name))) for d in ordered))
+        """Draw a realisation of each degradation, of the severity and the kind named for it or else from its
+        training distribution (of the plain kind where only a severity is named)."""
+        named, varieties = severities or {}, kinds or {}
+        return cls(
+            tuple(
+                Step(d, d.draw(shape, generator, severity=named.get(d.name), kind=varieties.get(d.name)))
+                for d in in_physical_order(degradations)
+            )
+        )
 
     def without(self, removed: Iterable[str]) -> Compose:
         """The same picture's degradations less the named ones, every other realisation unchanged."""

@@ -72,6 +72,9 @@ def backbone(
     ] = None,
     share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
     together: Together = None,
+    blind_share: Annotated[
+        float, typer.Option(help="With --from-weights: share of groups with the encoder's weights for them.")
+    ] = 0.0,
     channels: Annotated[
         str | None, typer.Option(help="Channels per level; as in --from-weights, else 64,128,192.")
     ] = None,
@@ -134,6 +137,7 @@ def backbone(
         decay=decay,
         seed=seed,
         only=alone,
+        blind_share=blind_share,
         sets=tuple(sets_of(chosen, together or [])),
     )
     loaded = load_photos(photos, limit, patch)

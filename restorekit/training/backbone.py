@@ -22,14 +22,16 @@ import torch
 from torch import Generator, Tensor, nn
 
 from restorekit.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
-from restorekit.basis import Basis, save_basis
+from restorekit.basis import Basis, BasisKey, save_basis
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation
 from restorekit.device import autocast, choose_precision
+from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
 from restorekit.flow import interpolate
 from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
 from restorekit.training.base import Training, psnr
+from restorekit.training.blind import BlindGroups
 from restorekit.training.depth import of_depth, take_weights
 from restorekit.training.loop import Counters, Log
 from restorekit.training.muon import Muon
@@ -50,8 +52,8 @@ class Recipe:
     error) or "rms" (root of the group's mean squared error: led by edges and texture, as PSNR is).
     warm_up: share of the budget after which the joint stage begins. decay: share over which the rate falls.
     only: names of the bases that change; W and the others do not. None named: everything changes.
-    sets: see PairMaker. precision: of the convolutions' inputs while training, as in `restorekit.device`; weights,
-    optimiser and validation stay in fp32.
+    blind_share: share of groups with the encoder's weights (see `blind`). sets: see PairMaker. precision: of the
+    convolutions' inputs while training, as in `restorekit.device`; weights, optimiser and validation stay in fp32.
     """
 
     names: tuple[str, ...]
@@ -73,6 +75,7 @@ class Recipe:
     decay: float = 0.75
     seed: int = 0
     only: tuple[str, ...] = ()
+    blind_share: float = 0.0
     sets: tuple[tuple[str, float], ...] = ()
     precision: str = "auto"
 
@@ -98,6 +101,7 @@ class BackboneTraining(Training):
         self.bank = BasisBank(self.backbone, ranks, self.generator, kept=kept)
         self.blind_head = nn.Parameter(torch.zeros_like(self.backbone.head.weight))
         self.crops = validation_crops(photos.validation, 12, 128)
+        self.blind: BlindGroups | None = None
         self.prepare()
 
     def trainable(self) -> dict[str, nn.Parameter]:
@@ -141,6 +145,8 @@ class BackboneTraining(Training):
 
     def draw(self, generator: Generator) -> Group:
         recipe = self.recipe
+        if self.blind is not None and float(torch.rand(1, generator=generator)) < recipe.blind_share:
+            return self.draw_blind(self.blind, generator)
         count = 2 * recipe.group_size
         clean = random_patches(self.photos.training, count, recipe.patch, generator, grey=recipe.grey)
         clean = more_detailed(clean)
@@ -149,6 +155,18 @@ class BackboneTraining(Training):
             # Where no changing basis takes part there is nothing to learn.
             if not self.recipe.only or bool(group.weights[self.bank.changing].any()):
                 return group
+
+    def draw_blind(self, blind: BlindGroups, generator: Generator) -> Group:
+        recipe = self.recipe
+        while True:
+            group = blind.group(recipe.patch, recipe.group_size, recipe.grey, generator)
+            if bool(group.weights[self.bank.changing].any()):
+                return group
+
+    def use_encoder(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
+        """From now on a share of the groups is weighed by this encoder. keys: in the order of the bases."""
+        by_name = dict(zip(self.recipe.names, keys, strict=True))
+        self.blind = BlindGroups(encoder, by_name, self.pairs, self.photos)
 
     def loss(self, data: Group, generator: Generator) -> Tensor:
         count = len(data.degraded)

@@ -64,6 +64,13 @@ def kinds_of_picture(degradations: Sequence[Degradation]) -> list[dict[str, floa
     return rows
 
 
+def kinds_for(degradations: Sequence[Degradation], photograph: int) -> dict[str, str]:
+    """Kinds by name for the `photograph`-th: every other one the plain kind, as the tables have it, the others one
+    kind after another, as cameras and lenses have them."""
+    turn, odd = divmod(photograph, 2)
+    return {d.name: d.kinds[(turn if odd else 0) % len(d.kinds)] for d in degradations}
+
+
 def spread(photos: Sequence[Tensor]) -> Tensor:
     """Middles of photographs of all sizes, at most PHOTOGRAPHS; (N, 3, s, s), in [0, 1]; s is PICTURE where one of
     them is so large."""
@@ -101,7 +108,12 @@ class Calibration:
         for row, severities in enumerate(kinds_of_picture(pairs.degradations)):
             generator = Generator().manual_seed(3000 + row)
             present = [d for d in pairs.degradations if d.name in severities]
-            degraded = Compose.draw(present, clean.shape, generator, severities).apply(clean)
+            degraded = torch.cat(
+                [
+                    Compose.draw(present, photo.shape, generator, severities, kinds_for(present, i)).apply(photo)
+                    for i, photo in enumerate(clean.split(1))
+                ]
+            )
             right = one_hot_weights(names, list(severities))
             rounded = pairs.file_share([names.index(name) for name in severities]) == FILES
             degraded = as_file(degraded, generator, float(rounded))

@@ -41,6 +41,7 @@ from restorekit.training.visibility import visibility
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
 EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
 DETAILED = 0.5  # of the draws take the more detailed one of two pictures
+VARIED = 0.35  # of the draws have any kind as often as the plain one: cameras and lenses make few plain ones
 AVERAGE = 0.995  # decay of the averaged weights
 LABELS, RESTORATION, CALIBRATION = "labels", "restoration", "calibration"
 SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictures, which must be left alone
@@ -48,7 +49,7 @@ SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictu
 
 @dataclass(frozen=True)
 class EncoderRecipe:
-    """picture: side of a training picture in px; crops: how many of it are looked at, fewer than in use; groups x
+    """picture: side of a training picture in px; crops: how many of it are looked at, as in use; groups x
     group_size of them a step. patch: side of the one patch of each group that is restored in the second stage.
     evidence, restoration: weights of these losses. kept: pictures whose features are remembered; rehearsed: how
     many of them are read out again each step. restoration_share, calibration_share: of the budget, one after the
@@ -57,10 +58,10 @@ class EncoderRecipe:
     names: tuple[str, ...]
     shares: tuple[float, ...]
     learning_rate: float = 1e-3
-    picture: int = 192
-    crops: int = 5
+    picture: int = 256
+    crops: int = 9
     groups: int = 6
-    group_size: int = 2
+    group_size: int = 1
     patch: int = 64
     evidence: float = 1.0
     restoration: float = 20.0
@@ -177,7 +178,10 @@ class EncoderTraining(Training):
         clean = random_patches(self.photos.training, drawn, self.recipe.picture, generator, emphasis=EMPHASIS)
         clean = more_detailed(clean) if detailed else clean
         chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)[0]]
-        compose = Compose.draw(chosen, clean.shape, generator)
+        kinds = {}
+        if float(torch.rand(1, generator=generator)) < VARIED:
+            kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=generator))] for d in chosen}
+        compose = Compose.draw(chosen, clean.shape, generator, kinds=kinds)
         return self.label(clean, compose, generator)
 
     def label(self, clean: Tensor, compose: Compose, generator: Generator) -> Pictures:

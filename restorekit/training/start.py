@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from restorekit.backbone.flow_unet import TENSORS, FlowUnet
-from restorekit.basis import Basis
+from restorekit.basis import Basis, BasisKey
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
 from restorekit.plugin.catalog import Catalog
@@ -42,6 +42,11 @@ def start_backbone(
     if weights is not None and (recipe.only or not (run / CHECKPOINT).exists()):
         bases = [Basis(name, name, weights / name) for name in recipe.names]
         training.start_from_weights(FlowUnet.from_folder(weights / "backbone"), bases)
+    if recipe.blind_share:
+        if weights is None:
+            raise TrainingError("--blind-share wants an encoder; pass --from-weights")
+        keys = keys_in(weights, recipe.names)
+        training.use_encoder(DegradationEncoder.from_folder(weights / "encoder"), keys)
     resume_or_start(training, run)
     return training
 
@@ -59,12 +64,8 @@ def start_encoder(
         [Basis(name, name, weights / name) for name in recipe.names],
     )
     if not resume_or_start(training, run) and start is not None:
-        keys = [Basis(name, name, start / name).key() for name in recipe.names]
-        without = [name for name, key in zip(recipe.names, keys, strict=True) if key is None]
-        if without:
-            raise TrainingError(f"{start} has no key for {', '.join(without)}; leave --from-weights out")
         encoder = DegradationEncoder.from_folder(start / "encoder")
-        training.start_from_weights(encoder, [key for key in keys if key is not None])
+        training.start_from_weights(encoder, keys_in(start, recipe.names))
     return training
 
 
@@ -100,6 +101,15 @@ def start_detail(
     training = DetailTraining(recipe, degradations, photos, backbone, sha256, others)
     resume_or_start(training, run)
     return training
+
+
+def keys_in(weights: Path, names: Sequence[str]) -> list[BasisKey]:
+    """The saved key of each basis."""
+    keys = {name: key for name in names if (key := Basis(name, name, weights / name).key()) is not None}
+    without = [name for name in names if name not in keys]
+    if without:
+        raise TrainingError(f"{weights} has no key for {', '.join(without)}; train one with `train encoder`")
+    return [keys[name] for name in names]
 
 
 def fits(basis: Basis, sha256: str) -> bool:

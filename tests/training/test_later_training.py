@@ -12,7 +12,7 @@ from restorekit.context import CONTEXT
 from restorekit.encoder import DegradationEncoder, weights_of
 from restorekit.errors import TrainingError
 from restorekit.training.basis import BasisRecipe
-from restorekit.training.calibration import Calibration, spread
+from restorekit.training.calibration import Calibration, kinds_for, spread
 from restorekit.training.critic import relative_loss
 from restorekit.training.detail import DetailRecipe
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
@@ -60,11 +60,18 @@ def test_calibration_moves_a_key_to_where_the_restoration_is_best(photos):
     assert float(weights_of(keys.calibrated(keys(seen)[0])).detach()) == pytest.approx(best, abs=0.05)
 
 
+def test_calibration_sees_every_kind_and_the_plain_one_on_every_other_photograph():
+    for degradation in CATALOG.degradations.values():
+        kinds = [kinds_for([degradation], i)[degradation.name] for i in range(12)]
+        assert set(kinds) == set(degradation.kinds)
+        assert all(kind == degradation.kinds[0] for kind in kinds[::2])
+
+
 def test_a_saved_encoder_goes_on_with_more_blocks_without_effect_and_not_with_fewer(
     photos, weights_folder, tmp_path
 ):
     training = start_encoder(
-        EncoderRecipe(names=("noise",), shares=(1,)), CATALOG, photos, tmp_path, weights_folder
+        EncoderRecipe(names=("noise",), shares=(1,), picture=128), CATALOG, photos, tmp_path, weights_folder
     )
     blocks = training.encoder.config.blocks
     pictures = torch.rand(2, 3, 128, 128, generator=Generator().manual_seed(0))
