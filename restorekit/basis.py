@@ -43,12 +43,14 @@ class LoraLayer:
 class BasisKey:
     """How the encoder reads a basis: w from the logit query . key + bias; severity from gauge . (query, 1).
 
-    key: (D,). bias: (). gauge: (D + 1,), a fraction of the degradation's severity scale.
+    key: (D,). bias: (). gauge: (D + 1,), a fraction of the degradation's severity scale. second: share of the
+    second look in the query, in [0, 1]; see `restorekit.reading`.
     """
 
     key: Tensor
     bias: Tensor
     gauge: Tensor
+    second: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class Basis:
         if not path.exists():
             return None
         tensors = load_tensors(path)
-        return BasisKey(tensors["key"], tensors["bias"], tensors["gauge"])
+        second = float(tensors["second"]) if "second" in tensors else 0.0
+        return BasisKey(tensors["key"], tensors["bias"], tensors["gauge"], second)
 
 
 def save_basis(
@@ -134,6 +137,11 @@ def save_basis(
 
 
 def save_key(folder: Path, key: BasisKey) -> None:
-    """Write key, bias and gauge beside the adapter."""
-    save_tensors(folder / KEY, {"key": key.key, "bias": key.bias, "gauge": key.gauge})
+    """Write key, bias and gauge beside the adapter, and the share of the second look if there is one."""
+    import torch
+
+    tensors = {"key": key.key, "bias": key.bias, "gauge": key.gauge}
+    if key.second:
+        tensors["second"] = torch.tensor(key.second)
+    save_tensors(folder / KEY, tensors)
     write_sums(folder)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 
+SENSOR = 40  # the order of what the sensor does; the file's is above it
+
+
 @dataclass(frozen=True)
 class Severity:
     """The scale on which a degradation's strength is measured, in the field's own unit.
@@ -81,7 +84,8 @@ class Degradation(ABC):
     name: what users type (`--with noise=25`) and what a basis refers to.
     severity: the scale of its strength.
     kinds: its varieties, the plain one that papers use first.
-    order: its place in the physical order (scene, lens, sensor, file): smaller happens earlier.
+    order: its place in the physical order: scene (10), lens (20), sampling (30), sensor (40), file (50); smaller
+        happens earlier.
     rounded: whether the field's tables score what it makes as an 8-bit file (white noise they leave unbounded).
     """
 

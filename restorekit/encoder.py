@@ -14,7 +14,7 @@ ABAIR: Serrano-Lozano et al., 2024, https://arxiv.org/abs/2411.18412
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +22,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restorekit.basis import BasisKey
 from restorekit.context import CONTEXT, describe
 from restorekit.errors import WeightsError
 from restorekit.image import as_float
@@ -47,6 +46,16 @@ class EncoderConfig:
     local: int = 96
     blocks: tuple[int, ...] = (2, 2, 2)
     fine: int = 1
+
+
+@dataclass(frozen=True)
+class View:
+    """What the encoder looks at of B pictures. crops: (N, 3, s, s), in [0, 1]. owners: (N,), which picture each is
+    of. contexts: (B, CONTEXT)."""
+
+    crops: Tensor
+    owners: Tensor
+    contexts: Tensor
 
 
 def choose_crops(image: Tensor, size: int, count: int) -> Tensor:
@@ -212,10 +221,18 @@ class DegradationEncoder(nn.Module):
 
     def query(self, images: Tensor) -> Tensor:
         """Queries of whole pictures. images: (B, 3, H, W), floating in [0, 1], uint8 or uint16; (B, D)."""
+        return self.query_of(self.view(images))
+
+    def view(self, images: Tensor) -> View:
+        """What is looked at of whole pictures, on the encoder's device."""
         device = self.out.weight.device
         crops = [choose_crops(images[i : i + 1], self.config.crop, self.config.crops) for i in range(len(images))]
         owners = torch.cat([torch.full((len(c),), i) for i, c in enumerate(crops)])
-        return self(torch.cat(crops).to(device), owners.to(device), describe(images).to(device))
+        return View(torch.cat(crops).to(device), owners.to(device), describe(images).to(device))
+
+    def query_of(self, view: View) -> Tensor:
+        """Queries, (B, D), of a view of B pictures."""
+        return self(view.crops, view.owners, view.contexts)
 
     @classmethod
     def from_folder(cls, folder: Path) -> DegradationEncoder:
@@ -239,32 +256,8 @@ class DegradationEncoder(nn.Module):
         write_sums(folder)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What the encoder makes of one picture. weights and fractions: by basis name; a fraction is the severity
-    between off (0) and strong (1), meaningful where the weight is not small."""
-
-    weights: Mapping[str, float]
-    fractions: Mapping[str, float]
-
-
 def weights_of(logits: Tensor) -> Tensor:
     """Mixing weights in [0, 1]: the sigmoid stretched and clipped, so that nearly none is none, exactly.
 
     Hard concrete: Louizos et al., 2018, https://arxiv.org/abs/1712.01312"""
     return (logits.sigmoid() * (1 + 2 * STRETCH) - STRETCH).clamp(0, 1)
-
-
-def read_query(query: Tensor, keys: Mapping[str, BasisKey]) -> Reading:
-    """Weights and severity fractions of one query, (D,)."""
-    weights, fractions = {}, {}
-    for name, key in keys.items():
-        if len(key.key) != len(query):
-            raise WeightsError(
-                f"the key of basis {name} has {len(key.key)} values, the encoder's query {len(query)}; "
-                "train its key again with `restorekit train basis`"
-            )
-        weights[name] = float(weights_of(query @ key.key.to(query) + key.bias.to(query)))
-        gauge = key.gauge.to(query)
-        fractions[name] = float((query @ gauge[:-1] + gauge[-1]).clamp(0, 1.2))
-    return Reading(weights, fractions)

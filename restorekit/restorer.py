@@ -16,13 +16,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restorekit.basis import BasisKey
+from restorekit.degradation import SENSOR
 from restorekit.device import auto_tile, autocast, choose_device, choose_precision
-from restorekit.encoder import DegradationEncoder, read_query
+from restorekit.encoder import DegradationEncoder
 from restorekit.errors import ImageError, PluginError
 from restorekit.flow import sample
 from restorekit.image import as_float, check_batch, from_pil, to_pil
 from restorekit.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
+from restorekit.reading import read_picture
 from restorekit.streaming import SampledRows
 from restorekit.tiling import apply_in_strips, apply_tiled
 from restorekit.weights import recorded_sums, shipped_weights
@@ -73,6 +75,8 @@ class Restorer:
         self.mixer = Mixer(self.backbone, bases)
         self.encoder = encoder.to(self.device).eval()
         self.keys = dict(sorted(keys.items()))
+        kinds = {n: catalog.degradation(catalog.basis(n).degradation) for n in keys if n in catalog.bases}
+        self.late = frozenset(n for n, degradation in kinds.items() if degradation.order >= SENSOR)
 
     @classmethod
     def from_pretrained(
@@ -128,8 +132,7 @@ class Restorer:
     def inspect(self, image: Tensor) -> Inspection:
         """What one picture needs. image: shape (1, 3, H, W), floating in [0, 1], uint8 or uint16."""
         check_batch(image)
-        query = self.encoder.query(image)[0]
-        reading = read_query(query, self.keys)
+        reading = read_picture(self.encoder, self.keys, self.late, image, self.remove)
         severities = {
             name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
             for name, fraction in reading.fractions.items()
@@ -137,6 +140,17 @@ class Restorer:
         }
         # A basis without a key yet is at the user's command only.
         return Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(reading.weights)), severities)
+
+    def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
+        """Crops of one picture, (N, 3, s, s), restored in one step with a mixture."""
+        self.mixer.merge(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(weights)))
+        context = self.backbone.describe(crops).to(self.device)
+        height, width = crops.shape[-2:]
+        down, right = (-n % self.backbone.multiple for n in (height, width))
+        crops = self.on_device(F.pad(crops, (0, right, 0, down), mode="replicate"))
+        with self.autocast():
+            restored = self.backbone.predict(crops, self.times(1.0, len(crops)), crops, context)
+        return restored[..., :height, :width].float()
 
     @torch.inference_mode()
     def restore(

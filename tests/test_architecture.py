@@ -17,6 +17,7 @@ LAYERS = (
     {"backbone", "device"},
     {"mixing", "plugin"},
     {"encoder"},
+    {"reading"},
     {"restorer", "jobs"},
     {"training", "bench"},
     {"cli"},

@@ -166,7 +166,13 @@ class BackboneTraining(Training):
     def use_encoder(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
         """From now on a share of the groups is weighed by this encoder. keys: in the order of the bases."""
         by_name = dict(zip(self.recipe.names, keys, strict=True))
-        self.blind = BlindGroups(encoder, by_name, self.pairs, self.photos)
+
+        def restore(degraded: Tensor, weights: Tensor) -> Tensor:
+            with autocast("cpu", self.precision):
+                merged = self.bank.merged(self.backbone, weights)
+                return self.predict(merged, degraded, torch.ones(len(degraded)), degraded).float()
+
+        self.blind = BlindGroups(encoder, by_name, self.pairs, self.photos, restore)
 
     def loss(self, data: Group, generator: Generator) -> Tensor:
         count = len(data.degraded)

@@ -6,15 +6,16 @@ between blur and low resolution, a fault half seen. Here it does, and learns to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
 from restorekit.basis import BasisKey
-from restorekit.degradation import Compose
-from restorekit.encoder import DegradationEncoder, read_query
+from restorekit.degradation import SENSOR, Compose
+from restorekit.encoder import DegradationEncoder
+from restorekit.reading import read_picture
 from restorekit.training.bank import one_hot_weights
 from restorekit.training.pairs import Group, PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches
@@ -26,12 +27,13 @@ LEAST = 2  # times the encoder's crop, the side of a picture
 @dataclass(frozen=True)
 class BlindGroups:
     """Draws groups of patches of one picture with the encoder's weights for it. keys: by basis name, in the order
-    of the weights."""
+    of the weights. restore: pictures, (B, 3, H, W), and weights, (K,), to the restored pictures."""
 
     encoder: DegradationEncoder
     keys: Mapping[str, BasisKey]
     pairs: PairMaker
     photos: Photos
+    restore: Callable[[Tensor, Tensor], Tensor]
 
     @property
     def side(self) -> int:
@@ -41,8 +43,13 @@ class BlindGroups:
     @torch.no_grad()
     def weights(self, picture: Tensor) -> Tensor:
         """What the encoder sees in a picture, (1, 3, H, W); (K,)."""
-        found = read_query(self.encoder.query(picture)[0], self.keys).weights
-        return torch.tensor([found[name] for name in self.keys])
+        late = [name for name, d in zip(self.keys, self.pairs.degradations, strict=True) if d.order >= SENSOR]
+
+        def remove(crops: Tensor, found: Mapping[str, float]) -> Tensor:
+            return self.restore(crops, torch.tensor([found.get(name, 0.0) for name in self.keys]))
+
+        weights = read_picture(self.encoder, self.keys, late, picture, remove).weights
+        return torch.tensor([weights[name] for name in self.keys])
 
     def group(self, patch: int, count: int, grey: float, generator: Generator) -> Group:
         """At most `count` patches of `patch` px of one picture, all that is wrong with it to be removed."""

@@ -1,9 +1,10 @@
 """The end of the encoder's training: how sure each key may be, and where it says yes.
 
-On photographs of its training the encoder is surer than it may be. Two numbers per key, slope and shift (Platt
-scaling, 1999), are looked for on held-out photographs, by what the user gets: how far the restoration with the
-encoder's weights stays behind that with the right bases. One number after another is moved, and stays where that
-helps (coordinate search). No gradient: clipped weights have none, and one picture's is mostly chance.
+On photographs of its training the encoder is surer than it may be. Slope and shift of each key (Platt scaling,
+1999) and the share of the second look (`restorekit.reading`) are looked for on held-out photographs, by what the
+user gets: how far the restoration with the encoder's weights stays behind that with the right bases. One number
+after another is moved, and stays where that helps (coordinate search). No gradient: clipped weights have none, and
+one picture's is mostly chance.
 """
 
 from __future__ import annotations
@@ -14,34 +15,40 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from restorekit.degradation import Compose, Degradation, Severity
-from restorekit.encoder import GRID, weights_of
+from restorekit.degradation import SENSOR, Compose, Degradation, Severity
+from restorekit.encoder import GRID, DegradationEncoder, View, weights_of
 from restorekit.training.bank import one_hot_weights
 from restorekit.training.keys import Keys
 from restorekit.training.pairs import FILES, PairMaker, as_file
 from restorekit.training.photos import validation_crops
 
-PHOTOGRAPHS = 12
+PHOTOGRAPHS = 16
 PICTURE, PATCH = 256, 160  # px a side: what is looked at, and its middle, which is restored
-STEPS = (0.8, 0.4, 0.2)  # of shift and of the slope's logarithm, one size in each round
+STEPS = (0.8, 0.4, 0.2)  # of shift, slope's logarithm and share, one size in each round
 # How far up the slope's logarithm may move. Steeper, camera noise is no noise any more; flatter than it was, soft
 # photographs get a quarter of everything.
 STEEPEST = 0.7
-CLEAN = 6  # kinds, for which a picture without fault counts: there is nothing to win on it, and people have many
+CLEAN = 6  # rows, for which a picture without fault counts: there is nothing to win on it, and people have many
 EQUAL = 0.01  # weights no further apart restore alike
+ALIKE = 0.1  # and no further apart leave the same to a second look
 LEAST_ERROR = 3e-5  # mean square of a restoration that need not be better, 45 dB
 
 
 @dataclass
 class Case:
-    """One degraded picture and its original, (1, 3, H, W), the logits of all keys, (K,), and what the last
-    restoration was: with which weights, at first the right ones, and its mean square error."""
+    """One degraded picture and its original, (1, 3, H, W), what the encoder looks at of it, the logits of all keys
+    of its first and second look, (K,), what was removed in between, (K,), and what the last restoration was: with
+    which weights, at first the right ones, and its mean square error. counts: as so many."""
 
     degraded: Tensor
     clean: Tensor
-    logits: Tensor
+    view: View
+    first: Tensor
+    second: Tensor
+    removed: Tensor
     weights: Tensor
     error: float = 0.0
+    counts: int = 1
 
 
 def mild(scale: Severity, share: float) -> float:
@@ -53,7 +60,7 @@ def mild(scale: Severity, share: float) -> float:
 def kinds_of_picture(degradations: Sequence[Degradation]) -> list[dict[str, float]]:
     """Severities by name: none, each degradation from mild to strong, each two mild, as most photographs are, and
     typical."""
-    rows: list[dict[str, float]] = [{}] * CLEAN
+    rows: list[dict[str, float]] = [{}]
     for i, a in enumerate(degradations):
         scale = a.severity
         strong = scale.value(0.5 * (1 + scale.fraction(scale.typical)))
@@ -86,10 +93,10 @@ def middle(image: Tensor) -> Tensor:
 
 
 class Calibration:
-    """The search for slope and shift of each of `keys`.
+    """The search for slope, shift and share of the second look of each of `keys`.
 
-    pairs: of the degradations in the order of the keys. clean: (N, 3, H, W). query: pictures to queries. restore:
-    a picture and weights, (K,), to the restored picture.
+    pairs: of the degradations in the order of the keys. clean: (N, 3, H, W). restore: pictures, (B, 3, H, W), and
+    weights, (K,), to the restored pictures.
     """
 
     @torch.no_grad()
@@ -98,29 +105,31 @@ class Calibration:
         keys: Keys,
         pairs: PairMaker,
         clean: Tensor,
-        query: Callable[[Tensor], Tensor],
+        encoder: DegradationEncoder,
         restore: Callable[[Tensor, Tensor], Tensor],
     ) -> None:
         self.keys = keys
+        self.encoder = encoder
         self.restore = restore
+        self.late = torch.tensor([float(d.order >= SENSOR) for d in pairs.degradations])
         self.cases: list[Case] = []
         names = [d.name for d in pairs.degradations]
         for row, severities in enumerate(kinds_of_picture(pairs.degradations)):
             generator = Generator().manual_seed(3000 + row)
             present = [d for d in pairs.degradations if d.name in severities]
-            degraded = torch.cat(
-                [
-                    Compose.draw(present, photo.shape, generator, severities, kinds_for(present, i)).apply(photo)
-                    for i, photo in enumerate(clean.split(1))
-                ]
-            )
             right = one_hot_weights(names, list(severities))
             rounded = pairs.file_share([names.index(name) for name in severities]) == FILES
-            degraded = as_file(degraded, generator, float(rounded))
-            logits = self.keys(query(degraded))[0]
-            for i in range(len(clean)):
-                case = Case(middle(degraded[i : i + 1]), middle(clean[i : i + 1]), logits[i], right)
+            for i, photo in enumerate(clean.split(1)):
+                kinds = kinds_for(present, i)
+                degraded = Compose.draw(present, photo.shape, generator, severities, kinds).apply(photo)
+                degraded = as_file(degraded, generator, float(rounded))
+                view = encoder.view(degraded)
+                first = keys(encoder.query_of(view))[0][0]
+                none = torch.zeros(len(names))
+                half = replace(view, crops=view.crops.half())  # there are hundreds
+                case = Case(middle(degraded), middle(photo), half, first, first, none, right)
                 case.error = self.error_of(case, right)
+                case.counts = 1 if severities else CLEAN
                 self.cases.append(case)
         self.best_possible = torch.tensor([case.error for case in self.cases])
         self.gap = self.measure()
@@ -129,26 +138,42 @@ class Calibration:
         restored = self.restore(case.degraded, weights) if bool(weights.any()) else case.degraded
         return float((restored.clamp(0, 1) - case.clean).square().mean())
 
+    def look(self, case: Case) -> None:
+        """Look a second time if something else than before is to be removed first."""
+        removed = weights_of(self.keys.calibrated(case.first)) * self.late
+        if float((removed - case.removed).abs().max()) > ALIKE:
+            case.removed, case.second = removed, case.first
+            if bool(removed.any()):
+                crops = self.restore(case.view.crops.float(), removed).clamp(0, 1)
+                case.second = self.keys(self.encoder.query_of(replace(case.view, crops=crops)))[0][0]
+
     def measure(self) -> float:
         """Mean over all cases of the distance from the right bases, dB, with the keys as they are."""
         for case in self.cases:
-            weights = weights_of(self.keys.calibrated(case.logits))
+            self.look(case)
+            weights = weights_of(self.keys.calibrated(case.first, case.second))
             if float((weights - case.weights).abs().max()) > EQUAL:
                 case.error, case.weights = self.error_of(case, weights), weights
         errors = torch.tensor([case.error for case in self.cases])
         ratio = (errors + LEAST_ERROR) / (self.best_possible + LEAST_ERROR)
-        return float(10 * torch.log10(ratio).mean())
+        counts = torch.tensor([float(case.counts) for case in self.cases])
+        return float((10 * torch.log10(ratio) * counts).sum() / counts.sum())
 
     @torch.no_grad()
     def step(self, number: int) -> float:
         """Try one move, the `number`-th of the search; the gap after it, or as it was."""
-        moved = (self.keys.shift, self.keys.steepness)[number // 2 % 2]
-        index = number // 4 % len(moved)
-        size = STEPS[number // (4 * len(moved)) % len(STEPS)]
+        kinds = (self.keys.second, self.keys.shift, self.keys.steepness)
+        number, down = divmod(number, 2)
+        number, kind = divmod(number, len(kinds))
+        size = STEPS[number // len(self.late) % len(STEPS)]
+        moved, index = kinds[kind], number % len(self.late)
         before = float(moved[index])
-        cases = [replace(case) for case in self.cases]
-        moved[index] = before + (size if number % 2 == 0 else -size)
+        moved[index] = before + (-size if down else size)
         self.keys.steepness.clamp_(0, STEEPEST)
+        self.keys.second.clamp_(0, 1).mul_(1 - self.late)  # what is looked for first is there to be removed
+        if float(moved[index]) == before:
+            return self.gap
+        cases = [replace(case) for case in self.cases]
         gap = self.measure()
         if gap < self.gap:
             self.gap = gap

@@ -127,7 +127,7 @@ class EncoderTraining(Training):
         return named | {f"locate.{n}": p for n, p in self.locate.named_parameters()}
 
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
-        calibration = [self.keys.steepness, self.keys.shift]
+        calibration = [self.keys.steepness, self.keys.shift, self.keys.second]
         others = [p for p in trainable.values() if all(p is not c for c in calibration)]
         return [torch.optim.AdamW(others, self.recipe.learning_rate, weight_decay=1e-3, fused=True)]
 
@@ -168,7 +168,7 @@ class EncoderTraining(Training):
     @cached_property
     def calibration(self) -> Calibration:
         clean = spread(self.photos.calibration)
-        return Calibration(self.keys, self.pairs, clean, self.encoder.query, self.restored)
+        return Calibration(self.keys, self.pairs, clean, self.encoder, self.restored)
 
     def draw(self, generator: Generator) -> Pictures:
         count = self.recipe.group_size
@@ -262,10 +262,11 @@ class EncoderTraining(Training):
         return self.restored(degraded, weights[i]) - clean + 0 * weights[i].sum()
 
     def restored(self, degraded: Tensor, weights: Tensor) -> Tensor:
-        """One picture, (1, 3, H, W), by the network that the weights, (K,), make."""
+        """Pictures, (B, 3, H, W), by the network that the weights, (K,), make."""
         merged = self.bank.merged(self.backbone, weights)
+        count = len(degraded)
         with autocast("cpu", self.precision):
-            return self.network(merged, degraded, torch.ones(1), degraded, torch.zeros(1, CONTEXT))
+            return self.network(merged, degraded, torch.ones(count), degraded, torch.zeros(count, CONTEXT))
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:

@@ -12,7 +12,8 @@ from restorekit.context import CONTEXT
 class Keys(nn.Module):
     """Keys, biases and gauges of all bases; the context part of the query is left to later bases.
 
-    Their calibration, two numbers per basis, changes how sure a logit is and where it says yes."""
+    Their calibration, two numbers per basis, changes how sure a logit is and where it says yes; a third says how
+    much of it comes from the second look."""
 
     def __init__(self, count: int, local: int) -> None:
         super().__init__()
@@ -23,14 +24,17 @@ class Keys(nn.Module):
         self.gauge = nn.Parameter(torch.zeros(count, local + 1))
         self.steepness = nn.Parameter(torch.zeros(count))  # natural logarithm
         self.shift = nn.Parameter(torch.zeros(count))
+        self.second = nn.Parameter(torch.zeros(count))  # in [0, 1]
 
     def forward(self, query: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and severity fractions, (B, K) each. query: (B, D)."""
         own = query[:, : self.local]
         return own @ self.key.T + self.bias, own @ self.gauge[:, :-1].T + self.gauge[:, -1]
 
-    def calibrated(self, logits: Tensor) -> Tensor:
-        """logits: (B, K)."""
+    def calibrated(self, logits: Tensor, again: Tensor | None = None) -> Tensor:
+        """logits, and those of a second look: (B, K)."""
+        if again is not None:
+            logits = logits + self.second * (again - logits)
         return logits * self.steepness.exp() + self.shift
 
     def put(self, index: int, saved: BasisKey) -> None:
@@ -38,6 +42,7 @@ class Keys(nn.Module):
         self.key.data[index] = saved.key[: self.local]
         self.bias.data[index] = saved.bias
         self.gauge.data[index] = torch.cat([saved.gauge[: self.local], saved.gauge[-1:]])
+        self.second.data[index] = saved.second
 
     def take(self, index: int) -> BasisKey:
         """One basis's key, with its calibration, and its gauge, padded with zeros over the context."""
@@ -47,4 +52,5 @@ class Keys(nn.Module):
             torch.cat([self.key[index].detach() * steepness, blank]),
             self.bias[index].detach() * steepness + self.shift[index].detach(),
             torch.cat([gauge[:-1], blank, gauge[-1:]]),
+            float(self.second[index].detach()),
         )

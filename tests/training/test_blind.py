@@ -31,7 +31,7 @@ def test_a_blind_group_is_one_picture_with_what_the_encoder_sees_in_it(photos, s
     encoder = DegradationEncoder.from_folder(saved / "encoder")
     keys = dict(zip(NAMES, keys_in(saved, NAMES), strict=True))
     pairs = PairMaker(degradations(), (1, 1, 1), sizes=(0.0, 1.0))
-    blind = BlindGroups(encoder, keys, pairs, photos)
+    blind = BlindGroups(encoder, keys, pairs, photos, lambda pictures, weights: pictures)
     group = blind.group(blind.side, 1, 0.0, Generator().manual_seed(0))
     assert group.degraded.shape == group.target.shape == (1, 3, blind.side, blind.side)
     assert torch.equal(group.weights, blind.weights(group.degraded))

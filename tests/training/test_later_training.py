@@ -9,7 +9,7 @@ from torch import Generator
 
 from restorekit.basis import Basis
 from restorekit.context import CONTEXT
-from restorekit.encoder import DegradationEncoder, weights_of
+from restorekit.encoder import DegradationEncoder, EncoderConfig, weights_of
 from restorekit.errors import TrainingError
 from restorekit.training.basis import BasisRecipe
 from restorekit.training.calibration import Calibration, kinds_for, spread
@@ -33,7 +33,7 @@ def test_calibration_moves_only_how_sure_each_key_is(photos, weights_folder, tmp
     after = parameters(training)
     assert training.counters.stage == CALIBRATION
     moved = {n for n in before if not torch.equal(before[n], after[n])}
-    assert moved and moved <= {"keys.steepness", "keys.shift"}
+    assert moved and moved <= {"keys.steepness", "keys.shift", "keys.second"}
     training.average.swap()  # as it is exported
     query = torch.rand(4, training.encoder.config.local + CONTEXT, generator=Generator().manual_seed(0))
     wanted = training.keys.calibrated(training.keys(query)[0])
@@ -46,12 +46,14 @@ def test_calibration_moves_a_key_to_where_the_restoration_is_best(photos):
     keys = Keys(1, 8)
     pairs = PairMaker((CATALOG.degradation("noise"),), (1.0,))
     seen = torch.zeros(1, 8 + CONTEXT)  # nothing: one weight for every picture
+    blind = DegradationEncoder(EncoderConfig(crop=32, crops=1, channels=(8, 8), blocks=(0,)))
+    blind.query_of = lambda view: seen
     best = 0.8
     search = Calibration(
         keys,
         pairs,
         spread(photos.calibration),
-        lambda pictures: seen.expand(len(pictures), -1),
+        blind,
         lambda degraded, weights: degraded + 0.5 * (weights - best),
     )
     gaps = [search.step(i) for i in range(36)]
