@@ -24,7 +24,7 @@ from torch import Generator, Tensor, nn
 from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
-from restorekit.degradation import Compose, Degradation, Step
+from restorekit.degradation import SENSOR, Compose, Degradation, Step
 from restorekit.device import autocast, choose_precision
 from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut, weights_of
 from restorekit.errors import TrainingError
@@ -41,6 +41,7 @@ from restorekit.training.visibility import visibility
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
 EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
 DETAILED = 0.5  # of the draws take the more detailed one of two pictures
+SECOND = 0.5  # of the draws with noise or JPEG are lessons for the second look
 VARIED = 0.35  # of the draws have any kind as often as the plain one: cameras and lenses make few plain ones
 AVERAGE = 0.995  # decay of the averaged weights
 LABELS, RESTORATION, CALIBRATION = "labels", "restoration", "calibration"
@@ -79,13 +80,15 @@ class EncoderRecipe:
 class Pictures:
     """degraded, clean: (B, 3, H, W). fractions: severities as fractions of their scales, 0 where absent, (B, K).
     presence: the label, (B, K), in [0, 1]. evidence: what each degradation changed, mean square by GRID x GRID px,
-    (B, K, H / GRID, W / GRID)."""
+    (B, K, H / GRID, W / GRID). removed: weights, (K,), of the bases that restore it before it is looked at; the
+    labels are of what is left."""
 
     degraded: Tensor
     clean: Tensor
     fractions: Tensor
     presence: Tensor
     evidence: Tensor
+    removed: Tensor
 
 
 class EncoderTraining(Training):
@@ -104,6 +107,7 @@ class EncoderTraining(Training):
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
         self.pairs = PairMaker(self.degradations, recipe.shares, SIZES, recipe.sets)
+        self.late = torch.tensor([d.order >= SENSOR for d in self.degradations])
         self.precision = choose_precision(recipe.precision, torch.device("cpu"))
         self.photos = photos
         self.encoder = DegradationEncoder(config or EncoderConfig())
@@ -200,7 +204,13 @@ class EncoderTraining(Training):
         presence *= visibility(evidence)
         chosen = [self.recipe.names.index(step.degradation.name) for step in compose.steps]
         degraded = as_file(degraded, generator, self.pairs.file_share(chosen))
-        return Pictures(degraded, clean, fractions, presence, evidence)
+        removed = torch.zeros(len(self.degradations))
+        removed[chosen] = 1.0
+        removed *= self.late * float(torch.rand(1, generator=generator) < SECOND)
+        left = 1 - removed
+        return Pictures(
+            degraded, clean, fractions * left, presence * left, evidence * left[:, None, None], removed
+        )
 
     def loss(self, data: Pictures, generator: Generator) -> Tensor:
         features, located = self.look(data)
@@ -209,7 +219,10 @@ class EncoderTraining(Training):
         logits, loss = self.read_out(lesson)
         loss = loss + self.recipe.evidence * located
         if self.counters.stage == RESTORATION:
-            error = self.restored_error(data, weights_of(logits), generator)
+            weights = weights_of(logits)
+            if bool(data.removed.any()):
+                weights = torch.where(self.late, data.removed, weights)
+            error = self.restored_error(data, weights, generator)
             loss = loss + self.recipe.restoration * error.abs().mean()
         return loss
 
@@ -220,7 +233,11 @@ class EncoderTraining(Training):
         for i in range(len(data.degraded)):
             picture = data.degraded[i : i + 1]
             places = choose_places(picture, config.crop, self.recipe.crops)
-            crops.append(cut(picture, places, config.crop))
+            seen = cut(picture, places, config.crop)
+            if bool(data.removed.any()):
+                with torch.no_grad():
+                    seen = self.restored(seen, data.removed).float().clamp(0, 1)
+            crops.append(seen)
             cells = [(top // GRID, left // GRID) for top, left in places]
             evidence.append(cut(data.evidence[i : i + 1], cells, config.crop // GRID))
         joined = torch.cat(crops)
