@@ -24,7 +24,7 @@ from torch import Generator, Tensor, nn
 from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
-from restorekit.degradation import SENSOR, Compose, Degradation, Step
+from restorekit.degradation import Compose, Degradation, Step
 from restorekit.device import autocast, choose_precision
 from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut, weights_of
 from restorekit.errors import TrainingError
@@ -34,15 +34,11 @@ from restorekit.training.calibration import Calibration, spread
 from restorekit.training.keys import Keys
 from restorekit.training.loop import Log, learning_rate_factor
 from restorekit.training.memory import Lesson, Memory
-from restorekit.training.pairs import PairMaker, as_file
-from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
-from restorekit.training.visibility import visibility
+from restorekit.training.pairs import PairMaker
+from restorekit.training.photos import Photos, validation_crops
+from restorekit.training.pictures import PictureMaker, Pictures
 
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
-EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
-DETAILED = 0.5  # of the draws take the more detailed one of two pictures
-SECOND = 0.5  # of the draws with noise or JPEG are lessons for the second look
-VARIED = 0.35  # of the draws have any kind as often as the plain one: cameras and lenses make few plain ones
 AVERAGE = 0.995  # decay of the averaged weights
 LABELS, RESTORATION, CALIBRATION = "labels", "restoration", "calibration"
 SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictures, which must be left alone
@@ -76,21 +72,6 @@ class EncoderRecipe:
     precision: str = "auto"
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """degraded, clean: (B, 3, H, W). fractions: severities as fractions of their scales, 0 where absent, (B, K).
-    presence: the label, (B, K), in [0, 1]. evidence: what each degradation changed, mean square by GRID x GRID px,
-    (B, K, H / GRID, W / GRID). removed: weights, (K,), of the bases that restore it before it is looked at; the
-    labels are of what is left."""
-
-    degraded: Tensor
-    clean: Tensor
-    fractions: Tensor
-    presence: Tensor
-    evidence: Tensor
-    removed: Tensor
-
-
 class EncoderTraining(Training):
     """Encoder, keys and gauges; backbone and bases stay as they are."""
 
@@ -107,7 +88,7 @@ class EncoderTraining(Training):
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
         self.pairs = PairMaker(self.degradations, recipe.shares, SIZES, recipe.sets)
-        self.late = torch.tensor([d.order >= SENSOR for d in self.degradations])
+        self.pictures = PictureMaker(self.pairs, photos.training)
         self.precision = choose_precision(recipe.precision, torch.device("cpu"))
         self.photos = photos
         self.encoder = DegradationEncoder(config or EncoderConfig())
@@ -175,42 +156,7 @@ class EncoderTraining(Training):
         return Calibration(self.keys, self.pairs, clean, self.encoder, self.restored)
 
     def draw(self, generator: Generator) -> Pictures:
-        count = self.recipe.group_size
-        # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
-        detailed = float(torch.rand(1, generator=generator)) < DETAILED
-        drawn = 2 * count if detailed else count
-        clean = random_patches(self.photos.training, drawn, self.recipe.picture, generator, emphasis=EMPHASIS)
-        clean = more_detailed(clean) if detailed else clean
-        chosen = [self.degradations[i] for i in self.pairs.draw_set(generator)[0]]
-        kinds = {}
-        if float(torch.rand(1, generator=generator)) < VARIED:
-            kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=generator))] for d in chosen}
-        compose = Compose.draw(chosen, clean.shape, generator, kinds=kinds)
-        return self.label(clean, compose, generator)
-
-    def label(self, clean: Tensor, compose: Compose, generator: Generator) -> Pictures:
-        degraded, without = compose.apply_without_each(clean)
-        fractions = torch.zeros(len(clean), len(self.degradations))
-        presence = torch.zeros_like(fractions)
-        evidence = torch.zeros(*fractions.shape, *(n // GRID for n in clean.shape[-2:]))
-        for step in compose.steps:
-            index = self.recipe.names.index(step.degradation.name)
-            scale = step.degradation.severity
-            values = torch.tensor([scale.fraction(v) for v in step.realisation.severity.tolist()])
-            fractions[:, index] = values
-            presence[:, index] = (values / scale.fraction(scale.mild)).clamp(0, 1)
-            changed = degraded - without[step.degradation.name]
-            evidence[:, index] = F.avg_pool2d(changed.square().mean(1, keepdim=True), GRID)[:, 0]
-        presence *= visibility(evidence)
-        chosen = [self.recipe.names.index(step.degradation.name) for step in compose.steps]
-        degraded = as_file(degraded, generator, self.pairs.file_share(chosen))
-        removed = torch.zeros(len(self.degradations))
-        removed[chosen] = 1.0
-        removed *= self.late * float(torch.rand(1, generator=generator) < SECOND)
-        left = 1 - removed
-        return Pictures(
-            degraded, clean, fractions * left, presence * left, evidence * left[:, None, None], removed
-        )
+        return self.pictures.draw(self.recipe.group_size, self.recipe.picture, generator)
 
     def loss(self, data: Pictures, generator: Generator) -> Tensor:
         features, located = self.look(data)
@@ -221,7 +167,7 @@ class EncoderTraining(Training):
         if self.counters.stage == RESTORATION:
             weights = weights_of(logits)
             if bool(data.removed.any()):
-                weights = torch.where(self.late, data.removed, weights)
+                weights = torch.where(self.pictures.late, data.removed, weights)
             error = self.restored_error(data, weights, generator)
             loss = loss + self.recipe.restoration * error.abs().mean()
         return loss

@@ -34,6 +34,7 @@ def test_calibration_moves_only_how_sure_each_key_is(photos, weights_folder, tmp
     assert training.counters.stage == CALIBRATION
     moved = {n for n in before if not torch.equal(before[n], after[n])}
     assert moved and moved <= {"keys.steepness", "keys.shift", "keys.second"}
+    assert after["keys.second"][0] == 0 and 0 <= after["keys.second"][1] <= 1  # noise is what is removed
     training.average.swap()  # as it is exported
     query = torch.rand(4, training.encoder.config.local + CONTEXT, generator=Generator().manual_seed(0))
     wanted = training.keys.calibrated(training.keys(query)[0])

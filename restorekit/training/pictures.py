@@ -1,0 +1,89 @@
+"""What the encoder learns from: degraded pictures, what is wrong with them, where, and how much of it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from restorekit.degradation import SENSOR, Compose
+from restorekit.encoder import GRID
+from restorekit.training.pairs import PairMaker, as_file
+from restorekit.training.photos import more_detailed, random_patches
+from restorekit.training.visibility import visibility
+
+EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
+DETAILED = 0.5  # of the draws take the more detailed one of two pictures
+SECOND = 0.5  # of the draws with noise or JPEG are lessons for the second look
+VARIED = 0.35  # of the draws have any kind as often as the plain one: cameras and lenses make few plain ones
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """degraded, clean: (B, 3, H, W). fractions: severities as fractions of their scales, 0 where absent, (B, K).
+    presence: the label, (B, K), in [0, 1]. evidence: what each degradation changed, mean square by GRID x GRID px,
+    (B, K, H / GRID, W / GRID). removed: weights, (K,), of the bases that restore it before it is looked at; the
+    labels are of what is left."""
+
+    degraded: Tensor
+    clean: Tensor
+    fractions: Tensor
+    presence: Tensor
+    evidence: Tensor
+    removed: Tensor
+
+
+@dataclass(frozen=True)
+class PictureMaker:
+    """Draws pictures. pairs: what is wrong with them, in the order of the labels. photos: uint8, (3, H, W)."""
+
+    pairs: PairMaker
+    photos: Sequence[Tensor]
+
+    @cached_property
+    def late(self) -> Tensor:
+        """Which degradations happen in the sensor or the file, (K,)."""
+        return torch.tensor([d.order >= SENSOR for d in self.pairs.degradations])
+
+    def draw(self, count: int, side: int, generator: Generator) -> Pictures:
+        """`count` pictures of `side` px with the same degradations, each with realisations of its own."""
+        # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
+        detailed = float(torch.rand(1, generator=generator)) < DETAILED
+        drawn = 2 * count if detailed else count
+        clean = random_patches(self.photos, drawn, side, generator, emphasis=EMPHASIS)
+        clean = more_detailed(clean) if detailed else clean
+        chosen = [self.pairs.degradations[i] for i in self.pairs.draw_set(generator)[0]]
+        kinds = {}
+        if float(torch.rand(1, generator=generator)) < VARIED:
+            kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=generator))] for d in chosen}
+        return self.label(clean, Compose.draw(chosen, clean.shape, generator, kinds=kinds), generator)
+
+    def label(self, clean: Tensor, compose: Compose, generator: Generator) -> Pictures:
+        """Degrade, and say what was done."""
+        names = [d.name for d in self.pairs.degradations]
+        degraded, without = compose.apply_without_each(clean)
+        fractions = torch.zeros(len(clean), len(names))
+        presence = torch.zeros_like(fractions)
+        evidence = torch.zeros(*fractions.shape, *(n // GRID for n in clean.shape[-2:]))
+        for step in compose.steps:
+            index = names.index(step.degradation.name)
+            scale = step.degradation.severity
+            values = torch.tensor([scale.fraction(v) for v in step.realisation.severity.tolist()])
+            fractions[:, index] = values
+            presence[:, index] = (values / scale.fraction(scale.mild)).clamp(0, 1)
+            changed = degraded - without[step.degradation.name]
+            evidence[:, index] = F.avg_pool2d(changed.square().mean(1, keepdim=True), GRID)[:, 0]
+        presence *= visibility(evidence)
+        chosen = [names.index(step.degradation.name) for step in compose.steps]
+        degraded = as_file(degraded, generator, self.pairs.file_share(chosen))
+        removed = torch.zeros(len(names))
+        removed[chosen] = 1.0
+        removed *= self.late * float(torch.rand(1, generator=generator) < SECOND)
+        left = 1 - removed
+        return Pictures(
+            degraded, clean, fractions * left, presence * left, evidence * left[:, None, None], removed
+        )
