@@ -160,7 +160,7 @@ class EncoderTraining(Training):
 
     def loss(self, data: Pictures, generator: Generator) -> Tensor:
         features, located = self.look(data)
-        lesson = Lesson(features, data.fractions, data.presence)
+        lesson = Lesson(features, data.fractions, data.presence, data.asked)
         self.fresh[generator.initial_seed()] = replace(lesson, features=features.detach())
         logits, loss = self.read_out(lesson)
         loss = loss + self.recipe.evidence * located
@@ -191,7 +191,8 @@ class EncoderTraining(Training):
             seen = self.encoder.see(joined)
         seen = seen.float()
         change = F.avg_pool2d(torch.cat(evidence), self.encoder.cell // GRID).sqrt()
-        located = F.binary_cross_entropy_with_logits(self.locate(seen), change / (change + VISIBLE))
+        asked = data.asked.repeat_interleave(len(seen) // len(data.asked), 0)[:, :, None, None]
+        located = F.binary_cross_entropy_with_logits(self.locate(seen), change / (change + VISIBLE), asked)
         return self.encoder.features(seen, joined).unflatten(0, (len(crops), -1)), located
 
     def read_out(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
@@ -200,8 +201,8 @@ class EncoderTraining(Training):
         blank = torch.zeros(count, CONTEXT)  # no first-party key looks at the context
         owners = torch.arange(count).repeat_interleave(crops)
         logits, fractions = self.keys(self.encoder.read(lesson.features.flatten(0, 1), owners, blank))
-        presence = F.binary_cross_entropy_with_logits(logits, lesson.presence)
-        weight = torch.where(lesson.fractions > 0, 1.0, 0.15)
+        presence = F.binary_cross_entropy_with_logits(logits, lesson.presence, lesson.asked)
+        weight = torch.where(lesson.fractions > 0, 1.0, 0.15) * lesson.asked
         return logits, presence + (weight * (fractions - lesson.fractions).abs()).mean()
 
     def rehearsal(self) -> Tensor | None:

@@ -17,16 +17,18 @@ class Lesson:
     features: Tensor
     fractions: Tensor
     presence: Tensor
+    asked: Tensor
 
 
 class Memory:
     """The last so many lessons, each picture apart; not kept in checkpoints."""
 
     def __init__(self, size: int) -> None:
-        self.pictures: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=size)
+        self.pictures: deque[tuple[Tensor, ...]] = deque(maxlen=size)
 
     def add(self, lesson: Lesson) -> None:
-        self.pictures.extend(zip(lesson.features, lesson.fractions, lesson.presence, strict=True))
+        parts = lesson.features, lesson.fractions, lesson.presence, lesson.asked
+        self.pictures.extend(zip(*parts, strict=True))
 
     def draw(self, count: int, generator: Generator) -> Lesson:
         places = torch.randint(len(self.pictures), (count,), generator=generator).tolist()

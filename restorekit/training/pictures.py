@@ -26,8 +26,8 @@ VARIED = 0.35  # of the draws have any kind as often as the plain one: cameras a
 class Pictures:
     """degraded, clean: (B, 3, H, W). fractions: severities as fractions of their scales, 0 where absent, (B, K).
     presence: the label, (B, K), in [0, 1]. evidence: what each degradation changed, mean square by GRID x GRID px,
-    (B, K, H / GRID, W / GRID). removed: weights, (K,), of the bases that restore it before it is looked at; the
-    labels are of what is left."""
+    (B, K, H / GRID, W / GRID). removed: weights, (K,), of the bases that restore it before it is looked at. asked:
+    1 where the label counts, (B, K): what was removed, well or badly, is not asked for."""
 
     degraded: Tensor
     clean: Tensor
@@ -35,6 +35,7 @@ class Pictures:
     presence: Tensor
     evidence: Tensor
     removed: Tensor
+    asked: Tensor
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,10 @@ class PictureMaker:
         chosen = [names.index(step.degradation.name) for step in compose.steps]
         degraded = as_file(degraded, generator, self.pairs.file_share(chosen))
         removed = torch.zeros(len(names))
-        removed[chosen] = 1.0
-        removed *= self.late * float(torch.rand(1, generator=generator) < SECOND)
-        left = 1 - removed
-        return Pictures(
-            degraded, clean, fractions * left, presence * left, evidence * left[:, None, None], removed
-        )
+        asked = torch.ones_like(fractions)
+        if float(torch.rand(1, generator=generator)) < SECOND:
+            removed[chosen] = 1.0
+            removed *= self.late
+            if bool(removed.any()):
+                asked[:, self.late] = 0
+        return Pictures(degraded, clean, fractions, presence, evidence, removed, asked)
