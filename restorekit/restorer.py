@@ -142,7 +142,7 @@ class Restorer:
         return Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(reading.weights)), severities)
 
     def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
-        """Crops of one picture, (N, 3, s, s), restored in one step with a mixture."""
+        """Crops of one picture, (N, 3, s, s), restored in one step with a mixture; in [0, 1]."""
         self.mixer.merge(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(weights)))
         context = self.backbone.describe(crops).to(self.device)
         height, width = crops.shape[-2:]
@@ -150,7 +150,7 @@ class Restorer:
         crops = self.on_device(F.pad(crops, (0, right, 0, down), mode="replicate"))
         with self.autocast():
             restored = self.backbone.predict(crops, self.times(1.0, len(crops)), crops, context)
-        return restored[..., :height, :width].float()
+        return finished(restored[..., :height, :width].float(), self.device)
 
     @torch.inference_mode()
     def restore(
