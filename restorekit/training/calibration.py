@@ -22,7 +22,7 @@ from restorekit.training.keys import Keys
 from restorekit.training.pairs import FILES, PairMaker, as_file
 from restorekit.training.photos import validation_crops
 
-PHOTOGRAPHS = 16
+PHOTOGRAPHS = 12
 PICTURE, PATCH = 256, 160  # px a side: what is looked at, and its middle, which is restored
 STEPS = (0.8, 0.4, 0.2)  # of shift, slope's logarithm and share, one size in each round
 # How far up the slope's logarithm may move. Steeper, camera noise is no noise any more; flatter than it was, soft
