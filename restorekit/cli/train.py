@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from restorekit.cli.training import (
+    among,
     go,
     load_photos,
     make_budget,
@@ -164,6 +165,9 @@ def encoder(
     calibration_share: Annotated[
         float, typer.Option(help="Share of the budget, at its end, that only calibrates the keys.")
     ] = 0.1,
+    calibrate: Annotated[
+        str, typer.Option(help="What it looks for: share of the second look, shift and slope of each key.")
+    ] = "second,shift,steepness",
     precision: Precision = "auto",
     decay: Decay = 0.3,
     threads: Threads = None,
@@ -174,6 +178,7 @@ def encoder(
     """Train the encoder with the keys and gauges of the first-party bases."""
     budget = make_budget(minutes, iterations, threads)
     from restorekit.plugin.catalog import build_catalog, load_plugins
+    from restorekit.training.calibration import MOVED
     from restorekit.training.encoder import EncoderRecipe
     from restorekit.training.start import per_name, start_encoder
 
@@ -184,6 +189,7 @@ def encoder(
         learning_rate=learning_rate,
         restoration_share=restoration_share,
         calibration_share=calibration_share,
+        calibrated=among(MOVED, calibrate, "--calibrate"),
         sets=tuple(sets_of(chosen, together or [])),
         precision=precision,
         decay=decay,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,15 @@ def sets_of(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[str, f
         if unknown:
             raise TrainingError(f"--together {text} names {', '.join(unknown)}; there are {', '.join(names)}")
         yield text, share
+
+
+def among(known: Sequence[str], text: str, option: str) -> tuple[str, ...]:
+    """The names in a list with commas, checked."""
+    chosen = tuple(text.split(","))
+    unknown = sorted(set(chosen) - set(known))
+    if unknown:
+        raise TrainingError(f"{option} names {', '.join(unknown)}; there are {', '.join(known)}")
+    return chosen
 
 
 def stderr() -> Console:

@@ -22,6 +22,7 @@ from restorekit.training.keys import Keys
 from restorekit.training.pairs import FILES, PairMaker, as_file
 from restorekit.training.photos import validation_crops
 
+MOVED = ("second", "shift", "steepness")  # numbers of Keys
 PHOTOGRAPHS = 12
 PICTURE, PATCH = 256, 160  # px a side: what is looked at, and its middle, which is restored
 STEPS = (0.8, 0.4, 0.2)  # of shift, slope's logarithm and share, one size in each round
@@ -96,7 +97,7 @@ class Calibration:
     """The search for slope, shift and share of the second look of each of `keys`.
 
     pairs: of the degradations in the order of the keys. clean: (N, 3, H, W). restore: pictures, (B, 3, H, W), and
-    weights, (K,), to the restored pictures.
+    weights, (K,), to the restored pictures. moved: which of these numbers are looked for.
     """
 
     @torch.no_grad()
@@ -107,7 +108,9 @@ class Calibration:
         clean: Tensor,
         encoder: DegradationEncoder,
         restore: Callable[[Tensor, Tensor], Tensor],
+        moved: Sequence[str] = MOVED,
     ) -> None:
+        self.moved = [getattr(keys, name) for name in moved]
         self.keys = keys
         self.encoder = encoder
         self.restore = restore
@@ -162,11 +165,10 @@ class Calibration:
     @torch.no_grad()
     def step(self, number: int) -> float:
         """Try one move, the `number`-th of the search; the gap after it, or as it was."""
-        kinds = (self.keys.second, self.keys.shift, self.keys.steepness)
         number, down = divmod(number, 2)
-        number, kind = divmod(number, len(kinds))
+        number, kind = divmod(number, len(self.moved))
         size = STEPS[number // len(self.late) % len(STEPS)]
-        moved, index = kinds[kind], number % len(self.late)
+        moved, index = self.moved[kind], number % len(self.late)
         before = float(moved[index])
         moved[index] = before + (-size if down else size)
         self.keys.steepness.clamp_(0, STEEPEST)
