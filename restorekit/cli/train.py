@@ -189,7 +189,7 @@ def encoder(
         learning_rate=learning_rate,
         restoration_share=restoration_share,
         calibration_share=calibration_share,
-        calibrated=among(MOVED, calibrate, "--calibrate"),
+        calibrate=among(MOVED, calibrate, "--calibrate"),
         sets=tuple(sets_of(chosen, together or [])),
         precision=precision,
         decay=decay,

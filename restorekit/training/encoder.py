@@ -50,7 +50,7 @@ class EncoderRecipe:
     group_size of them a step. patch: side of the one patch of each group that is restored in the second stage.
     evidence, restoration: weights of these losses. kept: pictures whose features are remembered; rehearsed: how
     many of them are read out again each step. restoration_share, calibration_share: of the budget, one after the
-    other at its end. calibrated: numbers of each key that the last one looks for. sets: see PairMaker. precision:
+    other at its end. calibrate: numbers of each key that the last one looks for. sets: see PairMaker. precision:
     of the convolutions' inputs, as in `restorekit.device`."""
 
     names: tuple[str, ...]
@@ -67,7 +67,7 @@ class EncoderRecipe:
     rehearsed: int = 192
     restoration_share: float = 0.35
     calibration_share: float = 0.1
-    calibrated: tuple[str, ...] = MOVED
+    calibrate: tuple[str, ...] = MOVED
     decay: float = 0.3
     seed: int = 1
     sets: tuple[tuple[str, float], ...] = ()
@@ -155,7 +155,7 @@ class EncoderTraining(Training):
     @cached_property
     def calibration(self) -> Calibration:
         clean = spread(self.photos.calibration)
-        return Calibration(self.keys, self.pairs, clean, self.encoder, self.restored, self.recipe.calibrated)
+        return Calibration(self.keys, self.pairs, clean, self.encoder, self.restored, self.recipe.calibrate)
 
     def draw(self, generator: Generator) -> Pictures:
         return self.pictures.draw(self.recipe.group_size, self.recipe.picture, generator)

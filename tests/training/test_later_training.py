@@ -56,6 +56,7 @@ def test_calibration_moves_a_key_to_where_the_restoration_is_best(photos):
         spread(photos.calibration),
         blind,
         lambda degraded, weights: degraded + 0.5 * (weights - best),
+        moved=("shift", "steepness"),
     )
     gaps = [search.step(i) for i in range(36)]
     assert all(later <= earlier for earlier, later in itertools.pairwise(gaps))

@@ -11,10 +11,12 @@ from safetensors.torch import save_file
 from torch import Generator
 
 from restorekit.cli.train import backbone, basis, encoder
+from restorekit.cli.training import among
 from restorekit.errors import TrainingError
 from restorekit.training.backbone import BackboneTraining, Recipe
 from restorekit.training.base import CHECKPOINT, gradients_of
 from restorekit.training.basis import BasisRecipe
+from restorekit.training.calibration import MOVED
 from restorekit.training.encoder import EncoderRecipe
 from restorekit.training.loop import Budget, learning_rate_factor
 from restorekit.training.muon import orthogonalise
@@ -121,3 +123,9 @@ def test_the_commands_and_the_recipes_have_the_same_defaults(command, recipe):
             assert f"as in --from-weights, else {expected}." in hints[f.name].__metadata__[0].help, f.name
         else:
             assert told[f.name] == expected, f.name
+
+
+def test_an_unknown_number_of_the_keys_is_refused_with_those_there_are():
+    assert among(MOVED, "shift,second", "--calibrate") == ("shift", "second")
+    with pytest.raises(TrainingError, match=r"--calibrate names slope; .*steepness"):
+        among(MOVED, "slope", "--calibrate")
