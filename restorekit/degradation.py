@@ -96,6 +96,11 @@ class Degradation(ABC):
     rounded: bool = True
     summary: str = ""
 
+    @property
+    def late(self) -> bool:
+        """Whether it happens in the sensor or the file, after all that light goes through."""
+        return self.order >= SENSOR
+
     @abstractmethod
     def draw(
         self,

@@ -46,12 +46,12 @@ def read_picture(
     found = {name: reading.weights[name] for name in late if reading.weights.get(name)}
     if not found or not any(key.second for key in keys.values()):
         return reading
-    return read_query(first, keys, look_again(encoder, view, found, remove))
+    return read_query(first, keys, look_again(encoder, view, remove(view.crops, found))[0])
 
 
-def look_again(encoder: DegradationEncoder, view: View, found: Mapping[str, float], remove: Remove) -> Tensor:
-    """The query, (D,), of a view of one picture without what was found."""
-    return encoder.query_of(replace(view, crops=remove(view.crops, found).clamp(0, 1)))[0]
+def look_again(encoder: DegradationEncoder, view: View, restored: Tensor) -> Tensor:
+    """The queries, (B, D), of a view whose crops were restored in between."""
+    return encoder.query_of(replace(view, crops=restored.clamp(0, 1)))
 
 
 def read_query(query: Tensor, keys: Mapping[str, BasisKey], second: Tensor | None = None) -> Reading:

@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restorekit.basis import BasisKey
-from restorekit.degradation import SENSOR
 from restorekit.device import auto_tile, autocast, choose_device, choose_precision
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import ImageError, PluginError
@@ -75,8 +74,8 @@ class Restorer:
         self.mixer = Mixer(self.backbone, bases)
         self.encoder = encoder.to(self.device).eval()
         self.keys = dict(sorted(keys.items()))
-        kinds = {n: catalog.degradation(catalog.basis(n).degradation) for n in keys if n in catalog.bases}
-        self.late = frozenset(n for n, degradation in kinds.items() if degradation.order >= SENSOR)
+        own = [n for n in keys if n in catalog.bases]
+        self.late = frozenset(n for n in own if catalog.degradation(catalog.basis(n).degradation).late)
 
     @classmethod
     def from_pretrained(
@@ -144,13 +143,7 @@ class Restorer:
     def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
         """Crops of one picture, (N, 3, s, s), restored in one step with a mixture; in [0, 1]."""
         self.mixer.merge(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(weights)))
-        context = self.backbone.describe(crops).to(self.device)
-        height, width = crops.shape[-2:]
-        down, right = (-n % self.backbone.multiple for n in (height, width))
-        crops = self.on_device(F.pad(crops, (0, right, 0, down), mode="replicate"))
-        with self.autocast():
-            restored = self.backbone.predict(crops, self.times(1.0, len(crops)), crops, context)
-        return finished(restored[..., :height, :width].float(), self.device)
+        return self.run(crops, 1, max(crops.shape[2:]), torch.float32)
 
     @torch.inference_mode()
     def restore(
@@ -213,7 +206,8 @@ class Restorer:
         dtype: torch.dtype,
         progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
-        """The backbone as it is merged now, tile by tile. image: (1, 3, H, W); the same shape, of dtype."""
+        """The backbone as it is merged now, tile by tile. image: (1, 3, H, W), or several of one tile each;
+        the same shape, of dtype."""
         context = self.backbone.describe(image).to(self.device)
         side, halo, multiple = max(tile, smallest_tile(self.backbone)), self.backbone.halo, self.backbone.multiple
 

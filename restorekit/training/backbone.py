@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,33 +147,28 @@ class BackboneTraining(Training):
     def draw(self, generator: Generator) -> Group:
         recipe = self.recipe
         if self.blind is not None and float(torch.rand(1, generator=generator)) < recipe.blind_share:
-            return self.draw_blind(self.blind, generator)
-        count = 2 * recipe.group_size
-        clean = random_patches(self.photos.training, count, recipe.patch, generator, grey=recipe.grey)
-        clean = more_detailed(clean)
+            make = partial(self.blind.group, recipe.patch, recipe.group_size, recipe.grey, generator)
+        else:
+            count = 2 * recipe.group_size
+            clean = random_patches(self.photos.training, count, recipe.patch, generator, grey=recipe.grey)
+            clean = more_detailed(clean)
+            make = partial(self.pairs.group, clean, generator, selective=self.counters.stage == JOINT)
         while True:
-            group = self.pairs.group(clean, generator, selective=self.counters.stage == JOINT)
-            # Where no changing basis takes part there is nothing to learn.
-            if not self.recipe.only or bool(group.weights[self.bank.changing].any()):
-                return group
-
-    def draw_blind(self, blind: BlindGroups, generator: Generator) -> Group:
-        recipe = self.recipe
-        while True:
-            group = blind.group(recipe.patch, recipe.group_size, recipe.grey, generator)
-            if bool(group.weights[self.bank.changing].any()):
+            group = make()
+            # Where no changing basis takes part there is nothing to learn, but for the blind warm-up.
+            if self.counters.stage == WARM_UP or bool(group.weights[self.bank.changing].any()):
                 return group
 
     def use_encoder(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
         """From now on a share of the groups is weighed by this encoder. keys: in the order of the bases."""
         by_name = dict(zip(self.recipe.names, keys, strict=True))
+        self.blind = BlindGroups(encoder, by_name, self.pairs, self.photos, self.restored)
 
-        def restore(degraded: Tensor, weights: Tensor) -> Tensor:
-            with autocast("cpu", self.precision):
-                merged = self.bank.merged(self.backbone, weights)
-                return self.predict(merged, degraded, torch.ones(len(degraded)), degraded).float()
-
-        self.blind = BlindGroups(encoder, by_name, self.pairs, self.photos, restore)
+    def restored(self, degraded: Tensor, weights: Tensor) -> Tensor:
+        """Pictures, (B, 3, H, W), by the network that the weights, (K,), make."""
+        with autocast("cpu", self.precision):
+            merged = self.bank.merged(self.backbone, weights)
+            return self.predict(merged, degraded, torch.ones(len(degraded)), degraded).float()
 
     def loss(self, data: Group, generator: Generator) -> Tensor:
         count = len(data.degraded)

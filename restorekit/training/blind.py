@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from restorekit.basis import BasisKey
-from restorekit.degradation import SENSOR, Compose
+from restorekit.degradation import Compose
 from restorekit.encoder import DegradationEncoder
 from restorekit.reading import read_picture
 from restorekit.training.bank import one_hot_weights
@@ -43,7 +43,7 @@ class BlindGroups:
     @torch.no_grad()
     def weights(self, picture: Tensor) -> Tensor:
         """What the encoder sees in a picture, (1, 3, H, W); (K,)."""
-        late = [name for name, d in zip(self.keys, self.pairs.degradations, strict=True) if d.order >= SENSOR]
+        late = [name for name, d in zip(self.keys, self.pairs.degradations, strict=True) if d.late]
 
         def remove(crops: Tensor, found: Mapping[str, float]) -> Tensor:
             return self.restore(crops, torch.tensor([found.get(name, 0.0) for name in self.keys]))

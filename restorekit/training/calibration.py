@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from restorekit.degradation import SENSOR, Compose, Degradation, Severity
+from restorekit.degradation import Compose, Degradation, Severity
 from restorekit.encoder import GRID, DegradationEncoder, View, weights_of
+from restorekit.reading import look_again
 from restorekit.training.bank import one_hot_weights
 from restorekit.training.keys import Keys
 from restorekit.training.pairs import FILES, PairMaker, as_file
@@ -114,7 +115,7 @@ class Calibration:
         self.keys = keys
         self.encoder = encoder
         self.restore = restore
-        self.late = torch.tensor([float(d.order >= SENSOR) for d in pairs.degradations])
+        self.late = pairs.late.float()
         self.cases: list[Case] = []
         names = [d.name for d in pairs.degradations]
         for row, severities in enumerate(kinds_of_picture(pairs.degradations)):
@@ -130,9 +131,9 @@ class Calibration:
                 first = keys(encoder.query_of(view))[0][0]
                 none = torch.zeros(len(names))
                 half = replace(view, crops=view.crops.half())  # there are hundreds
-                case = Case(middle(degraded), middle(photo), half, first, first, none, right)
+                counts = 1 if severities else CLEAN
+                case = Case(middle(degraded), middle(photo), half, first, first, none, right, counts=counts)
                 case.error = self.error_of(case, right)
-                case.counts = 1 if severities else CLEAN
                 self.cases.append(case)
         self.best_possible = torch.tensor([case.error for case in self.cases])
         self.gap = self.measure()
@@ -147,8 +148,8 @@ class Calibration:
         if float((removed - case.removed).abs().max()) > ALIKE:
             case.removed, case.second = removed, case.first
             if bool(removed.any()):
-                crops = self.restore(case.view.crops.float(), removed).clamp(0, 1)
-                case.second = self.keys(self.encoder.query_of(replace(case.view, crops=crops)))[0][0]
+                restored = self.restore(case.view.crops.float(), removed)
+                case.second = self.keys(look_again(self.encoder, case.view, restored))[0][0]
 
     def measure(self) -> float:
         """Mean over all cases of the distance from the right bases, dB, with the keys as they are."""

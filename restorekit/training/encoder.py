@@ -169,7 +169,7 @@ class EncoderTraining(Training):
         if self.counters.stage == RESTORATION:
             weights = weights_of(logits)
             if bool(data.removed.any()):
-                weights = torch.where(self.pictures.late, data.removed, weights)
+                weights = torch.where(self.pairs.late, data.removed, weights)
             error = self.restored_error(data, weights, generator)
             loss = loss + self.recipe.restoration * error.abs().mean()
         return loss

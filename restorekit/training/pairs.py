@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Generator, Tensor
@@ -44,6 +45,11 @@ class PairMaker:
     shares: tuple[float, ...]
     sizes: tuple[float, ...] = SIZES
     sets: tuple[tuple[str, float], ...] = ()
+
+    @cached_property
+    def late(self) -> Tensor:
+        """Which degradations happen in the sensor or the file, (K,), bool."""
+        return torch.tensor([d.late for d in self.degradations])
 
     def draw_set(self, generator: Generator) -> tuple[list[int], list[int] | None]:
         """Indices of the degradations of one group, in random order, and of those to remove: None is not said."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from restorekit.degradation import SENSOR, Compose
+from restorekit.degradation import Compose
 from restorekit.encoder import GRID
 from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import more_detailed, random_patches
@@ -44,11 +43,6 @@ class PictureMaker:
 
     pairs: PairMaker
     photos: Sequence[Tensor]
-
-    @cached_property
-    def late(self) -> Tensor:
-        """Which degradations happen in the sensor or the file, (K,)."""
-        return torch.tensor([d.order >= SENSOR for d in self.pairs.degradations])
 
     def draw(self, count: int, side: int, generator: Generator) -> Pictures:
         """`count` pictures of `side` px with the same degradations, each with realisations of its own."""
@@ -85,7 +79,7 @@ class PictureMaker:
         asked = torch.ones_like(fractions)
         if float(torch.rand(1, generator=generator)) < SECOND:
             removed[chosen] = 1.0
-            removed *= self.late
+            removed *= self.pairs.late
             if bool(removed.any()):
-                asked[:, self.late] = 0
+                asked[:, self.pairs.late] = 0
         return Pictures(degraded, clean, fractions, presence, evidence, removed, asked)

@@ -14,7 +14,7 @@ from restorekit.training.pairs import PairMaker
 from restorekit.training.start import keys_in, start_backbone, start_encoder
 from tests.training.recipes import CATALOG, NAMES, TINY, degradations
 
-ONLY = replace(TINY, ranks=(2, 2, 3), only=NAMES, blind_share=1.0)
+ONLY = replace(TINY, only=NAMES, blind_share=1.0)
 
 
 @pytest.fixture(scope="module")
