@@ -21,7 +21,7 @@ from restorekit.reading import look_again
 from restorekit.training.bank import one_hot_weights
 from restorekit.training.keys import Keys
 from restorekit.training.pairs import FILES, PairMaker, as_file
-from restorekit.training.photos import validation_crops
+from restorekit.training.photos import softened, validation_crops
 
 MOVED = ("second", "shift", "steepness")  # numbers of Keys
 PHOTOGRAPHS = 12
@@ -30,6 +30,9 @@ STEPS = (0.8, 0.4, 0.2)  # of shift, slope's logarithm and share, one size in ea
 # How far up the slope's logarithm may move. Steeper, camera noise is no noise any more; flatter than it was, soft
 # photographs get a quarter of everything.
 STEEPEST = 0.7
+# Times half of the photographs are enlarged where only noise or JPEG is to be removed, or nothing: as soft as most
+# cameras have them.
+SOFT = 1.5
 CLEAN = 6  # rows, for which a picture without fault counts: there is nothing to win on it, and people have many
 EQUAL = 0.01  # weights no further apart restore alike
 ALIKE = 0.1  # and no further apart leave the same to a second look
@@ -123,7 +126,10 @@ class Calibration:
             present = [d for d in pairs.degradations if d.name in severities]
             right = one_hot_weights(names, list(severities))
             rounded = pairs.file_share([names.index(name) for name in severities]) == FILES
+            soft = all(d.late for d in present)
             for i, photo in enumerate(clean.split(1)):
+                if soft and i // 2 % 2:
+                    photo = softened(photo, SOFT)
                 kinds = kinds_for(present, i)
                 degraded = Compose.draw(present, photo.shape, generator, severities, kinds).apply(photo)
                 degraded = as_file(degraded, generator, float(rounded))

@@ -130,6 +130,16 @@ def more_detailed(patches: Tensor) -> Tensor:
     return patches[2 * torch.arange(len(better)) + better]
 
 
+def softened(images: Tensor, factor: float) -> Tensor:
+    """Their middles enlarged to their size: as soft as the pixels of most cameras and scanners, and meant to be.
+    (B, 3, H, W), in [0, 1]."""
+    size = images.shape[-2:]
+    height, width = (max(1, round(n / factor)) for n in size)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    inner = images[..., top : top + height, left : left + width]
+    return F.interpolate(inner, size, mode="bicubic", align_corners=False).clamp(0, 1)
+
+
 def jitter_colours(image: Tensor, generator: Generator, grey: float = GREY, share: float = 0.3) -> Tensor:
     """Gamma and per-channel gain on a share of the images; the share `grey` of them without colour. image:
     (B, 3, H, W), in [0, 1]."""

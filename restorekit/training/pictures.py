@@ -12,13 +12,15 @@ from torch import Generator, Tensor
 from restorekit.degradation import Compose
 from restorekit.encoder import GRID
 from restorekit.training.pairs import PairMaker, as_file
-from restorekit.training.photos import more_detailed, random_patches
+from restorekit.training.photos import more_detailed, random_patches, softened
 from restorekit.training.visibility import visibility
 
 EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
 DETAILED = 0.5  # of the draws take the more detailed one of two pictures
 SECOND = 0.5  # of the draws with noise or JPEG are lessons for the second look
 VARIED = 0.35  # of the draws have any kind as often as the plain one: cameras and lenses make few plain ones
+SOFT = 0.4  # of the draws with noise, JPEG or nothing are of photographs that are soft and stay so
+SOFTEST = 1.7  # times enlarged
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class PictureMaker:
         clean = random_patches(self.photos, drawn, side, generator, emphasis=EMPHASIS)
         clean = more_detailed(clean) if detailed else clean
         chosen = [self.pairs.degradations[i] for i in self.pairs.draw_set(generator)[0]]
+        dice = torch.rand(2, generator=generator).tolist()
+        if dice[0] < SOFT and all(d.late for d in chosen):
+            clean = softened(clean, 1 + dice[1] * (SOFTEST - 1))
         kinds = {}
         if float(torch.rand(1, generator=generator)) < VARIED:
             kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=generator))] for d in chosen}

@@ -6,6 +6,7 @@ from torch import Generator
 
 from restorekit.training.pairs import PairMaker
 from restorekit.training.photos import random_patches
+from restorekit.training.pictures import PictureMaker
 from restorekit.training.visibility import visibility
 from tests.training.recipes import CATALOG, NAMES
 
@@ -89,6 +90,21 @@ def test_what_papers_keep_as_an_array_comes_mostly_unbounded_all_else_mostly_as_
         return float(((pictures - pictures.round()).abs().amax((1, 2, 3)) < 1e-3).float().mean())
 
     assert share_of_files("noise") < 0.5 < 0.7 < share_of_files("blur")
+
+
+@pytest.mark.parametrize(("names", "some"), [(("noise",), True), (("blur",), False)])
+def test_photographs_that_are_soft_and_stay_so_have_nothing_but_noise_or_jpeg_to_remove(
+    photos, monkeypatch, names, some
+):
+    drawn = []
+    monkeypatch.setattr(
+        "restorekit.training.pictures.softened", lambda images, factor: drawn.append(factor) or images
+    )
+    pairs = PairMaker(tuple(CATALOG.degradations[n] for n in names), (1,), sizes=(0.0, 1.0))
+    for seed in range(30):
+        PictureMaker(pairs, photos.training).draw(1, 64, Generator().manual_seed(seed))
+    assert bool(drawn) == some and len(drawn) < 30
+    assert all(factor >= 1 for factor in drawn)
 
 
 def test_what_the_others_hide_need_not_be_found():
