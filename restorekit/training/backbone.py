@@ -30,7 +30,7 @@ from restorekit.device import autocast, choose_precision
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
 from restorekit.flow import interpolate
-from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
+from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.blind import BlindGroups
 from restorekit.training.depth import of_depth, take_weights
@@ -168,7 +168,7 @@ class BackboneTraining(Training):
         """Pictures, (B, 3, H, W), by the network that the weights, (K,), make."""
         with autocast("cpu", self.precision):
             merged = self.bank.merged(self.backbone, weights)
-            return self.predict(merged, degraded, torch.ones(len(degraded)), degraded).float()
+            return in_one_step(self.network, merged, degraded).float()
 
     def loss(self, data: Group, generator: Generator) -> Tensor:
         count = len(data.degraded)
@@ -180,12 +180,9 @@ class BackboneTraining(Training):
                 weights: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
             else:
                 weights = self.bank.merged(self.backbone, data.weights)
-            predicted = self.predict(weights, x_t, t, data.degraded)
+            # The inlet's weight is zero and no first-party basis changes it: any context gives the same result.
+            predicted = self.network(weights, x_t, t, data.degraded, torch.zeros(count, CONTEXT))
         return self.error(predicted, data.target)
-
-    def predict(self, weights: dict[str, Tensor], x_t: Tensor, t: Tensor, degraded: Tensor) -> Tensor:
-        # The inlet's weight is zero and no first-party basis changes it: any context gives the same result.
-        return self.network(weights, x_t, t, degraded, torch.zeros(len(t), CONTEXT))
 
     def error(self, predicted: Tensor, target: Tensor) -> Tensor:
         difference = predicted - target
@@ -207,8 +204,7 @@ class BackboneTraining(Training):
                 else:
                     weights = one_hot_weights(self.recipe.names, list(severities))
                     merged = self.bank.merged(self.backbone, weights)
-                restored = self.predict(merged, degraded, torch.ones(len(degraded)), degraded)
-                scores[name] = psnr(restored, self.crops)
+                scores[name] = psnr(in_one_step(self.network, merged, degraded), self.crops)
             return {"mean": sum(scores.values()) / len(scores), **scores}
 
     def start_from_weights(self, backbone: FlowUnet, bases: Sequence[Basis]) -> None:

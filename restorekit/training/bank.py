@@ -14,6 +14,7 @@ from torch.func import functional_call
 
 from restorekit.backbone.flow_unet import HEAD, INLET, layers_for_lora
 from restorekit.basis import LoraLayer
+from restorekit.context import CONTEXT
 from restorekit.errors import TrainingError
 
 
@@ -137,6 +138,16 @@ class BasisBank(nn.Module):
             down.data[:rank] = layers[name].down.flatten(1)
             up.data[:, :rank] = layers[name].up
             up.data[:, rank:] = 0
+
+
+def in_one_step(
+    network: Stateless, merged: Mapping[str, Tensor], degraded: Tensor, context: Tensor | None = None
+) -> Tensor:
+    """Pictures, (B, 3, H, W), restored in one step from t = 1 by the network with these tensors. context: (B,
+    CONTEXT), or None where neither the inlet nor a basis of it has weights: any gives the same result."""
+    count = len(degraded)
+    context = torch.zeros(count, CONTEXT) if context is None else context
+    return network(merged, degraded, torch.ones(count), degraded, context)
 
 
 def one_hot_weights(names: Sequence[str], present: Sequence[str]) -> Tensor:

@@ -18,13 +18,13 @@ from torch import Generator, Tensor, nn
 from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, layers_for_lora
 from restorekit.basis import BasisKey, LoraLayer, save_basis, save_key
 from restorekit.context import describe
-from restorekit.degradation import Compose, Degradation, Step
+from restorekit.degradation import Compose, Degradation
 from restorekit.encoder import DegradationEncoder
 from restorekit.mixing import Mixer
-from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
+from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.loop import Log
-from restorekit.training.pairs import Group, PairMaker, as_file
+from restorekit.training.pairs import Group, PairMaker, as_file, typical
 from restorekit.training.photos import Photos, random_patches, validation_crops
 
 LORA, KEY = "lora", "key"
@@ -122,7 +122,7 @@ class BasisTraining(Training):
         mixed = {name: self.mixer.mixed(name, others) for name in own}
         merged = {f"{name}.weight": mixed[name] + delta for name, delta in self.bank.deltas(weights[:1]).items()}
         rest = {f"{name}.weight": w for name, w in mixed.items() if f"{name}.weight" not in merged}
-        return self.network({**rest, **merged}, degraded, torch.ones(len(degraded)), degraded, describe(degraded))
+        return in_one_step(self.network, {**rest, **merged}, degraded, describe(degraded))
 
     def key_loss(self, group: Group) -> Tensor:
         """Presence and severity of the new degradation, read from frozen queries."""
@@ -148,15 +148,12 @@ class BasisTraining(Training):
             for row, other in enumerate([None, *others]):
                 chosen = [new] if other is None else [new, other]
                 generator = Generator().manual_seed(3000 + row)
-                steps = tuple(
-                    Step(d, d.draw(self.crops.shape, generator, severity=d.severity.typical))
-                    for d in sorted(chosen, key=lambda d: d.order)
-                )
-                degraded = as_file(Compose(steps).apply(self.crops), generator)
+                compose = Compose.draw(chosen, self.crops.shape, generator, typical(chosen))
+                degraded = as_file(compose.apply(self.crops), generator)
                 name = "+".join(d.name for d in chosen)
                 if self.counters.stage == KEY:
                     with_it = self.encoder.query(degraded.clamp(0, 1)) @ self.key[:-1] + self.key[-1]
-                    plain = Compose(steps).without([new.name]).apply(self.crops).clamp(0, 1)
+                    plain = compose.without([new.name]).apply(self.crops).clamp(0, 1)
                     without = self.encoder.query(plain) @ self.key[:-1] + self.key[-1]
                     judged = torch.cat([with_it > 0, without <= 0])
                     scores[f"{name} right"] = float(judged.float().mean())

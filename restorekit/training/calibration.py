@@ -20,7 +20,7 @@ from restorekit.encoder import GRID, DegradationEncoder, View, weights_of
 from restorekit.reading import look_again
 from restorekit.training.bank import one_hot_weights
 from restorekit.training.keys import Keys
-from restorekit.training.pairs import FILES, PairMaker, as_file
+from restorekit.training.pairs import FILES, PairMaker, as_file, typical
 from restorekit.training.photos import softened, validation_crops
 
 MOVED = ("second", "shift", "steepness")  # numbers of Keys
@@ -72,7 +72,7 @@ def kinds_of_picture(degradations: Sequence[Degradation]) -> list[dict[str, floa
         rows += [{a.name: value} for value in (mild(scale, 0.1), mild(scale, 0.4), scale.typical, strong)]
         for b in degradations[i + 1 :]:
             rows.append({d.name: mild(d.severity, 0.25) for d in (a, b)})
-            rows.append({d.name: d.severity.typical for d in (a, b)})
+            rows.append(typical([a, b]))
     return rows
 
 

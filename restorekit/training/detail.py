@@ -20,14 +20,13 @@ from torch import Generator, Tensor, nn
 
 from restorekit.backbone.flow_unet import FlowUnet, layers_for_lora
 from restorekit.basis import LoraLayer, save_basis
-from restorekit.context import CONTEXT
-from restorekit.degradation import Compose, Degradation, Step
+from restorekit.degradation import Compose, Degradation
 from restorekit.device import autocast, choose_precision
 from restorekit.mixing import Mixer
-from restorekit.training.bank import BasisBank, Stateless, one_hot_weights
+from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.critic import Critic, relative_loss
-from restorekit.training.pairs import Group, PairMaker, as_file
+from restorekit.training.pairs import Group, PairMaker, as_file, typical
 from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
 
 CRITIC = "critic."
@@ -133,8 +132,7 @@ class DetailTraining(Training):
         for name, delta in self.bank.deltas(torch.tensor([own])).items():
             mixed[name] = mixed[name] + delta
         tensors = {f"{name}.weight": weight for name, weight in mixed.items()}
-        count = len(degraded)
-        return self.network(tensors, degraded, torch.ones(count), degraded, torch.zeros(count, CONTEXT))
+        return in_one_step(self.network, tensors, degraded)
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
@@ -144,8 +142,8 @@ class DetailTraining(Training):
             scores = {}
             for row, d in enumerate(self.degradations):
                 generator = Generator().manual_seed(4000 + row)
-                steps = (Step(d, d.draw(self.crops.shape, generator, severity=d.severity.typical)),)
-                degraded = as_file(Compose(steps).apply(self.crops), generator)
+                compose = Compose.draw([d], self.crops.shape, generator, typical([d]))
+                degraded = as_file(compose.apply(self.crops), generator)
                 weights = one_hot_weights(self.recipe.names, [d.name])
                 for own in (0.0, 0.5, 1.0):
                     restored = self.predict(degraded, weights, own)

@@ -28,7 +28,7 @@ from restorekit.degradation import Compose, Degradation, Step
 from restorekit.device import autocast, choose_precision
 from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut, weights_of
 from restorekit.errors import TrainingError
-from restorekit.training.bank import BasisBank, Stateless
+from restorekit.training.bank import BasisBank, Stateless, in_one_step
 from restorekit.training.base import Training
 from restorekit.training.calibration import MOVED, Calibration, spread
 from restorekit.training.keys import Keys
@@ -230,9 +230,8 @@ class EncoderTraining(Training):
     def restored(self, degraded: Tensor, weights: Tensor) -> Tensor:
         """Pictures, (B, 3, H, W), by the network that the weights, (K,), make."""
         merged = self.bank.merged(self.backbone, weights)
-        count = len(degraded)
         with autocast("cpu", self.precision):
-            return self.network(merged, degraded, torch.ones(count), degraded, torch.zeros(count, CONTEXT))
+            return in_one_step(self.network, merged, degraded)
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:

@@ -113,14 +113,19 @@ def as_file(degraded: Tensor, generator: Generator, share: float = FILES) -> Ten
     return torch.where(clipped, (degraded.clamp(0, 1) * 255).round() / 255, degraded)
 
 
+def typical(degradations: Sequence[Degradation]) -> dict[str, float]:
+    """Typical severities by name."""
+    return {d.name: d.severity.typical for d in degradations}
+
+
 def validation_rows(degradations: Sequence[Degradation]) -> dict[str, dict[str, float]]:
     """What validation scores: each degradation at its typical and at a strong severity, each pair at typical."""
     rows: dict[str, dict[str, float]] = {}
     for d in degradations:
-        rows[f"{d.name} {d.severity.typical:g}"] = {d.name: d.severity.typical}
+        rows[f"{d.name} {d.severity.typical:g}"] = typical([d])
         strong = d.severity.value(0.5 * (1 + d.severity.fraction(d.severity.typical)))
         rows[f"{d.name} {strong:.3g}"] = {d.name: strong}
     for i, a in enumerate(degradations):
         for b in degradations[i + 1 :]:
-            rows[f"{a.name}+{b.name}"] = {a.name: a.severity.typical, b.name: b.severity.typical}
+            rows[f"{a.name}+{b.name}"] = typical([a, b])
     return rows
