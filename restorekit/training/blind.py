@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from restorekit.basis import BasisKey
 from restorekit.degradation import Compose
 from restorekit.encoder import DegradationEncoder
-from restorekit.reading import read_picture
+from restorekit.reading import Reading, read_picture
 from restorekit.training.bank import one_hot_weights
 from restorekit.training.pairs import Group, PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches
@@ -23,17 +23,33 @@ from restorekit.training.photos import Photos, random_patches
 TRIED = 2  # pictures, of which the one is taken where the encoder is further from right
 LEAST = 2  # times the encoder's crop, the side of a picture
 
+# Pictures, (B, 3, H, W), and weights, (K,), to the restored pictures.
+Restore = Callable[[Tensor, Tensor], Tensor]
+
+
+def read_as_in_use(
+    encoder: DegradationEncoder, keys: Mapping[str, BasisKey], pairs: PairMaker, picture: Tensor, restore: Restore
+) -> Reading:
+    """What the encoder sees in a picture, (1, 3, H, W), in as many looks as in use. keys: by basis name, in the
+    order of the weights."""
+    late = [name for name, d in zip(keys, pairs.degradations, strict=True) if d.late]
+
+    def remove(crops: Tensor, found: Mapping[str, float]) -> Tensor:
+        return restore(crops, torch.tensor([found.get(name, 0.0) for name in keys]))
+
+    return read_picture(encoder, keys, late, picture, remove)
+
 
 @dataclass(frozen=True)
 class BlindGroups:
     """Draws groups of patches of one picture with the encoder's weights for it. keys: by basis name, in the order
-    of the weights. restore: pictures, (B, 3, H, W), and weights, (K,), to the restored pictures."""
+    of the weights."""
 
     encoder: DegradationEncoder
     keys: Mapping[str, BasisKey]
     pairs: PairMaker
     photos: Photos
-    restore: Callable[[Tensor, Tensor], Tensor]
+    restore: Restore
 
     @property
     def side(self) -> int:
@@ -43,12 +59,7 @@ class BlindGroups:
     @torch.no_grad()
     def weights(self, picture: Tensor) -> Tensor:
         """What the encoder sees in a picture, (1, 3, H, W); (K,)."""
-        late = [name for name, d in zip(self.keys, self.pairs.degradations, strict=True) if d.late]
-
-        def remove(crops: Tensor, found: Mapping[str, float]) -> Tensor:
-            return self.restore(crops, torch.tensor([found.get(name, 0.0) for name in self.keys]))
-
-        weights = read_picture(self.encoder, self.keys, late, picture, remove).weights
+        weights = read_as_in_use(self.encoder, self.keys, self.pairs, picture, self.restore).weights
         return torch.tensor([weights[name] for name in self.keys])
 
     def group(self, patch: int, count: int, grey: float, generator: Generator) -> Group:

@@ -24,17 +24,18 @@ from torch import Generator, Tensor, nn
 from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
-from restorekit.degradation import Compose, Degradation, Step
+from restorekit.degradation import Compose, Degradation
 from restorekit.device import autocast, choose_precision
 from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut, weights_of
 from restorekit.errors import TrainingError
-from restorekit.training.bank import BasisBank, Stateless, in_one_step
+from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training
+from restorekit.training.blind import read_as_in_use
 from restorekit.training.calibration import MOVED, Calibration, spread
 from restorekit.training.keys import Keys
 from restorekit.training.loop import Log, learning_rate_factor
 from restorekit.training.memory import Lesson, Memory
-from restorekit.training.pairs import PairMaker
+from restorekit.training.pairs import PairMaker, typical
 from restorekit.training.photos import Photos, validation_crops
 from restorekit.training.pictures import PictureMaker, Pictures
 
@@ -239,24 +240,24 @@ class EncoderTraining(Training):
         weights on the right side of 0.5, and mean absolute error of the severities present, in their units."""
         with self.average.used():
             scores: dict[str, float] = {}
-            right = []
+            keys = {name: self.keys.take(i) for i, name in enumerate(self.recipe.names)}
             for row, degradation in enumerate([None, *self.degradations]):
-                images, present = self.crops, torch.zeros(len(self.degradations))
-                if degradation is not None:
-                    generator = Generator().manual_seed(2000 + row)
-                    typical = degradation.severity.typical
-                    drawn = degradation.draw(images.shape, generator, severity=typical)
-                    images = Compose((Step(degradation, drawn),)).apply(images)
-                    present[row - 1] = 1
-                logits, fractions = self.keys(self.encoder.query(images))
-                agrees = ((self.keys.calibrated(logits) > 0) == (present > 0.5)).float()
+                generator = Generator().manual_seed(2000 + row)
+                present = [degradation] if degradation else []
+                images = Compose.draw(present, self.crops.shape, generator, typical(present)).apply(self.crops)
+                readings = [
+                    read_as_in_use(self.encoder, keys, self.pairs, picture, self.restored)
+                    for picture in images.split(1)
+                ]
+                wanted = one_hot_weights(self.recipe.names, list(typical(present)))
+                weights = torch.tensor([[r.weights[n] for n in self.recipe.names] for r in readings])
                 name = degradation.name if degradation else "clean"
-                scores[f"{name} right"] = float(agrees.mean())
-                right.append(scores[f"{name} right"])
+                scores[f"{name} right"] = float(((weights > 0.5) == (wanted > 0.5)).float().mean())
                 if degradation is not None:
-                    read = [degradation.severity.value(float(f)) for f in fractions[:, row - 1]]
-                    errors = [abs(a - b) for a, b in zip(read, drawn.severity.tolist(), strict=True)]
+                    scale = degradation.severity
+                    errors = [abs(scale.value(r.fractions[name]) - scale.typical) for r in readings]
                     scores[f"{name} severity error"] = sum(errors) / len(errors)
+            right = [score for name, score in scores.items() if name.endswith(" right")]
             return {"mean": sum(right) / len(right), **scores}
 
     def export(self, folder: Path) -> None:
