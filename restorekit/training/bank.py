@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from restorekit.backbone.flow_unet import HEAD, INLET, layers_for_lora
 from restorekit.basis import LoraLayer
 from restorekit.context import CONTEXT
 from restorekit.errors import TrainingError
+
+# Pictures, (B, 3, H, W), and weights, (K,), to the restored pictures.
+Restore = Callable[[Tensor, Tensor], Tensor]
 
 
 class Stateless:

@@ -6,7 +6,7 @@ between blur and low resolution, a fault half seen. Here it does, and learns to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,15 +16,12 @@ from restorekit.basis import BasisKey
 from restorekit.degradation import Compose
 from restorekit.encoder import DegradationEncoder
 from restorekit.reading import Reading, read_picture
-from restorekit.training.bank import one_hot_weights
+from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.pairs import Group, PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches
 
 TRIED = 2  # pictures, of which the one is taken where the encoder is further from right
 LEAST = 2  # times the encoder's crop, the side of a picture
-
-# Pictures, (B, 3, H, W), and weights, (K,), to the restored pictures.
-Restore = Callable[[Tensor, Tensor], Tensor]
 
 
 def read_as_in_use(

@@ -9,7 +9,7 @@ one picture's is mostly chance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,9 +18,9 @@ from torch import Generator, Tensor
 from restorekit.degradation import Compose, Degradation, Severity
 from restorekit.encoder import GRID, DegradationEncoder, View, weights_of
 from restorekit.reading import look_again
-from restorekit.training.bank import one_hot_weights
+from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.keys import Keys
-from restorekit.training.pairs import FILES, PairMaker, as_file, typical
+from restorekit.training.pairs import FILES, PairMaker, as_file, severe, typical
 from restorekit.training.photos import softened, validation_crops
 
 MOVED = ("second", "shift", "steepness")  # numbers of Keys
@@ -68,8 +68,7 @@ def kinds_of_picture(degradations: Sequence[Degradation]) -> list[dict[str, floa
     rows: list[dict[str, float]] = [{}]
     for i, a in enumerate(degradations):
         scale = a.severity
-        strong = scale.value(0.5 * (1 + scale.fraction(scale.typical)))
-        rows += [{a.name: value} for value in (mild(scale, 0.1), mild(scale, 0.4), scale.typical, strong)]
+        rows += [{a.name: v} for v in (mild(scale, 0.1), mild(scale, 0.4), scale.typical, severe(scale))]
         for b in degradations[i + 1 :]:
             rows.append({d.name: mild(d.severity, 0.25) for d in (a, b)})
             rows.append(typical([a, b]))
@@ -100,8 +99,8 @@ def middle(image: Tensor) -> Tensor:
 class Calibration:
     """The search for slope, shift and share of the second look of each of `keys`.
 
-    pairs: of the degradations in the order of the keys. clean: (N, 3, H, W). restore: pictures, (B, 3, H, W), and
-    weights, (K,), to the restored pictures. moved: which of these numbers are looked for.
+    pairs: of the degradations in the order of the keys. clean: (N, 3, H, W). moved: which of these
+    numbers are looked for.
     """
 
     @torch.no_grad()
@@ -111,7 +110,7 @@ class Calibration:
         pairs: PairMaker,
         clean: Tensor,
         encoder: DegradationEncoder,
-        restore: Callable[[Tensor, Tensor], Tensor],
+        restore: Restore,
         moved: Sequence[str] = MOVED,
     ) -> None:
         self.moved = [getattr(keys, name) for name in moved]

@@ -15,7 +15,7 @@ from functools import cached_property
 import torch
 from torch import Generator, Tensor
 
-from restorekit.degradation import Compose, Degradation
+from restorekit.degradation import Compose, Degradation, Severity
 
 SIZES = (0.03, 0.70, 0.19, 0.08)  # probability of 0, 1, 2, 3 degradations at once
 SELECTIVE, ABSENT, FRACTIONAL = 0.25, 0.2, 0.06
@@ -118,13 +118,17 @@ def typical(degradations: Sequence[Degradation]) -> dict[str, float]:
     return {d.name: d.severity.typical for d in degradations}
 
 
+def severe(scale: Severity) -> float:
+    """Half the way from the typical severity to the strongest one that training draws."""
+    return scale.value(0.5 * (1 + scale.fraction(scale.typical)))
+
+
 def validation_rows(degradations: Sequence[Degradation]) -> dict[str, dict[str, float]]:
     """What validation scores: each degradation at its typical and at a strong severity, each pair at typical."""
     rows: dict[str, dict[str, float]] = {}
     for d in degradations:
         rows[f"{d.name} {d.severity.typical:g}"] = typical([d])
-        strong = d.severity.value(0.5 * (1 + d.severity.fraction(d.severity.typical)))
-        rows[f"{d.name} {strong:.3g}"] = {d.name: strong}
+        rows[f"{d.name} {severe(d.severity):.3g}"] = {d.name: severe(d.severity)}
     for i, a in enumerate(degradations):
         for b in degradations[i + 1 :]:
             rows[f"{a.name}+{b.name}"] = typical([a, b])
