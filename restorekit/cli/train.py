@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from restorekit.cli.check import check
 from restorekit.cli.training import (
     among,
     go,
@@ -283,3 +284,6 @@ def detail(
     loaded = load_photos(photos, limit, recipe.patch)
     training = start_detail(recipe, build_catalog(load_plugins()), loaded, run, weights or shipped())
     go(training, budget, run, export, checkpoint_minutes)
+
+
+app.command(epilog="Example: RESTOREKIT_WEIGHTS=runs/mine restorekit train check photos/ --size 0.4")(check)

@@ -9,19 +9,19 @@ one picture's is mostly chance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
 
-from restorekit.degradation import Compose, Degradation, Severity
 from restorekit.encoder import GRID, DegradationEncoder, View, weights_of
 from restorekit.reading import look_again
 from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.keys import Keys
-from restorekit.training.pairs import FILES, PairMaker, as_file, severe, typical
-from restorekit.training.photos import softened, validation_crops
+from restorekit.training.kinds import all_late, degraded_pictures, kinds_of_picture
+from restorekit.training.pairs import PairMaker
+from restorekit.training.photos import validation_crops
 
 MOVED = ("second", "shift", "steepness")  # numbers of Keys
 PHOTOGRAPHS = 12
@@ -34,6 +34,7 @@ STEEPEST = 0.7
 # cameras have them.
 SOFT = 1.5
 CLEAN = 6  # rows, for which a picture without fault counts: there is nothing to win on it, and people have many
+ALONE = 3  # rows, for which noise or JPEG by itself counts: what people have most
 EQUAL = 0.01  # weights no further apart restore alike
 ALIKE = 0.1  # and no further apart leave the same to a second look
 LEAST_ERROR = 3e-5  # mean square of a restoration that need not be better, 45 dB
@@ -56,30 +57,11 @@ class Case:
     counts: int = 1
 
 
-def mild(scale: Severity, share: float) -> float:
-    """The severity at that share of the way from the mild one to the typical one."""
-    mildest = scale.fraction(scale.mild)
-    return scale.value(mildest + share * (scale.fraction(scale.typical) - mildest))
-
-
-def kinds_of_picture(degradations: Sequence[Degradation]) -> list[dict[str, float]]:
-    """Severities by name: none, each degradation from mild to strong, each two mild, as most photographs are, and
-    typical."""
-    rows: list[dict[str, float]] = [{}]
-    for i, a in enumerate(degradations):
-        scale = a.severity
-        rows += [{a.name: v} for v in (mild(scale, 0.1), mild(scale, 0.4), scale.typical, severe(scale))]
-        for b in degradations[i + 1 :]:
-            rows.append({d.name: mild(d.severity, 0.25) for d in (a, b)})
-            rows.append(typical([a, b]))
-    return rows
-
-
-def kinds_for(degradations: Sequence[Degradation], photograph: int) -> dict[str, str]:
-    """Kinds by name for the `photograph`-th: every other one the plain kind, as the tables have it, the others one
-    kind after another, as cameras and lenses have them."""
-    turn, odd = divmod(photograph, 2)
-    return {d.name: d.kinds[(turn if odd else 0) % len(d.kinds)] for d in degradations}
+def counted(pairs: PairMaker, severities: Mapping[str, float]) -> int:
+    """As how many rows a kind of picture counts."""
+    if not severities:
+        return CLEAN
+    return ALONE if len(severities) == 1 and all_late(pairs, severities) else 1
 
 
 def spread(photos: Sequence[Tensor]) -> Tensor:
@@ -120,23 +102,17 @@ class Calibration:
         self.late = pairs.late.float()
         self.cases: list[Case] = []
         names = [d.name for d in pairs.degradations]
+        photographs = clean.split(1)
+        soft = [SOFT if i // 2 % 2 else 1.0 for i in range(len(photographs))]
         for row, severities in enumerate(kinds_of_picture(pairs.degradations)):
             generator = Generator().manual_seed(3000 + row)
-            present = [d for d in pairs.degradations if d.name in severities]
             right = one_hot_weights(names, list(severities))
-            rounded = pairs.file_share([names.index(name) for name in severities]) == FILES
-            soft = all(d.late for d in present)
-            for i, photo in enumerate(clean.split(1)):
-                if soft and i // 2 % 2:
-                    photo = softened(photo, SOFT)
-                kinds = kinds_for(present, i)
-                degraded = Compose.draw(present, photo.shape, generator, severities, kinds).apply(photo)
-                degraded = as_file(degraded, generator, float(rounded))
+            counts = counted(pairs, severities)
+            for degraded, photo in degraded_pictures(pairs, severities, photographs, generator, soft):
                 view = encoder.view(degraded)
                 first = keys(encoder.query_of(view))[0][0]
                 none = torch.zeros(len(names))
                 half = replace(view, crops=view.crops.half())  # there are hundreds
-                counts = 1 if severities else CLEAN
                 case = Case(middle(degraded), middle(photo), half, first, first, none, right, counts=counts)
                 case.error = self.error_of(case, right)
                 self.cases.append(case)

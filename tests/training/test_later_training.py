@@ -12,11 +12,12 @@ from restorekit.context import CONTEXT
 from restorekit.encoder import DegradationEncoder, EncoderConfig, weights_of
 from restorekit.errors import TrainingError
 from restorekit.training.basis import BasisRecipe
-from restorekit.training.calibration import Calibration, kinds_for, spread
+from restorekit.training.calibration import ALONE, CLEAN, Calibration, counted, spread
 from restorekit.training.critic import relative_loss
 from restorekit.training.detail import DetailRecipe
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
 from restorekit.training.keys import Keys
+from restorekit.training.kinds import kinds_for
 from restorekit.training.loop import Budget
 from restorekit.training.pairs import PairMaker
 from restorekit.training.start import start_basis, start_detail, start_encoder
@@ -69,6 +70,13 @@ def test_calibration_sees_every_kind_and_the_plain_one_on_every_other_photograph
         kinds = [kinds_for([degradation], i)[degradation.name] for i in range(12)]
         assert set(kinds) == set(degradation.kinds)
         assert all(kind == degradation.kinds[0] for kind in kinds[::2])
+
+
+def test_calibration_counts_most_what_people_have_most():
+    pairs = PairMaker(tuple(CATALOG.degradation(n) for n in ("noise", "jpeg", "rain")), (1.0, 1.0, 1.0))
+    assert counted(pairs, {}) == CLEAN
+    assert counted(pairs, {"noise": 25}) == counted(pairs, {"jpeg": 30}) == ALONE
+    assert counted(pairs, {"rain": 18}) == counted(pairs, {"noise": 25, "jpeg": 30}) == 1
 
 
 def test_a_saved_encoder_goes_on_with_more_blocks_without_effect_and_not_with_fewer(

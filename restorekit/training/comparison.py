@@ -1,0 +1,82 @@
+"""What blindness costs: the restoration with the encoder's weights beside that with the right bases.
+
+On held-out photographs, by kind of picture, through the same restorer that users have. This, not a test set, is
+where encoders are compared and choices made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from restorekit.restorer import Restorer
+from restorekit.training.base import psnr
+from restorekit.training.kinds import all_late, degraded_pictures, kinds_of_picture
+from restorekit.training.pairs import PairMaker
+from restorekit.training.photos import SCALES
+
+PICTURE = 256  # px a side, at most
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One kind of picture. severities: what is wrong, by name. input, right, blind: mean PSNR in dB, RGB, of the
+    degraded picture, restored with the right bases at 1, and with the encoder's weights. weights: the mean ones of
+    the encoder, by basis."""
+
+    severities: dict[str, float]
+    input: float
+    right: float
+    blind: float
+    weights: dict[str, float]
+
+    @property
+    def gap(self) -> float:
+        """dB by which blind restoration stays behind."""
+        return self.right - self.blind
+
+
+def held_out(photos: Sequence[Tensor], count: int, size: float) -> list[Tensor]:
+    """Middles of at most `count` photographs, uint8, (3, H, W), evenly from all, reduced to `size` of their
+    sides; (1, 3, h, w) each, in [0, 1]."""
+    middles = []
+    for photo in photos[:: max(1, len(photos) // count)][:count]:
+        image = photo[None].float() / 255
+        if size != SCALES[0]:
+            sides = [max(1, round(n * size)) for n in image.shape[2:]]
+            image = F.interpolate(image, sides, mode="bicubic", antialias=True).clamp(0, 1)
+        top, left = (max(0, n - PICTURE) // 2 for n in image.shape[2:])
+        middles.append(image[..., top : top + PICTURE, left : left + PICTURE])
+    return middles
+
+
+def compare(
+    restorer: Restorer,
+    pairs: PairMaker,
+    photographs: Sequence[Tensor],
+    *,
+    soft: float = 1.0,
+    seed: int = 4000,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Comparison]:
+    """One comparison after another, kind by kind. photographs: (1, 3, H, W) each, in [0, 1]. soft: times they are
+    enlarged first; beyond 1 only the kinds for which that is no fault to be mended."""
+    rows = [row for row in kinds_of_picture(pairs.degradations) if soft == 1 or all_late(pairs, row)]
+    for number, severities in enumerate(rows):
+        if progress is not None:
+            progress(number, len(rows))
+        generator = Generator().manual_seed(seed + number)
+        right = dict.fromkeys(severities, 1.0)
+        scores, weights = [], []
+        factors = [soft] * len(photographs)
+        for degraded, clean in degraded_pictures(pairs, severities, photographs, generator, factors):
+            told = restorer.restore(degraded, weights=right, blind=False).image
+            seen = restorer.restore(degraded)
+            weights.append(seen.weights[0].values)
+            scores.append([psnr(image, clean) for image in (degraded, told, seen.image)])
+        before, right_bases, blind = (sum(column) / len(scores) for column in zip(*scores, strict=True))
+        mean_weights = {name: sum(w[name] for w in weights) / len(weights) for name in weights[0]}
+        yield Comparison(severities, before, right_bases, blind, mean_weights)
