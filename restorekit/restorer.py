@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from restorekit.basis import BasisKey
 from restorekit.device import auto_tile, autocast, choose_device, choose_precision
 from restorekit.encoder import DegradationEncoder
+from restorekit.ensemble import mirrored
 from restorekit.errors import ImageError, PluginError
 from restorekit.flow import sample
 from restorekit.image import as_float, check_batch, from_pil, to_pil
@@ -156,6 +157,7 @@ class Restorer:
         steps: int = 1,
         tile: int | None = None,
         dtype: torch.dtype | None = None,
+        ensemble: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> RestorationResult:
         """Restore a batch, each image with weights of its own.
@@ -164,8 +166,9 @@ class Restorer:
         with `blind=False` the encoder is not asked and bases that are not named stay at 0. scale: enlarge
         bicubically first. steps: 1 gives the best PSNR, more trade it for sharper detail. tile: side of a tile in
         px; None chooses by the free memory; where the device runs out of it, the tile is halved, and a note says
-        so. dtype: of the result; None is float32 for floating images, else the image's own, rounded. A large
-        picture in uint8 or uint16 needs little more memory than itself.
+        so. ensemble: restore the mirror images too, and average: better, in four times the time
+        (`restorekit.ensemble`). dtype: of the result; None is float32 for floating images, else the image's own,
+        rounded. A large picture in uint8 or uint16 needs little more memory than itself, without the ensemble.
         """
         check_batch(image)
         rows, mixtures, severities = [], [], []
@@ -181,7 +184,7 @@ class Restorer:
             self.mixer.merge(mixture)
             while True:
                 try:
-                    rows.append(self.run(one, steps, side, dtype, progress))
+                    rows.append((self.run_mirrored if ensemble else self.run)(one, steps, side, dtype, progress))
                     break
                 except torch.OutOfMemoryError:
                     if side <= smallest_tile(self.backbone):
@@ -239,6 +242,17 @@ class Restorer:
             restore_tile, image, tile=side, halo=halo, multiple=multiple, dtype=dtype, progress=progress
         )
 
+    def run_mirrored(
+        self,
+        image: Tensor,
+        steps: int,
+        tile: int,
+        dtype: torch.dtype,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Tensor:
+        """As `run`, of the picture and its mirror images, averaged."""
+        return mirrored(lambda one, told: self.run(one, steps, tile, torch.float32, told), image, dtype, progress)
+
     def on_device(self, part: Tensor) -> Tensor:
         return part.to(self.device).contiguous(memory_format=torch.channels_last)
 
@@ -266,7 +280,9 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
     return F.interpolate(as_float(image), size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
 
-def restore_pil(picture: Image, *, restorer: Restorer | None = None, scale: int = 1) -> Image:
+def restore_pil(
+    picture: Image, *, restorer: Restorer | None = None, scale: int = 1, ensemble: bool = False
+) -> Image:
     """Restore one PIL image with the shipped weights, or with a restorer that is at hand already."""
     restorer = restorer or Restorer.from_pretrained()
-    return to_pil(restorer.restore(from_pil(picture), scale=scale).image)
+    return to_pil(restorer.restore(from_pil(picture), scale=scale, ensemble=ensemble).image)

@@ -18,7 +18,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from restorekit.errors import ImageError
 from restorekit.image import as_float, as_values, check_batch
@@ -99,7 +98,7 @@ def apply_tiled(
     tiles = tile_boxes(_round_up(height, multiple), _round_up(width, multiple), tile, halo, multiple)
     result = image
     for done, box in enumerate(tiles, start=1):
-        window = _pad(as_float(image[:, :, box.y0 : box.y1, box.x0 : box.x1]), multiple)
+        window = extend(as_float(image[:, :, box.y0 : box.y1, box.x0 : box.x1]), multiple)
         output = function(window)
         if output.shape != window.shape:
             shapes = f"{tuple(output.shape)} of a tile {tuple(window.shape)}"
@@ -146,7 +145,7 @@ def apply_in_strips(
         for j, top in enumerate(strips):
             last = j == len(strips) - 1
             part = as_float(image[:, :, top : None if last else top + rows, column.start : column.stop])
-            output = push(_pad(part, multiple), last)[:, :, : height - written]
+            output = push(extend(part, multiple), last)[:, :, : height - written]
             if i == j == 0:
                 result = output.new_empty(image.shape, dtype=dtype)
             core = output[..., left - column.start : right - column.start]
@@ -171,14 +170,17 @@ def _spans(length: int, tile: int, overlap: int, multiple: int) -> tuple[_Span, 
     return tuple(_Span(start, start + size, cuts[i], cuts[i + 1]) for i, start in enumerate(starts))
 
 
-def _pad(image: Tensor, multiple: int) -> Tensor:
-    """Extend right and bottom to the grid; by repetition where there is too little to reflect."""
-    height, width = image.shape[2:]
-    below, beside = -height % multiple, -width % multiple
-    if below:
-        image = functional.pad(image, (0, 0, 0, below), mode="reflect" if below < height else "replicate")
-    if beside:
-        image = functional.pad(image, (0, beside, 0, 0), mode="reflect" if beside < width else "replicate")
+def extend(image: Tensor, multiple: int) -> Tensor:
+    """Right and bottom to the grid, by reflection; by repetition where there is too little to reflect. image:
+    (B, 3, H, W), of any type."""
+    for dim in (2, 3):
+        size = image.shape[dim]
+        lacking = -size % multiple
+        if lacking:
+            start, length = (size - 1 - lacking, lacking) if lacking < size else (size - 1, 1)
+            more = image.narrow(dim, start, length).flip(dim)
+            more = more if length == lacking else more.expand(*(lacking if d == dim else -1 for d in range(4)))
+            image = torch.cat((image, more), dim)
     return image
 
 

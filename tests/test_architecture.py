@@ -14,7 +14,7 @@ LAYERS = (
     {"errors", "flow"},
     {"files", "machine", "image"},
     {"weights", "degradation", "basis", "tiling", "streaming", "context"},
-    {"backbone", "device"},
+    {"backbone", "device", "ensemble"},
     {"mixing", "plugin"},
     {"encoder"},
     {"reading"},

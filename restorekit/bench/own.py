@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from restorekit.basis import KEY
 from restorekit.bench.errors import BenchError, Unsuited
@@ -25,11 +25,12 @@ BACKBONE = "flow-unet"
 
 
 class Restorekit:
-    """The restorer with weights by a rule. steps: of the sampler. asks: whether the rule asks the encoder."""
+    """The restorer with weights by a rule. steps: of the sampler. asks: whether the rule asks the encoder.
+    ensemble: whether the mirror images are restored too."""
 
-    def __init__(self, rule: Rule, steps: int = 1, *, asks: bool = False) -> None:
+    def __init__(self, rule: Rule, steps: int = 1, *, asks: bool = False, ensemble: bool = False) -> None:
         self.rule = rule
-        self.steps = steps
+        self.options: Mapping[str, Any] = {"steps": steps, "ensemble": ensemble}
         self.asks = asks
 
     def prepare(self) -> None:
@@ -37,7 +38,7 @@ class Restorekit:
 
     def __call__(self, item: Item) -> Tensor:
         weights = self.rule(self.restorer, item)
-        return self.restorer.restore(item.degraded, weights=weights, blind=False, steps=self.steps).image
+        return self.restorer.restore(item.degraded, weights=weights, blind=False, **self.options).image
 
     def provenance(self) -> Mapping[str, str]:
         """Of the weights that are read: another encoder leaves the results of a rule that asks none valid."""
@@ -184,6 +185,10 @@ def make_uniform() -> Restorekit:
 
 def make_all() -> Restorekit:
     return Restorekit(everything)
+
+
+def make_ensemble() -> Restorekit:
+    return Restorekit(blind_rule, asks=True, ensemble=True)
 
 
 def make_onehot() -> Restorekit:

@@ -39,6 +39,7 @@ def register_methods() -> Iterable[Method]:
         ),
         own("restorekit", "blind: mixing weights from the encoder", "Blind"),
         own("restorekit-steps", "blind, with N steps of the sampler", "Blind", takes="N"),
+        own("restorekit-ensemble", "blind, the mean over four mirror images", "make_ensemble"),
         own("restorekit-set", "blind, with one weight of the user's", "Chosen", takes="BASIS=WEIGHT"),
         own("restorekit-oracle", "the right bases at 1", "make_oracle", told="which degradations"),
         own("restorekit-uniform", "all of K bases at 1/K", "make_uniform"),

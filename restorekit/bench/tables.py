@@ -14,6 +14,7 @@ from restorekit.bench.records import Result
 
 OWN = (
     "restorekit",
+    "restorekit-ensemble",
     "restorekit-onehot",
     "restorekit-oracle",
     "restorekit-uniform",

@@ -54,6 +54,10 @@ def restore(
     steps: Annotated[
         int, typer.Option(min=1, help="Steps of the sampler: 1 is the most faithful, more are sharper.")
     ] = 1,
+    ensemble: Annotated[
+        bool,
+        typer.Option("--ensemble", help="Restore the mirror images too, and average: better, four times as slow."),
+    ] = False,
     tile: Annotated[
         str, typer.Option(metavar="auto|N", help="Side of a tile in pixels; smaller needs less memory.")
     ] = "auto",
@@ -151,6 +155,7 @@ def restore(
         scale=scale or 1,
         steps=steps,
         tile=side,
+        ensemble=ensemble,
         overwrite=overwrite,
         quality=quality,
         strip=metadata == "strip",

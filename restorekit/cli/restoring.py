@@ -36,6 +36,7 @@ class Options:
     scale: int
     steps: int
     tile: int | None
+    ensemble: bool
     overwrite: bool
     quality: int | None
     strip: bool
@@ -107,6 +108,7 @@ def work(
                 scale=options.scale,
                 steps=options.steps,
                 tile=options.tile,
+                ensemble=options.ensemble,
                 dtype=result_type(picture),
                 progress=progress,
             )

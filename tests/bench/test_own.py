@@ -43,6 +43,14 @@ def test_a_weight_of_the_users_replaces_the_encoders(ready):
         ready("restorekit-set:rain")
 
 
+def test_the_ensemble_is_the_blind_method_over_the_mirror_images(ready):
+    chosen, method = item("noise"), ready("restorekit-ensemble")
+    weights = blind_rule(method.restorer, chosen)
+    wanted = method.restorer.restore(chosen.degraded, weights=weights, blind=False, ensemble=True).image
+    assert torch.equal(method(chosen), wanted)
+    assert not torch.equal(method(chosen), ready("restorekit")(chosen))
+
+
 def test_the_oracle_sets_the_right_bases_to_one(restorer):
     assert oracle(restorer, item("noise", "blur")) == {"noise": 1.0, "blur": 1.0}
     assert oracle(restorer, item("noise", "rain", remove=("rain",))) == {"rain": 1.0}

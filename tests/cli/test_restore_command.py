@@ -82,6 +82,14 @@ def test_tiles_seeds_and_steps_of_a_deterministic_backbone_leave_the_result_as_i
     assert cli("restore", "photo.png", "--steps", "2").code == 0
 
 
+def test_an_ensemble_is_asked_for_and_is_another_picture(cli, photo):
+    photo("photo.png", (150, 120))
+    for name, more in (("a.png", ()), ("b.png", ("--ensemble",))):
+        assert cli("restore", "photo.png", "-o", name, "--set", "noise=1", "--precision", "fp32", *more).code == 0
+    assert pixels("a.png")[0] == pixels("b.png")[0]
+    assert pixels("a.png")[1] != pixels("b.png")[1]
+
+
 def test_nothing_is_overwritten_without_being_told(cli, photo):
     photo("photo.png")
     taken = Path("photo.restored.png")
