@@ -77,6 +77,16 @@ def test_blind_restoration_brings_a_picture_nearer_to_the_clean_one(restorer, cl
     assert psnr(restored, clean) > psnr(degraded, clean) + gain
 
 
+@pytest.mark.parametrize("severities", [{"noise": 25.0}, {"rain": 25.0}], ids=str)
+def test_an_ensemble_is_nearer_to_the_clean_picture(restorer, clean, severities):
+    degraded, right = degrade(restorer, clean, **severities), dict.fromkeys(severities, 1.0)
+    one, several = (
+        restorer.restore(degraded, weights=right, blind=False, ensemble=ensemble).image
+        for ensemble in (False, True)
+    )
+    assert psnr(several, clean) > psnr(one, clean) + 0.05
+
+
 def test_one_basis_removes_its_degradation_and_leaves_the_other(restorer, clean):
     rainy = degrade(restorer, clean, rain=25.0)
     noisy = torch.randn(clean.shape, generator=Generator().manual_seed(1)) * 15 / 255
