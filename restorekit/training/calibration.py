@@ -25,7 +25,9 @@ from restorekit.training.photos import validation_crops
 
 MOVED = ("second", "shift", "steepness")  # numbers of Keys
 PHOTOGRAPHS = 12
-PICTURE, PATCH = 256, 160  # px a side: what is looked at, and its middle, which is restored
+# px a side: what is looked at, and its middle, which is restored. Larger ones would leave out small copies of
+# photographs, whose twigs and whiskers are what is taken for rain.
+PICTURE, PATCH = 192, 160
 STEPS = (0.8, 0.4, 0.2)  # of shift, slope's logarithm and share, one size in each round
 # How far up the slope's logarithm may move. Steeper, camera noise is no noise any more; flatter than it was, soft
 # photographs get a quarter of everything.

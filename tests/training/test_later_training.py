@@ -72,6 +72,12 @@ def test_calibration_sees_every_kind_and_the_plain_one_on_every_other_photograph
         assert all(kind == degradation.kinds[0] for kind in kinds[::2])
 
 
+def test_calibration_looks_at_small_copies_too():
+    """A photograph of 512 px at 0.38 of its size."""
+    large, small = torch.full((3, 512, 512), 255, dtype=torch.uint8), torch.zeros(3, 195, 260, dtype=torch.uint8)
+    assert spread([large, small]).mean((1, 2, 3)).tolist() == [1.0, 0.0]
+
+
 def test_calibration_counts_most_what_people_have_most():
     pairs = PairMaker(tuple(CATALOG.degradation(n) for n in ("noise", "jpeg", "rain")), (1.0, 1.0, 1.0))
     assert counted(pairs, {}) == CLEAN
