@@ -184,7 +184,7 @@ class Restorer:
             self.mixer.merge(mixture)
             while True:
                 try:
-                    rows.append((self.run_mirrored if ensemble else self.run)(one, steps, side, dtype, progress))
+                    rows.append(self.run(one, steps, side, dtype, progress, ensemble))
                     break
                 except torch.OutOfMemoryError:
                     if side <= smallest_tile(self.backbone):
@@ -208,9 +208,14 @@ class Restorer:
         tile: int,
         dtype: torch.dtype,
         progress: Callable[[int, int], None] | None = None,
+        ensemble: bool = False,
     ) -> Tensor:
         """The backbone as it is merged now, tile by tile. image: (1, 3, H, W), or several of one tile each;
-        the same shape, of dtype."""
+        the same shape, of dtype. ensemble: the mean over the mirror images."""
+        if ensemble:
+            return mirrored(
+                lambda part, told: self.run(part, steps, tile, torch.float32, told), image, dtype, progress
+            )
         context = self.backbone.describe(image).to(self.device)
         side, halo, multiple = max(tile, smallest_tile(self.backbone)), self.backbone.halo, self.backbone.multiple
 
@@ -241,17 +246,6 @@ class Restorer:
         return apply_tiled(
             restore_tile, image, tile=side, halo=halo, multiple=multiple, dtype=dtype, progress=progress
         )
-
-    def run_mirrored(
-        self,
-        image: Tensor,
-        steps: int,
-        tile: int,
-        dtype: torch.dtype,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Tensor:
-        """As `run`, of the picture and its mirror images, averaged."""
-        return mirrored(lambda one, told: self.run(one, steps, tile, torch.float32, told), image, dtype, progress)
 
     def on_device(self, part: Tensor) -> Tensor:
         return part.to(self.device).contiguous(memory_format=torch.channels_last)

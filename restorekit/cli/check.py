@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -57,8 +58,7 @@ def check(
         for found in compare(restorer, pairs, middles, soft=soft, progress=report):
             gaps.append(found.gap)
             if as_json:
-                record = {"severities": found.severities, "input": found.input, "right": found.right}
-                put_json(record | {"blind": found.blind, "gap": found.gap, "weights": found.weights})
+                put_json(asdict(found) | {"gap": found.gap})
             kind = " + ".join(f"{n} {v:.3g}" for n, v in found.severities.items()) or "nothing"
             weights = " ".join(f"{n} {w:.2f}" for n, w in found.weights.items() if w >= 0.01)
             figures = (f"{value:.2f}" for value in (found.input, found.right, found.blind, found.gap))

@@ -16,7 +16,6 @@ from restorekit.restorer import Restorer
 from restorekit.training.base import psnr
 from restorekit.training.kinds import all_late, degraded_pictures, kinds_of_picture
 from restorekit.training.pairs import PairMaker
-from restorekit.training.photos import SCALES
 
 PICTURE = 256  # px a side, at most
 
@@ -45,7 +44,7 @@ def held_out(photos: Sequence[Tensor], count: int, size: float) -> list[Tensor]:
     middles = []
     for photo in photos[:: max(1, len(photos) // count)][:count]:
         image = photo[None].float() / 255
-        if size != SCALES[0]:
+        if size < 1:
             sides = [max(1, round(n * size)) for n in image.shape[2:]]
             image = F.interpolate(image, sides, mode="bicubic", antialias=True).clamp(0, 1)
         top, left = (max(0, n - PICTURE) // 2 for n in image.shape[2:])
