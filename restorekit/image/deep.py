@@ -3,6 +3,7 @@
 libvips is an extra, and loaded only for such a file.
 """
 
+import io
 from typing import Any, BinaryIO
 
 import torch
@@ -21,8 +22,10 @@ def available() -> bool:
     return True
 
 
-def read_values(file: BinaryIO, page: int = 0) -> Tensor:
+def read_values(file: BinaryIO, page: int = 0, *, salvage: bool = False) -> Tensor:
     """The file's own values: shape (H, W, C), uint16 or float32, not turned. page: of a TIFF, from 0.
+
+    salvage: take what there is of a damaged one.
 
     Colours multiplied with alpha are divided by it (by libvips).
     """
@@ -31,8 +34,13 @@ def read_values(file: BinaryIO, page: int = 0) -> Tensor:
     options: dict[str, Any] = {"page": page} if page else {}
     try:
         # By descriptor, since libvips takes [ in a name for options, and keeps what it read of a name.
-        source = pyvips.Source.new_from_descriptor(file.fileno())
-        image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error", **options)
+        data = file.getvalue() if isinstance(file, io.BytesIO) else None
+        if data is None:
+            source = pyvips.Source.new_from_descriptor(file.fileno())
+        else:
+            source = pyvips.Source.new_from_memory(data)
+        fail = "none" if salvage else "error"
+        image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on=fail, **options)
         if image.format not in _FORMATS:
             raise ValueError(f"values of type {image.format} have no known range")
         memory = image.write_to_memory()

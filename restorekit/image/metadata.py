@@ -1,42 +1,39 @@
-"""What a file says about its picture: EXIF, XMP, colour profile, resolution, text, a JPEG's quality."""
+"""What a file says about its picture: EXIF, XMP, IPTC, colour profile, resolution, text.
 
-import io
+Section by section it is kept, or named among what is gone; nothing kept points at what is not there.
+
+One rule for the orientation: EXIF's (in a TIFF the tag of that name) counts; where EXIF does not say it, XMP's
+tiff:Orientation does. It is applied once, on reading, and from then on both say 1.
+"""
+
 import math
-import re
-import struct
-import zlib
-from bisect import bisect_left
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, Literal
 
 from PIL import ExifTags, Image, ImageFile
-from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from restorekit.image.picture import JpegCoding
-from restorekit.image.tiff import ICC, XMP, Directory
+from restorekit.image import exif as exifs
+from restorekit.image import geo, jpeg
+from restorekit.image import xmp as packets
+from restorekit.image.damage import DAMAGE
+from restorekit.image.picture import Extras
+from restorekit.image.png import Chunks
+from restorekit.image.tiff import ICC, IPTC, PHOTOSHOP, XMP, Directory
 
 XMP_KEY = "XML:com.adobe.xmp"
-_SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}  # the ones that PIL can write, by its numbers
 _INCH = {1: 0.0, 2: 1.0, 3: 2.54}  # centimetres or inches of TIFF's ResolutionUnit, in an inch
-
-# Of the main EXIF directory only what speaks of the photograph is kept. In a TIFF the same directory also
-# says how the pixels are stored, which would be untrue of, and may spoil, any other file.
-_EXIF_KEPT = {"ProcessingSoftware", "ImageDescription", "Make", "Model", "Orientation", "XResolution",
-              "YResolution", "ResolutionUnit", "Software", "DateTime", "Artist", "HostComputer", "Rating",
-              "RatingPercent", "Copyright", "ExifOffset", "GPSInfo", "XPTitle", "XPComment", "XPAuthor",
-              "XPKeywords", "XPSubject"}  # fmt: skip
-
-# What PIL is known to raise on damaged files.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError,
-          AssertionError, AttributeError, RuntimeError, struct.error, zlib.error)  # fmt: skip
+_RAW = "Raw profile type "  # of ImageMagick: EXIF, IPTC and others once more, as text
+_RAW_READ = ("exif", "APP1", "icc", "icm", "xmp")
+_TURNED = (5, 6, 7, 8)  # orientations by which width and height change places
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Everything but the pixels. orientation: EXIF's, 1 to 8, which exif and xmp have no more.
+    """Everything but the pixels. orientation: 1 to 8, which exif and xmp have no more.
 
     dpi: pixels per inch, across and down of the picture when upright.
     """
@@ -47,67 +44,92 @@ class Metadata:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
+    extras: Extras = field(default_factory=Extras)
 
 
-def image_metadata(image: ImageFile.ImageFile) -> Metadata:
-    """As PIL has it, of any format but TIFF. Loads the image, since a PNG may say things behind its pixels."""
+def image_metadata(image: ImageFile.ImageFile, found: Chunks | jpeg.Segments | None = None) -> Metadata:
+    """The metadata of any format but TIFF, by PIL. Loads the image, since a PNG may say things behind its pixels.
+
+    found: what else was found in the file, of a PNG or a JPEG.
+    """
     image.load()
-    exif = Image.Exif()
-    with suppress(*DAMAGE):
-        exif = image.getexif()
-    text: tuple[tuple[str, str], ...] = ()
-    if isinstance(image, PngImageFile):  # ImageMagick's raw profiles are EXIF, ICC and XMP once more
-        text = tuple(chunk for chunk in image.text.items() if not chunk[0].startswith((XMP_KEY, "Raw prof")))
-    xmp = image.info.get("xmp") or image.info.get(XMP_KEY) or b""
+    xmp = image.info.pop("xmp", None) or image.info.pop(XMP_KEY, None) or b""  # by which PIL would turn it too
+    text = dict(image.text) if isinstance(image, PngImageFile) else {}
+    icc, extras = image.info.get("icc_profile"), Extras()
+    if isinstance(found, Chunks):
+        text |= dict(found.text)
+        icc = found.icc or icc
+        extras = Extras(chunks=found.kept, gone=found.gone)
+    elif found is not None:
+        extras = Extras(comments=found.comments, iptc=found.iptc, gone=found.gone)
+    packed = text.pop(XMP_KEY, "")
+    raw = [key for key in text if key.startswith(_RAW)]
+    lost = [f"the {key[len(_RAW) :]} in a raw profile" for key in raw if key[len(_RAW) :] not in _RAW_READ]
+    exif, block = Image.Exif(), image.info.get("exif")
+    with suppress(*DAMAGE):  # PIL's own way would mix XMP's orientation in
+        exif = exifs.loaded(block) if block else image.getexif() if f"{_RAW}exif" in raw else exif
     return _metadata(
         exif,
-        icc=image.info.get("icc_profile"),
-        xmp=xmp.encode() if isinstance(xmp, str) else bytes(xmp),
+        icc=icc,
+        xmp=xmp.encode() if isinstance(xmp, str) else bytes(xmp or packed.encode()),
         dpi=image.info.get("dpi"),
-        text=text,
-        claimed=bool(image.info.get("exif")),
+        text=tuple(entry for entry in text.items() if entry[0] not in raw),
+        claimed=bool(block),
+        extras=replace(extras, gone=(*extras.gone, *lost)),
     )
 
 
 def heif_metadata(info: Mapping[str, Any]) -> Metadata:
-    """As libheif has it, which has turned the picture already, whatever EXIF says."""
-    exif = Image.Exif()
-    with suppress(*DAMAGE):
-        exif.load(info.get("exif") or b"")
+    """The metadata by libheif, which has turned the picture already, whatever EXIF says."""
+    parts = {"the depth map": info.get("depth_images"), "the gain map (HDR)": "hdrgainmap" in str(info.get("aux"))}
     metadata = _metadata(
-        exif,
+        exifs.loaded(info.get("exif") or b""),
         icc=info.get("icc_profile"),
         xmp=info.get("xmp") or b"",
         dpi=None,
         text=(),
         claimed=bool(info.get("exif")),
+        extras=Extras(gone=tuple(name for name, there in parts.items() if there)),
+        turned=True,
     )
     return replace(metadata, orientation=1)
 
 
 def page_metadata(file: BinaryIO, page: Directory) -> Metadata:
-    """Of one page of a TIFF; its EXIF is the page's directory itself."""
+    """The metadata of one page of a TIFF; its EXIF is the page's directory itself."""
     exif, tags = Image.Exif(), page.tags
     with suppress(*DAMAGE):
         exif.endian, exif.bigtiff = "<" if tags.prefix == b"II" else ">", page.big
         exif.load_from_fp(file, page.offset)
-        for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        for part in {ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo} & set(exif):
             exif.get_ifd(part)  # now, by 64-bit offsets where they are; no other file has such
         exif.bigtiff = False
     dpi = None
     with suppress(*DAMAGE):
         inch = _INCH[tags.get(296, 2)]
         dpi = (float(tags[282]) * inch, float(tags[283]) * inch)
-    icc, xmp = tags.get(ICC), tags.get(XMP)
+    icc, iptc = tags.get(ICC), _bytes(tags, IPTC)
+    photoshop, gone = jpeg.photoshop_iptc(_bytes(tags, PHOTOSHOP))
+    mapped = tuple((tag, tags.tagtype[tag], tags[tag]) for tag in sorted(geo.TAGS) if tag in tags)
     return _metadata(
         exif,
         icc=icc if isinstance(icc, bytes) else None,
-        xmp=xmp if isinstance(xmp, bytes) else b"",
+        xmp=_bytes(tags, XMP),
         dpi=dpi,
         text=(),
         claimed=False,
+        extras=Extras(iptc=iptc or photoshop, tags=mapped, gone=gone),
+        page=True,
     )
+
+
+def _bytes(tags: ImageFileDirectory_v2, number: int) -> bytes:
+    """A tag's value as bytes; some writers claim numbers of 32 bits."""
+    value = tags.get(number)
+    if isinstance(value, tuple) and all(isinstance(v, int) and 0 <= v < 2**32 for v in value):
+        order: Literal["little", "big"] = "little" if tags.prefix == b"II" else "big"
+        return b"".join(v.to_bytes(4, order) for v in value)
+    return value if isinstance(value, bytes) else b""
 
 
 def _metadata(
@@ -118,31 +140,35 @@ def _metadata(
     dpi: object,
     text: tuple[tuple[str, str], ...],
     claimed: bool,
+    extras: Extras,
+    turned: bool = False,
+    page: bool = False,
 ) -> Metadata:
-    """claimed: the file has an EXIF block, so that there is a loss to note where none can be made out."""
-    orientation, block = 1, None
+    """claimed: the file has an EXIF block, so that there is a loss to name where none can be made out. turned: the
+    pixels are upright already. page: of a TIFF, behind whose directory is no thumbnail but the next page."""
+    orientation = 1 if turned else exifs.orientation(exif) or packets.orientation(xmp) or 1
+    lost: tuple[str, ...] = ("the EXIF block, which is empty or damaged",) if claimed else ()
+    block = None
     with suppress(*DAMAGE):
-        orientation = exif.get(ExifTags.Base.Orientation, 1)
-        block = _exif_bytes(exif)
-    pair = _dpi(dpi)
+        block, missed = exifs.kept(exif, geo.TAGS, thumbnail=not page)
+        lost = missed if block or not claimed else (*missed, *lost)
+    xmp, cut = packets.without_pointers(packets.upright(xmp))
+    pair, chunks, tags = _dpi(dpi), extras.chunks, extras.tags
+    if orientation in _TURNED:
+        pair = pair and pair[::-1]
+        chunks = tuple((n, d[4:8] + d[:4] + d[8:] if n == b"pHYs" else d) for n, d in chunks)
+    if orientation != 1 and tags:
+        tags, lost = (), (*lost, geo.NAME)
+    gone = tuple(dict.fromkeys((*extras.gone, *lost, *cut)))
     return Metadata(
-        orientation=orientation if orientation in range(1, 9) else 1,
+        orientation=orientation,
         icc_profile=icc or None,
         exif=block,
-        xmp=re.sub(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)[2-8]", rb"\g<1>1", xmp) or None,
-        dpi=pair[::-1] if pair and orientation in (5, 6, 7, 8) else pair,
+        xmp=xmp or None,
+        dpi=pair,
         text=text,
-        notes=("the EXIF block is empty or damaged, and not kept",) if claimed and block is None else (),
+        extras=replace(extras, chunks=chunks, tags=tags, gone=gone),
     )
-
-
-def _exif_bytes(exif: Image.Exif) -> bytes | None:
-    """What speaks of the photograph; without the thumbnail (by PIL), which would show the degraded picture."""
-    for tag in set(exif) - {ExifTags.Base[name].value for name in _EXIF_KEPT}:
-        del exif[tag]
-    if ExifTags.Base.Orientation in exif:
-        exif[ExifTags.Base.Orientation] = 1
-    return exif.tobytes() if exif else None
 
 
 def _dpi(dpi: object) -> tuple[float, float] | None:
@@ -151,23 +177,3 @@ def _dpi(dpi: object) -> tuple[float, float] | None:
         if all(math.isfinite(value) and 1 <= value <= 65_535 for value in (x, y)):
             return x, y
     return None
-
-
-def jpeg_coding(image: JpegImageFile) -> JpegCoding | None:
-    """Of an image that is loaded; None for one without tables."""
-    tables = tuple(tuple(image.quantization[n]) for n in sorted(image.quantization))
-    if not tables:
-        return None
-    return JpegCoding(_jpeg_quality(sum(tables[0])), _SAMPLINGS.get(get_sampling(image), "4:4:4"), tables)
-
-
-def _jpeg_quality(own: int) -> int:
-    """The lowest libjpeg quality whose luminance table is as fine, on the whole, as one with this sum."""
-
-    def fineness(quality: int) -> int:
-        buffer = io.BytesIO()
-        Image.new("L", (1, 1)).save(buffer, "JPEG", quality=quality)
-        with Image.open(buffer) as probe:
-            return -sum(probe.quantization[0]) if isinstance(probe, JpegImageFile) else 0
-
-    return min(100, 1 + bisect_left(range(1, 101), -own, key=fineness))

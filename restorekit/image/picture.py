@@ -10,6 +10,9 @@ from torch import Tensor
 from restorekit.errors import ImageError
 from restorekit.image.values import as_float
 
+# A PNG's chunks that say what its colours mean.
+COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"sBIT", b"mDCV", b"cLLI", b"mDCv", b"cLLi", b"bKGD", b"pHYs")
+
 
 @dataclass(frozen=True)
 class JpegCoding:
@@ -21,6 +24,22 @@ class JpegCoding:
     tables: tuple[tuple[int, ...], ...]
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What only one or two formats hold, and names of what none would.
+
+    comments: of a JPEG. iptc: IPTC-IIM records, of JPEG and TIFF. chunks: names and contents of a PNG's, which say
+    what its colours mean, or may be copied unknown. tags: a GeoTIFF's: number, type and values. gone: names of
+    parts that were left out on reading, since they would be untrue of another file, or point at what is not there.
+    """
+
+    comments: tuple[bytes, ...] = ()
+    iptc: bytes = b""
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+    tags: tuple[tuple[int, int, object], ...] = ()
+    gone: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """One picture out of a file, with what is needed to write it back.
@@ -30,9 +49,11 @@ class Picture:
     alpha: shape (H, W), uint8, uint16 or float32 in [0, 1], by depth; None for an opaque picture.
     mode: the kind of source: "grey", "rgb", "palette", "cmyk". format: PIL's name for it, such as "JPEG".
     icc_profile: what colours rgb means; None for sRGB. ink_profile: a CMYK picture's own, for the way back from
-    sRGB. text: PNG text chunks. jpeg: how a JPEG was compressed.
+    sRGB. inks: the CMYK values themselves, shape (H, W, 4), uint8, 255 for full ink. text: PNG text chunks.
+    jpeg: how a JPEG was compressed; None for a lossless one.
     exif, xmp: as in the file, but with the orientation reset to 1, since rgb is turned already.
-    notes: a line for each thing not read, or not written back, as it was.
+    extras: what only one or two formats hold. notes: a line for each thing that was not read as it was.
+    salvaged: whether the file was damaged, and this is what could be read of it.
     """
 
     values: Tensor
@@ -42,12 +63,15 @@ class Picture:
     format: str = ""
     icc_profile: bytes | None = None
     ink_profile: bytes | None = None
+    inks: Tensor | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: tuple[tuple[str, str], ...] = ()
     jpeg: JpegCoding | None = None
+    extras: Extras = Extras()
     notes: tuple[str, ...] = ()
+    salvaged: bool = False
 
     @property
     def rgb(self) -> Tensor:
@@ -56,7 +80,8 @@ class Picture:
 
     def stripped(self) -> Picture:
         """Without what it says of place, time, people and device; profiles stay, since colours need them."""
-        return replace(self, exif=None, xmp=None, dpi=None, text=())
+        chunks = tuple(chunk for chunk in self.extras.chunks if chunk[0] in COLOUR)
+        return replace(self, exif=None, xmp=None, dpi=None, text=(), extras=Extras(chunks=chunks))
 
 
 def check_batch(image: Tensor) -> None:

@@ -1,254 +1,175 @@
-"""From a file to a Picture: whole and upright, or refused in one line."""
+"""From a file to Pictures: whole and upright, or refused in one line.
 
+    name -> kind, by the first bytes -> the decoder of that kind -> Picture
+
+The pages of a TIFF are read one by one, when they are asked for: a small file may claim a thousand large ones.
+"""
+
+import io
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, overload
 
-from PIL import Image, ImageFile, UnidentifiedImageError
-from PIL.JpegImagePlugin import JpegImageFile
-from torch import Tensor
+from PIL import Image
 
 from restorekit.errors import ImageError
-from restorekit.image import deep, heif, tiff
-from restorekit.image.colour import srgb_from_cmyk
-from restorekit.image.metadata import DAMAGE, Metadata, heif_metadata, image_metadata, jpeg_coding, page_metadata
-from restorekit.image.picture import JpegCoding, Picture
-from restorekit.image.pixels import tensors
-from restorekit.image.values import as_float
+from restorekit.image import jpeg, kinds, tiff
+from restorekit.image.decoder import DamagedError, decoding, unknown
+from restorekit.image.formats import read_heif, read_other, read_page
+from restorekit.image.picture import Picture
 
-_KINDS = {"1": "grey", "L": "grey", "LA": "grey", "P": "palette", "PA": "palette", "CMYK": "cmyk"}
-_FIRST_ONLY = "of the pictures in this {} file only the first is read"
-_START = 4096  # bytes that are looked at before PIL does
-_TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), start=2))  # EXIF orientation -> PIL's Transpose
+_DENSEST = 2000  # pixels in a byte, over all pages; a white fax has some 1700
+_SALVAGED = "the file is damaged or cut short: what could be read was taken, and the rest is blank or grey"
 
 
-@dataclass(frozen=True, eq=False)
-class _Content:
-    """What was decoded of a picture, upright; the fields as in Picture."""
-
-    values: Tensor
-    alpha: Tensor | None
-    mode: str
-    depth: int = 8
-    icc_profile: bytes | None = None
-    ink_profile: bytes | None = None
-    jpeg: JpegCoding | None = None
-    notes: tuple[str, ...] = ()
-
-
-def read_image(path: str | os.PathLike[str]) -> Picture:
-    """Read a file of one picture: JPEG, PNG, WebP, TIFF, BMP, AVIF, or whatever else PIL decodes into one frame.
+def read_image(path: str | os.PathLike[str], *, salvage: bool = False) -> Picture:
+    """Read a file of one picture: JPEG, PNG, WebP, TIFF, BMP, AVIF or HEIC, whatever its name.
 
     16-bit colour and floating point are read in full by libvips, HEIC by libheif, where they are installed. A
-    damaged, truncated, animated or many-paged file is refused with an ImageError, never half read.
+    damaged, truncated, animated or many-paged file is refused with an ImageError, never half read; salvage takes
+    what can be read of a damaged one, with a note.
     """
-    return _read(Path(path), several=False)[0]
+    pages = read_pages(path, salvage=salvage)
+    if len(pages) > 1:
+        raise ImageError(f"{path} holds {len(pages)} pages; save one of them as PNG and give that")
+    return pages[0]
 
 
-def read_pages(path: str | os.PathLike[str]) -> tuple[Picture, ...]:
-    """The pages of a TIFF, in order, or the one picture of another file. Else as read_image."""
-    return _read(Path(path), several=True)
+def read_pages(path: str | os.PathLike[str], *, salvage: bool = False) -> "Pages":
+    """Open a TIFF of any number of pages, or another file of one picture. Else as read_image."""
+    return Pages(Path(path), salvage=salvage)
 
 
-def _read(path: Path, *, several: bool) -> tuple[Picture, ...]:
-    with _strict_decoder(path):
-        if path.is_dir():
-            raise ImageError(f"{path} is a folder; name one image file in it")
-        if path.stat().st_size == 0:
-            raise ImageError(f"{path} is empty (0 bytes) or no regular file; copy or download it again")
-        with path.open("rb") as file:
-            directories = tiff.directories(file)
-            if not directories:
-                return (_read_other(file, path),)
-            if directories[0].preview:
-                raise ImageError(f"{path} shows only a preview, like a camera's raw file; develop it to PNG first")
-            pages = [page for page in directories if not page.preview]
-            if len(pages) > 1 and not several:
-                raise ImageError(f"{path} holds {len(pages)} pages; save one of them as PNG and give that")
-            pictures = [_read_page(file, path, page) for page in pages]
-            if len(pages) < len(directories):
-                notes = (*pictures[0].notes, "the small copies among its pages are left out")
-                pictures[0] = replace(pictures[0], notes=notes)
-            return tuple(pictures)
+class Pages(Sequence[Picture]):
+    """The pictures of an open file, in order: the first read at once, any other whenever it is asked for.
 
+    path: of the file. salvage: as in read_image.
+    """
 
-@contextmanager
-def _strict_decoder(path: Path) -> Iterator[None]:
-    """Within, PIL refuses truncated files whatever other libraries have set, and errors name path."""
-    tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PIL warns of large pictures, which are no fault
-            yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageError(f"{path} does not exist; check the spelling and the working folder") from error
-    except PermissionError as error:
-        raise ImageError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    except Image.DecompressionBombError as error:
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
-        raise ImageError(f"{path} has more than {limit} million pixels; cut or shrink it first") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{path} is not an image that PIL knows; convert it to PNG first") from error
-    except DAMAGE as error:
-        what = " ".join(str(error).split())  # some speak in several lines
-        raise ImageError(f"{path} is damaged or cut short ({what}); copy or download it again") from error
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+    def __init__(self, path: Path, *, salvage: bool = False) -> None:
+        self.path, self.salvage = path, salvage
+        with decoding(path):
+            if path.is_dir():
+                raise ImageError(f"{path} is a folder; name one image file in it")
+            if path.stat().st_size == 0:
+                raise ImageError(f"{path} is empty (0 bytes) or no regular file; copy or download it again")
+            self._file: BinaryIO = path.open("rb")
+        try:
+            self._readers = tuple(self._planned())
+            self._first = self._read(0)
+        except BaseException:
+            self._file.close()
+            raise
 
+    def __len__(self) -> int:
+        return len(self._readers)
 
-def _read_other(file: BinaryIO, path: Path) -> Picture:
-    """Any file but a TIFF."""
-    file.seek(0)
-    header = file.read(_START)
-    if heif.is_heif(header[:32]):
-        return _read_heif(file, path)
-    with Image.open(file) as image:
-        if image.format in ("EPS", "WMF"):  # PIL would run another program on the file's content
-            raise ImageError(f"{path} is a drawing ({image.format}); convert it to PNG first")
-        # The further pictures in a camera's MPO are previews, or the other eye's view, of the first.
-        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-        if frames > 1:
-            raise ImageError(f"{path} holds {frames} frames; save one of them as PNG and give that")
-        _refuse_32_bits(image, path)
-        format = "JPEG" if image.format == "MPO" else image.format or ""
-        metadata = image_metadata(image)
-        bits, colour_type = header[24:26] if format == "PNG" else (8, None)  # which PIL does not tell
-        cut = bits == 16 and colour_type != 0
-        grey = colour_type in (0, 4)
-        content = None if cut and deep.available() else _by_pil(image, metadata, cut=cut, grey=grey)
-        notes = [_FIRST_ONLY.format("MPO")] if image.format == "MPO" else []
-        if format == "AVIF" and (bits := heif.bits_of_avif(header)) > 8:
-            notes.append(f"{bits} bits per channel were cut to 8")
-    return _picture(content or _by_libvips(file, path, metadata), metadata, format, tuple(notes))
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Picture]: ...
+    def __getitem__(self, index: int | slice) -> Picture | Sequence[Picture]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        number = range(len(self))[index]
+        return self._first if number == 0 else self._read(number)
 
+    @property
+    def format(self) -> str:
+        """PIL's name for the file's format, such as "JPEG"."""
+        return self._first.format
 
-def _read_heif(file: BinaryIO, path: Path) -> Picture:
-    try:
-        decoded = heif.read_heif(file, _check_size)
-    except ImportError:
-        raise ImageError(f"{path} is HEIC; {heif.INSTALL} to read it") from None
-    metadata, channels = heif_metadata(decoded.info), decoded.values.shape[2]
-    notes = [_FIRST_ONLY.format("HEIC")] if decoded.several else []
-    if decoded.bits > heif.BITS:
-        notes.append(f"{decoded.bits} bits per channel are read in full, but HEIC is written with {heif.BITS}")
-    values, alpha = deep.split(decoded.values)
-    content = _Content(
-        values=values,
-        alpha=alpha,
-        mode="grey" if channels < 3 else "rgb",
-        depth=8 * decoded.values.element_size(),
-        icc_profile=metadata.icc_profile,
-        notes=tuple(notes),
-    )
-    return _picture(content, metadata, "HEIF")
+    @property
+    def salvaged(self) -> bool:
+        """Whether the first picture was damaged."""
+        return self._first.salvaged
 
+    def own_bytes(self) -> bytes:
+        """The file itself."""
+        self._file.seek(0)
+        return self._file.read()
 
-def _read_page(file: BinaryIO, path: Path, page: tiff.Directory) -> Picture:
-    """Of a TIFF."""
-    _check_size(*page.size)
-    metadata = page_metadata(file, page)
-    if page.beyond_pil and deep.available():
-        return _picture(_by_libvips(file, path, metadata, page), metadata, "TIFF")
-    file.seek(0)
-    try:
-        with Image.open(file) as image:
-            image.seek(page.index)
-            _refuse_32_bits(image, path)
-            image.load()
-            return _picture(_by_pil(image, metadata, page=page, cut=page.bits > 8), metadata, "TIFF")
-    except UnidentifiedImageError:
-        if page.beyond_pil:
-            raise ImageError(f"{path} holds values that PIL cannot read; {deep.INSTALL} to read them") from None
-        raise
+    def _read(self, number: int) -> Picture:
+        reader = self._readers[number]
+        try:
+            with decoding(self.path):
+                return reader(False)
+        except DamagedError:
+            if not self.salvage:
+                raise
+        with decoding(self.path, salvage=True):
+            found = reader(True)
+        return replace(found, notes=(_SALVAGED, *found.notes), salvaged=True)
 
+    def _planned(self) -> Iterator[Callable[[bool], Picture]]:
+        """How to read each picture; called with True if a damaged one will do."""
+        with decoding(self.path):
+            self._file.seek(0)
+            start = self._file.read(kinds.START)
+        kind = kinds.kind_of(start)
+        if not kind and self.salvage and b"\xff\xd8\xff" in start:
+            kind = "JPEG"  # behind something else
+        if not kind:
+            raise unknown(self.path, kinds.foreign(start))
+        if kind == "TIFF":
+            yield from self._of_tiff()
+        elif kind == "HEIF":
+            yield lambda _: read_heif(self._file, self.path)
+        else:
+            yield lambda salvage: read_other(self._whole(kind, salvage), self.path, kind, salvage=salvage)
 
-def _check_size(width: int, height: int) -> None:
-    """PIL's limit, for what it does not open itself. A few bytes may claim to be any number of pixels."""
-    if Image.MAX_IMAGE_PIXELS is not None and width * height > 2 * Image.MAX_IMAGE_PIXELS:
-        raise Image.DecompressionBombError
+    def _whole(self, kind: str, salvage: bool) -> BinaryIO:
+        """The file, or a damaged one so that its decoder can begin."""
+        if not salvage:
+            return self._file
+        data = self.own_bytes()
+        if kind == "BMP":
+            (size, offset) = (int.from_bytes(data[n : n + 4], "little") for n in (2, 10))
+            data = data.ljust(min(max(size, offset), 2**31), b"\0")
+        return io.BytesIO(jpeg.mended(data) if kind == "JPEG" else data)
 
+    def _of_tiff(self) -> Iterator[Callable[[bool], Picture]]:
+        try:
+            with decoding(self.path):
+                found = tiff.directories(self._file)
+        except DamagedError:
+            if not self.salvage:
+                raise
+            with decoding(self.path, salvage=True):
+                found = tiff.directories(self._file, salvage=True)
+        if not found:
+            with decoding(self.path):
+                raise OSError("no directory of tags")
+        if found[0].preview:
+            raise ImageError(
+                f"{self.path} shows only a preview, like a camera's raw file; develop it to PNG first"
+            )
+        pages = [page for page in found if not page.preview]
+        with decoding(self.path):
+            self._refuse_bomb(pages)
+        left_out = ("the small copies among its pages are left out",) if len(pages) < len(found) else ()
+        for number, page in enumerate(pages):
+            yield self._page_reader(page, left_out if number == 0 else ())
 
-def _refuse_32_bits(image: ImageFile.ImageFile, path: Path) -> None:
-    if image.mode == "F":
-        raise ImageError(f"{path} holds floating-point values; {deep.INSTALL} to read them")
-    if image.mode == "I":
-        raise ImageError(f"{path} has 32-bit values of no known range; scale them to 16 bits or 8")
+    def _refuse_bomb(self, pages: Sequence[tiff.Directory]) -> None:
+        claimed = sum(page.size[0] * page.size[1] for page in pages)
+        limit = max(2 * (Image.MAX_IMAGE_PIXELS or claimed), _DENSEST * os.fstat(self._file.fileno()).st_size)
+        if claimed > limit:
+            raise ImageError(
+                f"{self.path} claims {claimed // 1_000_000} million pixels in {len(pages)} pages, which no file of "
+                "its size can hold; save its pages as files of their own"
+            )
 
+    def _page_reader(self, page: tiff.Directory, notes: tuple[str, ...]) -> Callable[[bool], Picture]:
+        def read(salvage: bool) -> Picture:
+            found = read_page(self._file, self.path, page, salvage=salvage)
+            return replace(found, notes=(*found.notes, *notes))
 
-def _picture(content: _Content, metadata: Metadata, format: str, notes: tuple[str, ...] = ()) -> Picture:
-    return Picture(
-        values=content.values,
-        alpha=content.alpha,
-        mode=content.mode,
-        depth=content.depth,
-        format=format,
-        icc_profile=content.icc_profile,
-        ink_profile=content.ink_profile,
-        exif=metadata.exif,
-        xmp=metadata.xmp,
-        dpi=metadata.dpi,
-        text=metadata.text,
-        jpeg=content.jpeg,
-        notes=(*content.notes, *notes, *metadata.notes),
-    )
+        return read
 
-
-def _by_pil(
-    image: ImageFile.ImageFile,
-    metadata: Metadata,
-    *,
-    cut: bool,
-    grey: bool = False,
-    page: tiff.Directory | None = None,
-) -> _Content:
-    """image: loaded, and turned by PIL where it is a page of a TIFF. cut: PIL has cut its values to 8 bits."""
-    wide = image.mode.startswith("I;16")
-    kind = "grey" if wide or grey else _KINDS.get(image.mode, "rgb")
-    bits = page.bits if page and wide else 16
-    notes = ["16 bits per channel were cut to 8"] if cut and not wide else []
-    if notes and not (page and not page.beyond_pil):
-        notes[0] += f"; {deep.INSTALL} to read them in full"
-    pixels: Image.Image = image
-    profile, inks = metadata.icc_profile, None
-    if image.mode == "CMYK":
-        profile, inks = None, profile  # it would misread RGB values
-        pixels, back, note = srgb_from_cmyk(image, inks)
-        kind = "cmyk" if back else "rgb"
-        notes.append(note)
-    if metadata.orientation in _TURNS and page is None:
-        pixels = pixels.transpose(Image.Transpose(_TURNS[metadata.orientation]))
-    values, alpha = tensors(pixels, bits)
-    if wide and page and page.white_is_zero:  # PIL sees to it in the other modes
-        values = 1 - as_float(values)
-    return _Content(
-        values=values,
-        alpha=alpha,
-        mode=kind,
-        depth=16 if wide else 8,
-        icc_profile=profile,
-        ink_profile=inks if kind == "cmyk" else None,
-        jpeg=jpeg_coding(image) if isinstance(image, JpegImageFile) else None,
-        notes=tuple(notes),
-    )
-
-
-def _by_libvips(file: BinaryIO, path: Path, metadata: Metadata, page: tiff.Directory | None = None) -> _Content:
-    values = deep.read_values(file, page.index if page else 0)
-    floating = values.is_floating_point()
-    if floating and (fault := deep.fault(values)):
-        raise ImageError(f"{path} holds {fault}")
-    if page:
-        values = values[..., : page.colours + page.has_alpha]
-    rgb, alpha = deep.split(deep.turned(values, metadata.orientation))
-    return _Content(
-        values=rgb,
-        alpha=alpha,
-        mode="grey" if values.shape[2] < 3 else "rgb",
-        depth=32 if floating else 16,
-        icc_profile=metadata.icc_profile,
-        notes=("channels beside colour and alpha are left out",) if page and page.has_more else (),
-    )
+    def __del__(self) -> None:
+        file: Any = getattr(self, "_file", None)
+        if file is not None:
+            file.close()

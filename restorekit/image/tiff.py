@@ -16,9 +16,10 @@ from PIL.TiffTags import BYTE, LONG, SHORT, UNDEFINED
 from torch import Tensor
 
 from restorekit.errors import ImageError
+from restorekit.image.damage import DAMAGE
 from restorekit.image.pixels import raw_bytes
 
-_MAGIC, _BIG_MAGIC = (b"II*\0", b"MM\0*"), b"II+\0"
+_MAGIC, _BIG_MAGIC = (b"II*\0", b"MM\0*"), (b"II+\0", b"MM\0+")
 _LIMIT = 2**32 - 1  # offsets have 32 bits
 _STRIP = 2**18  # bytes, about, before compression
 _EFFORT = 1  # of zlib: on photographs more takes thrice the time for a twentieth of the size
@@ -27,7 +28,12 @@ _GREY, _RGB, _CMYK = 1, 2, 5
 _MULTIPLIED, _ALPHA = 1, 2  # of ExtraSamples: opacity, with or without the colours multiplied by it
 _PREVIEW = 1  # bit of NewSubfileType
 SUBFILE, BITS, PHOTOMETRIC, CHANNELS, EXTRA, SAMPLES = 254, 258, 262, 277, 338, 339
-XMP, ICC = 700, 34675
+COMPRESSION, PLANAR, TILE_WIDTH = 259, 284, 322
+XMP, IPTC, PHOTOSHOP, ICC = 700, 33723, 34377, 34675
+_COLOURS = {_RGB: 3, _CMYK: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # channels, by photometric interpretation
+_RAW = (32803, 34892)  # a sensor's mosaic, or what was made of it
+_COMPRESSIONS = {34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "ZSTD", 50001: "WebP", 50002: "JPEG XL",
+                 52546: "JPEG XL"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,55 @@ class Directory:
     def beyond_pil(self) -> bool:
         """Whether PIL would cut its values to 8 bits, or refuse it, though it is plain grey or RGB."""
         plain = self.tags.get(PHOTOMETRIC) in (0, _GREY, _RGB)
-        deep = self.bits == 16 and self.tags.get(CHANNELS, 1) > 1 and set(self.tags.get(SAMPLES, (1,))) == {1}
+        deep = self.bits == 16 and self.channels > 1 and set(self.tags.get(SAMPLES, (1,))) == {1}
         return plain and (self.floating or deep)
+
+    @property
+    def channels(self) -> int:
+        return int(self.tags.get(CHANNELS, 1))
+
+    @property
+    def planar(self) -> bool:
+        """Whether each channel is stored on its own, one behind the other."""
+        return self.channels > 1 and self.tags.get(PLANAR, 1) == 2
+
+    @property
+    def libvips_errs(self) -> bool:
+        """Whether libvips would refuse it or read wrong values: of planes in tiles, of half precision, of grey."""
+        half = self.floating and self.bits == 16
+        return self.planar and (TILE_WIDTH in self.tags or half or self.colours == 1)
+
+    @property
+    def pil_errs(self) -> bool:
+        """Whether PIL would read wrong values: it takes planes of 16 bits for planes of 8."""
+        return self.planar and self.bits > 8 and self.tags.get(COMPRESSION, 1) == 1
+
+    @property
+    def fault(self) -> str:
+        """The reason why nobody can read its values right, with the remedy; empty if there is none."""
+        depths, kinds = set(self.tags.get(BITS, (1,))), set(self.tags.get(SAMPLES, (1,)))
+        if self.tags.get(PHOTOMETRIC) in _RAW:
+            return "is a camera's raw file; develop it to PNG first"
+        if kinds & {5, 6}:
+            return "holds complex numbers; save their magnitude, with 16 bits or 8"
+        if 2 in kinds:
+            return "holds signed whole numbers, of no known range; scale them to 16 bits or 8, unsigned"
+        if len(depths) > 1:
+            bits = ", ".join(str(n) for n in self.tags.get(BITS, ()))
+            return f"has channels of different depth ({bits} bits); save it with 8 or 16 bits per channel"
+        if self.floating and self.bits not in (16, 32):
+            return f"holds floating-point values of {self.bits} bits; save it with 32"
+        if not self.floating and self.bits > 16:
+            return f"has {self.bits}-bit values of no known range; scale them to 16 bits or 8"
+        return ""
+
+    @property
+    def layout(self) -> str:
+        """The way its values are stored, for a person."""
+        number = int(self.tags.get(COMPRESSION, 1))
+        packed = f", compressed by {_COMPRESSIONS.get(number, f'method {number}')}" if number != 1 else ""
+        apart = ", each channel on its own" if self.planar else ""
+        return f"{self.channels} channels of {self.bits} bits, colours {self.tags.get(PHOTOMETRIC)}{packed}{apart}"
 
     @property
     def white_is_zero(self) -> bool:
@@ -69,8 +122,8 @@ class Directory:
 
     @property
     def colours(self) -> int:
-        """Channels of colour, of grey or RGB."""
-        return 3 if self.tags.get(PHOTOMETRIC) == _RGB else 1
+        """Channels of colour: 1 of grey or of a palette, 3 of RGB, 4 of CMYK."""
+        return _COLOURS.get(self.tags.get(PHOTOMETRIC, _GREY), 1)
 
     @property
     def has_alpha(self) -> bool:
@@ -80,14 +133,14 @@ class Directory:
     @property
     def has_more(self) -> bool:
         """Whether there are channels beyond colour and alpha."""
-        return self.tags.get(CHANNELS, 1) > self.colours + self.has_alpha
+        return self.channels > self.colours + self.has_alpha
 
 
-def directories(file: BinaryIO) -> tuple[Directory, ...]:
-    """The pages of a TIFF; none for another file."""
+def directories(file: BinaryIO, *, salvage: bool = False) -> tuple[Directory, ...]:
+    """The pages of a TIFF; none for another file. salvage: stop where the file is damaged."""
     file.seek(0)
     head = file.read(16)
-    big = head[:4] == _BIG_MAGIC
+    big = head[:4] in _BIG_MAGIC
     if head[:4] not in _MAGIC and not big:
         return ()
     head = head if big else head[:8]
@@ -96,7 +149,14 @@ def directories(file: BinaryIO) -> tuple[Directory, ...]:
     while offset and offset not in found:  # a damaged file may run in circles
         tags = ImageFileDirectory_v2(head)
         file.seek(offset)
-        tags.load(file)
+        try:
+            tags.load(file)
+            if salvage and not {256, 257} <= set(tags):
+                break
+        except DAMAGE:
+            if not salvage:
+                raise
+            break
         found[offset] = Directory(len(found), offset, big, tags)
         offset = tags.next
     return tuple(found.values())
@@ -111,9 +171,20 @@ class Page:
 
 
 def encode_page(
-    values: Tensor, exif: Image.Exif, *, icc: bytes | None, xmp: bytes, dpi: tuple[float, float] | None, inks: bool
+    values: Tensor,
+    exif: Image.Exif,
+    *,
+    icc: bytes | None,
+    xmp: bytes,
+    dpi: tuple[float, float] | None,
+    inks: bool,
+    iptc: bytes = b"",
+    more: Iterable[tuple[int, int, object]] = (),
 ) -> Page:
-    """values: shape (H, W, C), uint8, uint16 or float32; C = 1 or 3, 4 for inks (CMYK), and one for alpha."""
+    """values: shape (H, W, C), uint8, uint16 or float32; C = 1 or 3, 4 for inks (CMYK), and one for alpha.
+
+    more: numbers, types and values of other tags.
+    """
     height, width, channels = values.shape
     colours = 4 if inks else 3 if channels >= 3 else 1
     bits, floating = 8 * values.element_size(), values.is_floating_point()
@@ -146,7 +217,7 @@ def encode_page(
         tags[tag] = value
     if channels > colours:
         tags[EXTRA] = _ALPHA
-    for tag, kind, data in ((XMP, BYTE, xmp), (ICC, UNDEFINED, icc)):
+    for tag, kind, data in ((XMP, BYTE, xmp), (IPTC, UNDEFINED, iptc), (ICC, UNDEFINED, icc), *more):
         if data:
             tags.tagtype[tag] = kind
             tags[tag] = data

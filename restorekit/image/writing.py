@@ -2,31 +2,34 @@
 
 import io
 import os
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_output, check_pages, write_atomically
+from restorekit.image import exif as exifs
+from restorekit.image import geo
+from restorekit.image import xmp as packets
 from restorekit.image.colour import cmyk_from_srgb
-from restorekit.image.heif import BITS, encode_heif
+from restorekit.image.heif import encode_heif
+from restorekit.image.icc import profile_of
+from restorekit.image.jpeg import WRITTEN, with_segments
+from restorekit.image.losses import COARSE, DEEPEST, FINE, WITH_ALPHA, WITH_INKS, losses
 from restorekit.image.metadata import XMP_KEY
 from restorekit.image.picture import Picture
 from restorekit.image.pixels import pil_image, samples
-from restorekit.image.png import encode_png16
+from restorekit.image.png import encode_png16, with_chunks
 from restorekit.image.tiff import Page, encode_page, join
 
 _MARKER_BYTES = 65_000  # a JPEG marker holds 65 533 bytes, some of them its own signature
-_DEEPEST = {"PNG": 16, "TIFF": 32, "HEIF": 16}  # bits per channel; 8 in the other formats
-_WITH_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF", "HEIF")
-_WITH_INKS = ("JPEG", "TIFF")
 _WITHOUT_GREY = ("WEBP", "AVIF")
-_FINE, _COARSE = 95, 75  # JPEG quality: the default, and where artefacts are seen
 
 
 def write_image(
@@ -50,7 +53,8 @@ def write_image(
     PNG holds 8 or 16 bits per channel, TIFF 8, 16 or floating point, HEIC 8 or 10, the others 8. A grey source is
     written grey, a CMYK source in CMYK to JPEG and TIFF, in sRGB to the others. Alpha, resized if need be, goes
     into all but JPEG and BMP, which show the colours beneath. EXIF, XMP and ICC profile go into every format but
-    BMP (a grey profile only into a grey file), PNG text into PNG. IPTC blocks are not kept.
+    BMP (a grey profile only into a grey file), IPTC into JPEG and TIFF, comments into JPEG and PNG, a map's place
+    into TIFF, text and the chunks of colour into PNG; other formats have a profile in place of gAMA and cHRM.
     """
     return write_pages(path, [(rgb, source or Picture(rgb))], overwrite=overwrite, quality=quality)
 
@@ -67,104 +71,143 @@ def write_pages(
     rgb: shape (1, 3, H, W), floating in [0, 1], uint8 or uint16; a page may differ from the others in
     size, depth and colour.
     """
+    check_output(path, overwrite=overwrite)
+    check_pages(path, len(pages))
+    return write_encoded(path, [encode(path, *page, quality=quality) for page in pages], overwrite=overwrite)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A picture as it goes into a file: the whole file, or a page of a TIFF.
+
+    losses: a line for each thing that the format cannot hold.
+    """
+
+    content: bytes | Page
+    losses: tuple[str, ...]
+
+
+def encode(path: str | os.PathLike[str], rgb: Tensor, source: Picture, *, quality: int | None = None) -> Encoded:
+    """Encode one picture in the format of path's extension, but write nothing. The arguments as in write_image."""
+    if quality is not None and not 1 <= quality <= 100:
+        raise ImageError(f"quality {quality} is not to be had; use 1 to 100")
+    format = FORMATS[Path(path).suffix.lower()]
+    try:
+        sheet = _sheet(rgb, source, format)
+        content = _encode_tiff(sheet, source) if format == "TIFF" else _encode(sheet, source, format, quality)
+    except (OSError, ValueError, RuntimeError, struct.error) as error:  # WebP, for one, ends at 16383 pixels
+        raise ImageError(f"cannot encode {path} ({error}); choose another format, such as PNG") from error
+    return Encoded(content, losses(source, format, quality, sheet.dropped))
+
+
+def write_encoded(
+    path: str | os.PathLike[str], pages: Sequence[Encoded], *, overwrite: bool = False
+) -> tuple[str, ...]:
+    """Write what was encoded for path: one picture, or the pages of a TIFF. The losses of all of them."""
     path = Path(path)
     check_output(path, overwrite=overwrite)
     check_pages(path, len(pages))
-    if quality is not None and not 1 <= quality <= 100:
-        raise ImageError(f"quality {quality} is not to be had; use 1 to 100")
-    format = FORMATS[path.suffix.lower()]
-    try:
-        if format == "TIFF":
-            data = join(_encode_tiff(rgb, source) for rgb, source in pages)
-        else:
-            ((rgb, source),) = pages
-            data = _encode(rgb, source, format, quality)
-    except (OSError, ValueError, RuntimeError, struct.error) as error:  # WebP, for one, ends at 16383 pixels
-        raise ImageError(f"cannot encode {path} ({error}); choose another format, such as PNG") from error
+    if isinstance(pages[0].content, bytes):
+        data = pages[0].content
+    else:
+        data = join(page.content for page in pages if not isinstance(page.content, bytes))
     write_atomically(path, data, overwrite=overwrite)
-    return tuple(dict.fromkeys(line for _, source in pages for line in _losses(source, format, quality)))
-
-
-def _losses(source: Picture, format: str, quality: int | None) -> tuple[str, ...]:
-    """What format cannot hold of source."""
-    lines = []
-    deepest = _DEEPEST.get(format, 8)
-    if source.depth > deepest:
-        came = "floating point" if source.depth == 32 else f"{source.depth} bits per channel"
-        lines.append(f"{format} cannot hold {came}: written with {deepest}")
-    elif source.depth == 16 and format == "HEIF" and source.format != "HEIF":
-        lines.append(f"HEIC cannot hold 16 bits per channel: written with {BITS}")
-    if source.alpha is not None and format not in _WITH_ALPHA:
-        lines.append(f"{format} cannot hold transparency: the colours beneath are shown")
-    if source.mode == "cmyk" and format not in _WITH_INKS:
-        lines.append(f"{format} cannot hold CMYK: written in sRGB")
-    if source.jpeg and format == "JPEG" and quality is None and source.jpeg.quality < _COARSE:
-        lines.append(
-            f"written at JPEG quality {_FINE}, since the input's {source.jpeg.quality} would put artefacts back; "
-            "choose with --quality"
-        )
-    return tuple(lines)
+    return tuple(dict.fromkeys(line for page in pages for line in page.losses))
 
 
 @dataclass(frozen=True, eq=False)
 class _Sheet:
-    """What goes into the file. values: shape (H, W, C), as the format takes them; C = 4 for inks, CMYK."""
+    """What goes into the file. values: shape (H, W, C), as the format takes them; C = 4 for inks, CMYK. dropped:
+    names of what did not fit."""
 
     values: Tensor
     inks: bool
     icc: bytes | None
     exif: Image.Exif
     xmp: bytes
+    tags: tuple[tuple[int, int, object], ...]
+    dropped: tuple[str, ...]
 
 
 def _sheet(rgb: Tensor, source: Picture, format: str) -> _Sheet:
     grey, cmyk = source.mode == "grey", source.mode == "cmyk"
     values = samples(
         rgb,
-        depth=8 if cmyk else min(source.depth, _DEEPEST.get(format, 8)),
+        depth=8 if cmyk else min(source.depth, DEEPEST.get(format, 8)),
         grey=grey,
-        alpha=source.alpha if format in _WITH_ALPHA and not cmyk else None,
+        alpha=source.alpha if format in WITH_ALPHA and not cmyk else None,
     )
-    inks = cmyk and format in _WITH_INKS
+    height, width, _ = values.shape
+    inks = cmyk and format in WITH_INKS
     if inks:
-        values = cmyk_from_srgb(values, source.ink_profile)  # (H, W, 4)
-    icc = source.ink_profile if inks else source.icc_profile
+        before = source.values[0].permute(1, 2, 0)
+        values = cmyk_from_srgb(values, source.ink_profile, source.inks, before)  # (H, W, 4)
     space = b"CMYK" if inks else b"GRAY" if grey and format not in _WITHOUT_GREY else b"RGB "
-    icc = icc if (icc or b"")[16:20] == space else None
-    exif = _exif_for(source.exif, values.shape[1], values.shape[0])
-    return _Sheet(values, inks, icc, exif, source.xmp or b"")
+    icc, dropped = source.ink_profile if inks else source.icc_profile, []
+    if icc and icc[16:20] != space:
+        icc = None
+        dropped.append("the colour profile, which is of another kind of colour")
+    if icc is None and format != "PNG" and not inks:
+        icc, unsaid = profile_of(dict(source.extras.chunks), grey=space == b"GRAY")
+        dropped += [unsaid] * bool(unsaid)
+    tags = source.extras.tags
+    try:
+        tags = geo.scaled(tags, width / source.values.shape[-1]) if tags else ()
+    except (ValueError, TypeError):
+        tags = ()
+        dropped.append(geo.NAME)
+    xmp = packets.sized(source.xmp or b"", width, height)
+    exif = exifs.sized(source.exif, width, height)
+    if format == "JPEG":  # whose segments are short
+        if len(xmp) > _MARKER_BYTES:
+            xmp = re.sub(rb"\s+(<\?xpacket end)", rb"\n\g<1>", xmp)  # room for editors
+        if len(xmp) > _MARKER_BYTES:
+            xmp = b""
+            dropped.append(f"XMP of more than {_MARKER_BYTES} bytes")
+        if exif and len(exif.tobytes()) > _MARKER_BYTES:
+            exif = Image.Exif()
+            dropped.append(f"EXIF of more than {_MARKER_BYTES} bytes")
+    return _Sheet(values, inks, icc, exif, xmp, tags, tuple(dropped))
 
 
-def _encode_tiff(rgb: Tensor, source: Picture) -> Page:
-    sheet = _sheet(rgb, source, "TIFF")
-    return encode_page(sheet.values, sheet.exif, icc=sheet.icc, xmp=sheet.xmp, dpi=source.dpi, inks=sheet.inks)
+def _encode_tiff(sheet: _Sheet, source: Picture) -> Page:
+    return encode_page(
+        sheet.values,
+        sheet.exif,
+        icc=sheet.icc,
+        xmp=sheet.xmp,
+        dpi=source.dpi,
+        inks=sheet.inks,
+        iptc=source.extras.iptc,
+        more=sheet.tags,
+    )
 
 
-def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> bytes:
-    """In any format but TIFF."""
-    sheet = _sheet(rgb, source, format)
+def _encode(sheet: _Sheet, source: Picture, format: str, quality: int | None) -> bytes:
+    """The file in any format but TIFF."""
     values, inks, icc, exif, xmp = sheet.values, sheet.inks, sheet.icc, sheet.exif, sheet.xmp
     block = exif.tobytes() if exif else b""
     if format == "PNG":
         return _encode_png(values, source, block, xmp, icc)
     if format == "HEIF":
-        return encode_heif(values, icc=icc, exif=block, xmp=xmp, quality=quality or _FINE)
+        return encode_heif(values, icc=icc, exif=block, xmp=xmp, quality=quality or FINE)
 
     image, buffer = pil_image(values, inks=inks), io.BytesIO()
     if format == "JPEG":
-        own = source.jpeg if quality is None and source.jpeg and source.jpeg.quality >= _COARSE else None
+        own = source.jpeg if quality is None and source.jpeg and source.jpeg.quality >= COARSE else None
         one_table = source.mode == "grey" or inks  # the second is for differences of colour
         image.save(
             buffer,
             "JPEG",
-            quality=-1 if own else quality or _FINE,  # PIL's way to say: the tables as they are
+            quality=-1 if own else quality or FINE,  # PIL's way to say: the tables as they are
             qtables=[list(table) for table in (own.tables[:1] if one_table else own.tables)] if own else None,
-            subsampling=own.sampling if own and not one_table else "4:4:4",
+            subsampling=own.sampling if own and not one_table and own.sampling in WRITTEN else "4:4:4",
             icc_profile=icc,
-            exif=block if len(block) <= _MARKER_BYTES else b"",
-            xmp=xmp if len(xmp) <= _MARKER_BYTES else b"",
+            exif=block,
+            xmp=xmp,
             dpi=source.dpi or (0, 0),
         )
+        return with_segments(buffer.getvalue(), source.extras.comments, source.extras.iptc)
     elif format == "WEBP":
         # Beside a JPEG's own losses those of quality 95 do not count; any other source may be exact.
         exact = source.format != "JPEG" and quality is None
@@ -173,7 +216,7 @@ def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> b
             "WEBP",
             lossless=exact,
             exact=exact,
-            quality=75 if exact else quality or _FINE,  # when lossless, the effort
+            quality=75 if exact else quality or FINE,  # when lossless, the effort
             icc_profile=icc,
             exif=block,
             xmp=xmp,
@@ -186,7 +229,7 @@ def _encode(rgb: Tensor, source: Picture, format: str, quality: int | None) -> b
         image.save(
             buffer,
             "AVIF",
-            quality=quality or _FINE,
+            quality=quality or FINE,
             subsampling="4:4:4",
             icc_profile=icc,
             exif=block,
@@ -202,22 +245,14 @@ def _encode_png(values: Tensor, source: Picture, exif: bytes, xmp: bytes, icc: b
     info = PngInfo()
     for key, value in source.text:
         info.add_text(key, value)
+    for comment in source.extras.comments:
+        info.add_text("Comment", comment.decode("utf-8", "replace").rstrip("\0"))
     if xmp:
         info.add_itxt(XMP_KEY, xmp.decode("utf-8", "replace"))
     deep = values.element_size() == 2
     image = Image.new("L", (1, 1)) if deep else pil_image(values)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", icc_profile=icc, exif=exif, dpi=source.dpi, pnginfo=info)
-    return encode_png16(values, like=buffer.getvalue()) if deep else buffer.getvalue()
-
-
-def _exif_for(block: bytes | None, width: int, height: int) -> Image.Exif:
-    """The block, with the size of the picture as it is written."""
-    exif = Image.Exif()
-    if block:
-        exif.load(block)
-        details = exif.get_ifd(ExifTags.IFD.Exif)
-        for tag, length in ((0xA002, width), (0xA003, height)):  # the size, said once more
-            if tag in details:
-                details[tag] = length
-    return exif
+    data = encode_png16(values, like=buffer.getvalue()) if deep else buffer.getvalue()
+    chunks = [chunk for chunk in source.extras.chunks if not (icc and chunk[0] == b"sRGB")]  # a profile says it
+    return with_chunks(data, chunks) if chunks else data

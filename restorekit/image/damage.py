@@ -1,0 +1,7 @@
+"""The errors that decoders are known to raise on damaged files."""
+
+import struct
+import zlib
+
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError,
+          AssertionError, AttributeError, RuntimeError, struct.error, zlib.error)  # fmt: skip
