@@ -65,7 +65,7 @@ class Worker:
         failures = [str(failure) for failure in self.restorer.failures]
         answer: dict[str, Any] = {"weights": self.weights, "failures": failures}
         try:
-            taken = work(self.restorer, self.options, job, read(job))
+            taken = work(self.restorer, self.options, job, read(job, salvage=self.options.salvage))
             written = write(self.catalog, self.options, job, taken)
             record = {**written.record, "worker": f"{platform.node()}:{os.getpid()}"}
             answer |= {"found": written.found, "record": record, "notes": list(written.notes)}

@@ -91,6 +91,9 @@ def restore(
     metadata: Annotated[
         str, typer.Option(metavar="keep|strip", help="EXIF, XMP, text and resolution; colour profiles stay.")
     ] = "keep",
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Take what can be read of files that are damaged or cut short.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     skip_existing: Annotated[
@@ -159,6 +162,7 @@ def restore(
         overwrite=overwrite,
         quality=quality,
         strip=metadata == "strip",
+        salvage=salvage,
     )
     record = Manifest(manifest) if manifest is not None else None
     with Meter(len(jobs)) as meter:
@@ -183,7 +187,10 @@ def stages_of(restorer: Restorer | None, catalog: Catalog, options: Options, met
         assert restorer is not None  # a job without a problem had it loaded
         return work(restorer, options, job, taken, meter.tile)
 
-    return Stages(read, work_on, lambda job, taken: report_of(job, write(catalog, options, job, taken)))
+    def read_from(job: Job) -> Taken:
+        return read(job, salvage=options.salvage)
+
+    return Stages(read_from, work_on, lambda job, taken: report_of(job, write(catalog, options, job, taken)))
 
 
 def report_of(job: Job, written: Written) -> Report:

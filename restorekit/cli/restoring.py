@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from restorekit.cli.streams import read_pictures, write_pictures
+from restorekit.cli.streams import named, read_pictures, write_bytes, write_encoded, write_pictures
 from restorekit.cli.words import describe, rounded
 from restorekit.errors import ImageError
-from restorekit.files import check_pages
+from restorekit.files import FORMATS, check_pages
 from restorekit.jobs import STREAM, Job
 from restorekit.machine import keep_freed_memory, processors
 from restorekit.mixing import MixingWeights
@@ -20,8 +20,11 @@ from restorekit.plugin.catalog import Catalog
 if TYPE_CHECKING:
     import torch
 
-    from restorekit.image import Picture
+    from restorekit.image import Encoded, Pages, Picture
     from restorekit.restorer import RestorationResult, Restorer
+
+
+COPIED = "nothing to restore: copied byte for byte"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +43,23 @@ class Options:
     overwrite: bool
     quality: int | None
     strip: bool
+    salvage: bool = False
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A file's pictures on their way, one but for a TIFF's pages, and the seconds they have taken so far."""
+    """A file's pictures on their way, one but for a TIFF's pages, and the seconds they have taken so far.
 
-    pictures: Sequence[Picture]
+    results, records: one for each picture that is restored. encoded: each of several pages, whose pixels are let
+    go then, so that one is in memory at a time. notes: of the pictures.
+    """
+
+    pictures: Pages
     seconds: float
     results: Sequence[RestorationResult] = ()
+    records: Sequence[Mapping[str, Any]] = ()
+    encoded: Sequence[Encoded] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -82,9 +93,9 @@ def fingerprint(restorer: Restorer) -> str:
     return hashlib.sha256(listed.encode()).hexdigest()
 
 
-def read(job: Job) -> Taken:
+def read(job: Job, *, salvage: bool = False) -> Taken:
     started = time.perf_counter()
-    pictures = read_pictures(job.source)
+    pictures = read_pictures(job.source, salvage=salvage)
     if job.output is not None and job.output != STREAM:
         check_pages(job.output, len(pictures))
     return Taken(pictures, time.perf_counter() - started)
@@ -97,8 +108,12 @@ def work(
     taken: Taken,
     progress: Callable[[int, int], None] | None = None,
 ) -> Taken:
+    from restorekit.image import encode
+
+    assert job.output is not None
     started = time.perf_counter()
-    results = []
+    notes: list[str] = []
+    results, records, encoded = [], [], []
     for picture in taken.pictures:
         try:
             result = restorer.restore(
@@ -119,8 +134,16 @@ def work(
             raise ImageError(
                 f"{job.source}: not enough memory for {width}x{height}; try --tile 512 or --device cpu"
             ) from error
+        records.append(record_of(result))
+        notes += picture.notes
+        if len(taken.pictures) > 1:
+            name = named(job.output, picture.format)
+            source = picture.stripped() if options.strip else picture
+            encoded.append(encode(name, result.image, source, quality=options.quality))
+            result = replace(result, image=result.image[..., :0, :0])
         results.append(result)
-    return Taken(taken.pictures, taken.seconds + time.perf_counter() - started, results)
+    seconds = taken.seconds + time.perf_counter() - started
+    return Taken(taken.pictures, seconds, results, records, encoded, notes)
 
 
 def result_type(picture: Picture) -> torch.dtype:
@@ -133,29 +156,47 @@ def result_type(picture: Picture) -> torch.dtype:
 def write(catalog: Catalog, options: Options, job: Job, taken: Taken) -> Written:
     assert job.output is not None and taken.results
     started = time.perf_counter()
-    pages = [
-        (result.image, picture.stripped() if options.strip else picture)
-        for picture, result in zip(taken.pictures, taken.results, strict=True)
-    ]
-    losses = write_pictures(job.output, pages, overwrite=options.overwrite, quality=options.quality)
+    copied = nothing_done(options, job, taken)
+    notes: list[str] = []
+    if copied:
+        write_bytes(job.output, taken.pictures.own_bytes(), overwrite=options.overwrite)
+    elif taken.encoded:
+        name = named(job.output, taken.pictures.format)
+        notes += [*taken.notes, *write_encoded(job.output, name, taken.encoded, overwrite=options.overwrite)]
+    else:
+        picture = taken.pictures[0].stripped() if options.strip else taken.pictures[0]
+        page = (taken.results[0].image, picture)
+        losses = write_pictures(job.output, [page], overwrite=options.overwrite, quality=options.quality)
+        notes += [*taken.notes, *losses]
     seconds = taken.seconds + time.perf_counter() - started
     found = [describe(result.weights[0], result.severities[0], catalog) for result in taken.results]
-    if len(found) > 1:
+    if copied:
+        found = [COPIED]
+    elif len(found) > 1:
         found = [f"page {number}: {text}" for number, text in enumerate(found, start=1)]
-    records = [record_of(result) for result in taken.results]
-    notes = [note for picture in taken.pictures for note in picture.notes]
+    records = taken.records
     notes += [note for result in taken.results for note in result.notes]
-    notes = list(dict.fromkeys([*notes, *losses]))  # what holds for all pages is said once
+    notes = list(dict.fromkeys(notes))  # what holds for all pages is said once
     record: dict[str, Any] = {
         "input": str(job.source),
         "output": str(job.output),
         **records[0],
+        "copied": copied,
         "seconds": round(seconds, 3),
         "notes": notes,
     }
     if len(records) > 1:
         record["pages"] = records  # what is beside it is the first page's
     return Written(f"{'; '.join(found)}  {seconds:.1f} s", record, notes)
+
+
+def nothing_done(options: Options, job: Job, taken: Taken) -> bool:
+    """Whether every weight is 0 and nothing else is asked for, so that the file itself is the result."""
+    pictures = taken.pictures
+    assert job.output is not None
+    as_it_was = options.scale == 1 and options.quality is None and not options.strip and not pictures.salvaged
+    same_format = job.output == STREAM or FORMATS[job.output.suffix.lower()] == pictures.format
+    return as_it_was and same_format and not any(result.weights[0].active for result in taken.results)
 
 
 def record_of(result: RestorationResult) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from restorekit.errors import ImageError
-from restorekit.files import FORMATS
+from restorekit.files import FORMATS, check_output, write_atomically
 from restorekit.jobs import STREAM, make_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from restorekit.image import Picture
+    from restorekit.image import Encoded, Pages, Picture
 
 T = TypeVar("T")
 
@@ -27,11 +27,11 @@ def read_picture(source: Path) -> Picture:
     return _read(source, read_image)
 
 
-def read_pictures(source: Path) -> tuple[Picture, ...]:
-    """Likewise, with all its pages."""
+def read_pictures(source: Path, *, salvage: bool = False) -> Pages:
+    """Open a file, or standard input to its end, of any number of pages. salvage: as far as a damaged one goes."""
     from restorekit.image import read_pages
 
-    return _read(source, read_pages)
+    return _read(source, lambda path: read_pages(path, salvage=salvage))
 
 
 def write_picture(output: Path, rgb: Tensor, source: Picture, *, overwrite: bool) -> tuple[str, ...]:
@@ -46,18 +46,44 @@ def write_pictures(
 
     pages: rgb, (1, 3, H, W) in [0, 1], and its source. quality: 1 to 100; None is the source's own.
     """
-    from restorekit.image import write_pages
+    from restorekit.image import encode
+
+    name = named(output, pages[0][1].format)
+    encoded = [encode(name, *page, quality=quality) for page in pages]
+    return write_encoded(output, name, encoded, overwrite=overwrite)
+
+
+def write_encoded(output: Path, name: Path, pages: Sequence[Encoded], *, overwrite: bool) -> tuple[str, ...]:
+    """Write pages that were encoded for the file name `name` to output. Their losses, each once."""
+    from restorekit import image
 
     if output != STREAM:
         make_folder(output)
-        return write_pages(output, pages, overwrite=overwrite, quality=quality)
-    extension = next((e for e, name in FORMATS.items() if name == pages[0][1].format), ".png")
+        return image.write_encoded(output, pages, overwrite=overwrite)
     with tempfile.TemporaryDirectory(prefix="restorekit-") as folder:
-        path = Path(folder) / f"restored{extension}"
-        notes = write_pages(path, pages, quality=quality)
+        path = Path(folder) / name.name
+        notes = image.write_encoded(path, pages)
         sys.stdout.buffer.write(path.read_bytes())
         sys.stdout.buffer.flush()
     return notes
+
+
+def named(output: Path, format: str) -> Path:
+    """The output, or for standard output a name that has the ending of the format."""
+    if output != STREAM:
+        return output
+    return Path(f"restored{next((e for e, name in FORMATS.items() if name == format), '.png')}")
+
+
+def write_bytes(output: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write a whole file as it is, or to standard output."""
+    if output == STREAM:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    make_folder(output)
+    check_output(output, overwrite=overwrite)
+    write_atomically(output, data, overwrite=overwrite)
 
 
 def _read(source: Path, read: Callable[[Path], T]) -> T:
@@ -66,7 +92,8 @@ def _read(source: Path, read: Callable[[Path], T]) -> T:
     data = sys.stdin.buffer.read()
     if not data:
         raise ImageError("standard input is empty; pipe a picture into it")
-    with tempfile.TemporaryDirectory(prefix="restorekit-") as folder:
+    # Windows does not remove what is open, as further pages keep it.
+    with tempfile.TemporaryDirectory(prefix="restorekit-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "standard input"
         path.write_bytes(data)
         try:

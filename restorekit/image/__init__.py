@@ -10,9 +10,10 @@ other room of the core knows PIL.
 from restorekit.files import EXTENSIONS, check_output, list_images
 from restorekit.image.picture import Picture, check_batch
 from restorekit.image.pixels import from_pil, to_pil
-from restorekit.image.reading import read_image, read_pages
+from restorekit.image.reading import Pages, read_image, read_pages
 from restorekit.image.values import as_float, as_values
-from restorekit.image.writing import write_image, write_pages
+from restorekit.image.writing import Encoded, encode, write_encoded, write_image, write_pages
 
-__all__ = ["EXTENSIONS", "Picture", "as_float", "as_values", "check_batch", "check_output", "from_pil",
-           "list_images", "read_image", "read_pages", "to_pil", "write_image", "write_pages"]  # fmt: skip
+__all__ = ["EXTENSIONS", "Encoded", "Pages", "Picture", "as_float", "as_values", "check_batch", "check_output",
+           "encode", "from_pil", "list_images", "read_image", "read_pages", "to_pil", "write_encoded",
+           "write_image", "write_pages"]  # fmt: skip

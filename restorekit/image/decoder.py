@@ -16,7 +16,7 @@ from restorekit.errors import ImageError
 from restorekit.image.damage import DAMAGE
 from restorekit.image.kinds import READ
 
-SALVAGE = "--salvage takes what can still be read"
+SALVAGE = "restore --salvage takes what can still be read"
 
 
 class DamagedError(ImageError):

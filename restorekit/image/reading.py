@@ -158,8 +158,8 @@ class Pages(Sequence[Picture]):
         limit = max(2 * (Image.MAX_IMAGE_PIXELS or claimed), _DENSEST * os.fstat(self._file.fileno()).st_size)
         if claimed > limit:
             raise ImageError(
-                f"{self.path} claims {claimed // 1_000_000} million pixels in {len(pages)} pages, which no file of "
-                "its size can hold; save its pages as files of their own"
+                f"{self.path} claims {claimed // 1_000_000} million pixels in {len(pages)} pages, which no file "
+                "of its size can hold; save its pages as files of their own"
             )
 
     def _page_reader(self, page: tiff.Directory, notes: tuple[str, ...]) -> Callable[[bool], Picture]:

@@ -46,7 +46,7 @@ def test_json_is_one_object_per_image_on_stdout_and_the_rest_is_on_stderr(cli, p
     photo("c.png")
     outcome = cli("restore", "a.png", "b.png", "c.png", "--json")
     first, second, third = map(json.loads, outcome.out.splitlines())
-    assert set(first) == {"input", "output", "weights", "severities", "seconds", "size", "notes"}
+    assert set(first) == {"input", "output", "weights", "severities", "copied", "seconds", "size", "notes"}
     assert (first["input"], first["output"], first["size"]) == ("a.png", "a.restored.png", [20, 14])
     assert second["input"] == "b.png" and "does not exist" in second["error"]
     assert third["output"] == "c.restored.png"

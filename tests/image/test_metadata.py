@@ -53,7 +53,7 @@ def test_png_text_is_kept(tmp_path: Path) -> None:
 
 def test_a_damaged_exif_block_does_not_stop_the_picture(tmp_path: Path) -> None:
     picture = read_image(saved(tmp_path / "a.jpg", noise(), exif=b"Exif\0\0not a directory"))
-    assert picture.exif is None and "EXIF" in picture.notes[0]
+    assert picture.exif is None and "EXIF" in picture.extras.gone[0]
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])

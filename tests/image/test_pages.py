@@ -61,9 +61,9 @@ def test_a_page_is_turned_by_its_own_orientation(tmp_path: Path) -> None:
 def test_other_files_are_of_one_page(tmp_path: Path) -> None:
     (picture,) = read_pages(saved(tmp_path / "a.png", noise()))
     assert torch.equal(picture.rgb, from_pil(noise()))
-    saved(tmp_path / "b.gif", noise(), save_all=True, append_images=[Image.new("RGB", (13, 9))])
+    saved(tmp_path / "b.webp", noise(), save_all=True, append_images=[Image.new("RGB", (13, 9))])
     with pytest.raises(ImageError, match="2 frames"):
-        read_pages(tmp_path / "b.gif")
+        read_pages(tmp_path / "b.webp")
 
 
 def test_pages_are_refused_where_they_would_be_lost(tmp_path: Path) -> None:

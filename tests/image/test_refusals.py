@@ -10,7 +10,7 @@ from restorekit.image import Picture, from_pil, read_image, write_image
 from tests.image.made import noise, saved
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.bmp", "a.gif"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.bmp"])
 def test_a_truncated_file_is_refused_whatever_pil_was_told(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,7 +37,7 @@ def test_what_is_no_picture_is_refused_with_the_remedy(tmp_path: Path, monkeypat
         read_image(path)
 
 
-@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tif"])
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.tif"])
 def test_several_frames_are_refused(tmp_path: Path, name: str) -> None:
     saved(tmp_path / name, noise(), save_all=True, append_images=[Image.new("RGB", (13, 9))])
     with pytest.raises(ImageError, match=r"2 (frames|pages); save one"):
