@@ -93,7 +93,8 @@ def read_page(file: BinaryIO, path: Path, page: tiff.Directory, *, salvage: bool
     if page.fault:
         raise ImageError(f"{path} {page.fault}")
     metadata = page_metadata(file, page)
-    if page.beyond_pil and deep.available() and not page.libvips_errs:
+    by_libvips = (page.beyond_pil and not page.libvips_errs) or (salvage and page.plain)  # it takes half a strip
+    if by_libvips and deep.available():
         return _picture(_by_libvips(file, path, metadata, page, salvage=salvage), metadata, "TIFF")
     if page.beyond_pil and page.pil_errs:
         raise _unread(path, page)
@@ -108,13 +109,16 @@ def read_page(file: BinaryIO, path: Path, page: tiff.Directory, *, salvage: bool
             return _picture(_by_pil(image, metadata, page=page, cut=page.bits > 8), metadata, "TIFF")
     except UnidentifiedImageError as error:
         raise _unread(path, page) from error
-    except ValueError as error:
-        if "raw mode" in str(error):  # PIL has no way to take this layout
+    except (ValueError, OSError) as error:
+        strange = "raw mode" in str(error) or (page.planar and page.has_more)
+        if strange and not salvage:  # PIL has no way to take this layout
             raise _unread(path, page) from error
         raise
 
 
 def _unread(path: Path, page: tiff.Directory) -> ImageError:
+    if tiff.PHOTOMETRIC not in page.tags:
+        raise OSError("its list of tags is cut short")
     if page.beyond_pil and not page.libvips_errs and not deep.available():
         came = "floating-point values" if page.floating else "16 bits per channel, each channel on its own"
         came = came if page.planar or page.floating else "16 bits per channel"
@@ -208,7 +212,7 @@ def _by_libvips(
         values=rgb,
         alpha=alpha,
         mode="grey" if values.shape[2] < 3 else "rgb",
-        depth=32 if floating else 16,
+        depth=32 if floating else 8 * values.element_size(),
         icc_profile=metadata.icc_profile,
         notes=(_MORE_CHANNELS,) if page and page.has_more else (),
     )

@@ -21,6 +21,7 @@ from restorekit.image.formats import read_heif, read_other, read_page
 from restorekit.image.picture import Picture
 
 _DENSEST = 2000  # pixels in a byte, over all pages; a white fax has some 1700
+_PAGES_LOST = "the file is cut short or damaged among its pages: some may be missing"
 _SALVAGED = "the file is damaged or cut short: what could be read was taken, and the rest is blank or grey"
 
 
@@ -45,11 +46,12 @@ def read_pages(path: str | os.PathLike[str], *, salvage: bool = False) -> "Pages
 class Pages(Sequence[Picture]):
     """The pictures of an open file, in order: the first read at once, any other whenever it is asked for.
 
-    path: of the file. salvage: as in read_image.
+    path: of the file. salvage: as in read_image. salvaged: whether the file turned out damaged, so far.
     """
 
     def __init__(self, path: Path, *, salvage: bool = False) -> None:
         self.path, self.salvage = path, salvage
+        self.salvaged = False
         with decoding(path):
             if path.is_dir():
                 raise ImageError(f"{path} is a folder; name one image file in it")
@@ -81,11 +83,6 @@ class Pages(Sequence[Picture]):
         """PIL's name for the file's format, such as "JPEG"."""
         return self._first.format
 
-    @property
-    def salvaged(self) -> bool:
-        """Whether the first picture was damaged."""
-        return self._first.salvaged
-
     def own_bytes(self) -> bytes:
         """The file itself."""
         self._file.seek(0)
@@ -101,6 +98,7 @@ class Pages(Sequence[Picture]):
                 raise
         with decoding(self.path, salvage=True):
             found = reader(True)
+        self.salvaged = True
         return replace(found, notes=(_SALVAGED, *found.notes), salvaged=True)
 
     def _planned(self) -> Iterator[Callable[[bool], Picture]]:
@@ -131,34 +129,38 @@ class Pages(Sequence[Picture]):
         return io.BytesIO(jpeg.mended(data) if kind == "JPEG" else data)
 
     def _of_tiff(self) -> Iterator[Callable[[bool], Picture]]:
+        notes: tuple[str, ...] = ()
         try:
             with decoding(self.path):
                 found = tiff.directories(self._file)
+                sizes = [page.size for page in found]
         except DamagedError:
             if not self.salvage:
                 raise
             with decoding(self.path, salvage=True):
                 found = tiff.directories(self._file, salvage=True)
+                sizes = [page.size for page in found]
+            self.salvaged, notes = True, (_PAGES_LOST,)
         if not found:
-            with decoding(self.path):
+            with decoding(self.path, salvage=self.salvage):
                 raise OSError("no directory of tags")
         if found[0].preview:
             raise ImageError(
                 f"{self.path} shows only a preview, like a camera's raw file; develop it to PNG first"
             )
         pages = [page for page in found if not page.preview]
-        with decoding(self.path):
-            self._refuse_bomb(pages)
-        left_out = ("the small copies among its pages are left out",) if len(pages) < len(found) else ()
+        self._refuse_bomb(sizes)
+        if len(pages) < len(found):
+            notes += ("the small copies among its pages are left out",)
         for number, page in enumerate(pages):
-            yield self._page_reader(page, left_out if number == 0 else ())
+            yield self._page_reader(page, notes if number == 0 else ())
 
-    def _refuse_bomb(self, pages: Sequence[tiff.Directory]) -> None:
-        claimed = sum(page.size[0] * page.size[1] for page in pages)
+    def _refuse_bomb(self, sizes: Sequence[tuple[int, int]]) -> None:
+        claimed = sum(width * height for width, height in sizes)
         limit = max(2 * (Image.MAX_IMAGE_PIXELS or claimed), _DENSEST * os.fstat(self._file.fileno()).st_size)
         if claimed > limit:
             raise ImageError(
-                f"{self.path} claims {claimed // 1_000_000} million pixels in {len(pages)} pages, which no file "
+                f"{self.path} claims {claimed // 1_000_000} million pixels in {len(sizes)} pages, which no file "
                 "of its size can hold; save its pages as files of their own"
             )
 

@@ -48,6 +48,8 @@ class Directory:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height, as stored."""
+        if not {256, 257} <= set(self.tags):
+            raise OSError("its list of tags is cut short")
         return int(self.tags[256]), int(self.tags[257])
 
     @property
@@ -68,6 +70,11 @@ class Directory:
         plain = self.tags.get(PHOTOMETRIC) in (0, _GREY, _RGB)
         deep = self.bits == 16 and self.channels > 1 and set(self.tags.get(SAMPLES, (1,))) == {1}
         return plain and (self.floating or deep)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is grey or RGB, of 8 bits, as libvips would read it too."""
+        return self.tags.get(PHOTOMETRIC) in (_GREY, _RGB) and self.bits == 8 and not self.libvips_errs
 
     @property
     def channels(self) -> int:
@@ -112,9 +119,11 @@ class Directory:
     def layout(self) -> str:
         """The way its values are stored, for a person."""
         number = int(self.tags.get(COMPRESSION, 1))
-        packed = f", compressed by {_COMPRESSIONS.get(number, f'method {number}')}" if number != 1 else ""
+        packed = f", compression {_COMPRESSIONS.get(number, number)}" if number != 1 else ""
         apart = ", each channel on its own" if self.planar else ""
-        return f"{self.channels} channels of {self.bits} bits, colours {self.tags.get(PHOTOMETRIC)}{packed}{apart}"
+        several = "channels" if self.channels > 1 else "channel"
+        meaning = f"photometric interpretation {self.tags.get(PHOTOMETRIC)}"
+        return f"{self.channels} {several} of {self.bits} bits, {meaning}{packed}{apart}"
 
     @property
     def white_is_zero(self) -> bool:
