@@ -46,7 +46,8 @@ def read_pages(path: str | os.PathLike[str], *, salvage: bool = False) -> "Pages
 class Pages(Sequence[Picture]):
     """The pictures of an open file, in order: the first read at once, any other whenever it is asked for.
 
-    path: of the file. salvage: as in read_image. salvaged: whether the file turned out damaged, so far.
+    path: of the file. salvage: as in read_image. salvaged: whether it turned out damaged, so far. format: its
+    format, by PIL's name for it, such as "JPEG".
     """
 
     def __init__(self, path: Path, *, salvage: bool = False) -> None:
@@ -60,7 +61,8 @@ class Pages(Sequence[Picture]):
             self._file: BinaryIO = path.open("rb")
         try:
             self._readers = tuple(self._planned())
-            self._first = self._read(0)
+            self._first: Picture | None = self._read(0)
+            self.format = self._first.format
         except BaseException:
             self._file.close()
             raise
@@ -76,12 +78,12 @@ class Pages(Sequence[Picture]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         number = range(len(self))[index]
-        return self._first if number == 0 else self._read(number)
-
-    @property
-    def format(self) -> str:
-        """PIL's name for the file's format, such as "JPEG"."""
-        return self._first.format
+        if number or self._first is None:
+            return self._read(number)
+        found = self._first
+        if len(self) > 1:
+            self._first = None  # of many pages none is held
+        return found
 
     def own_bytes(self) -> bytes:
         """The file itself."""
@@ -158,7 +160,7 @@ class Pages(Sequence[Picture]):
     def _refuse_bomb(self, sizes: Sequence[tuple[int, int]]) -> None:
         claimed = sum(width * height for width, height in sizes)
         limit = max(2 * (Image.MAX_IMAGE_PIXELS or claimed), _DENSEST * os.fstat(self._file.fileno()).st_size)
-        if claimed > limit:
+        if claimed > limit and len(sizes) > 1:  # of one page its reader sees to it
             raise ImageError(
                 f"{self.path} claims {claimed // 1_000_000} million pixels in {len(sizes)} pages, which no file "
                 "of its size can hold; save its pages as files of their own"

@@ -75,3 +75,78 @@ def cmyk_profile(*, back: bool = True) -> bytes:
     head = struct.pack(">8xI4s4s4s12x4s28x3i", 0x02400000, b"prtr", b"CMYK", b"Lab ", b"acsp", 63190, 65536, 54061)
     body = head.ljust(128, b"\0")[4:] + directory + data
     return struct.pack(">I", len(body) + 4) + body
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    """A segment of a JPEG."""
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def jpeg(path: Path, image: Image.Image, *segments: bytes, behind: bytes = b"", **options: Any) -> Path:
+    """A JPEG with segments put behind its first marker, and bytes behind its end."""
+    image.save(path, "JPEG", **options)
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + b"".join(segments) + data[2:] + behind)
+    return path
+
+
+def odd_sampling(path: Path, sampling: str) -> Path:
+    """A JPEG sampled as PIL cannot write it: its blocks are those of a usual one, arranged otherwise."""
+    usual, factors, size = {"4:1:1": ("4:2:0", 0x41, (32, 8)), "4:4:0": ("4:2:2", 0x12, (8, 16))}[sampling]
+    noise(16, 16 if usual == "4:2:0" else 8).save(path, "JPEG", quality=90, subsampling=usual)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"\xff\xc0") + 5
+    data[start : start + 4] = struct.pack(">HH", size[1], size[0])
+    data[start + 6] = factors
+    path.write_bytes(data)
+    return path
+
+
+def lossless_jpeg(path: Path, width: int, height: int) -> Path:
+    """A JPEG of one grey, coded without loss: every difference is 0, a code of one bit."""
+    frame = struct.pack(">BHHBBBB", 8, height, width, 1, 1, 0x11, 0)
+    codes = bytes([0, 1, *[0] * 15, 0])
+    scan = bytes([1, 1, 0, 1, 0, 0])
+    body = segment(0xC3, frame) + segment(0xC4, codes) + segment(0xDA, scan) + bytes(-(-width * height // 8))
+    path.write_bytes(b"\xff\xd8" + body + b"\xff\xd9")
+    return path
+
+
+def photoshop(*resources: tuple[int, bytes]) -> bytes:
+    """Photoshop's image resources: numbers and contents."""
+    return b"".join(
+        b"8BIM" + struct.pack(">HHI", number, 0, len(data)) + data + bytes(len(data) % 2)
+        for number, data in resources
+    )
+
+
+def tiff(path: Path, data: bytes, tags: dict[int, tuple[str, Any]]) -> Path:
+    """A little-endian TIFF of one strip, as told. tags: struct's letter and values, by number."""
+    kinds = {"B": 1, "s": 2, "H": 3, "I": 4, "d": 12}
+    tags = {273: ("I", (8,)), 279: ("I", (len(data),)), **tags}
+    entries, more = b"", b""
+    place = 8 + len(data) + len(data) % 2
+    start = place + 2 + 12 * len(tags) + 4
+    for number, (letter, values) in sorted(tags.items()):
+        packed = values if letter == "s" else struct.pack(f"<{len(values)}{letter}", *values)
+        count = len(packed) if letter == "s" else len(values)
+        where = packed.ljust(4, b"\0") if len(packed) <= 4 else struct.pack("<I", start + len(more))
+        entries += struct.pack("<HHI", number, kinds[letter], count) + where
+        more += packed + bytes(len(packed) % 2) if len(packed) > 4 else b""
+    head = b"II*\0" + struct.pack("<I", place) + data + bytes(len(data) % 2)
+    path.write_bytes(head + struct.pack("<H", len(tags)) + entries + bytes(4) + more)
+    return path
+
+
+def plain_tags(width: int, height: int, channels: int, bits: int, **more: tuple[str, Any]) -> dict[int, Any]:
+    """The tags that every TIFF has, for tiff(); more: tags by "t" and their numbers."""
+    tags = {
+        256: ("I", (width,)),
+        257: ("I", (height,)),
+        258: ("H", (bits,) * channels),
+        259: ("H", (1,)),
+        262: ("H", (2 if channels > 2 else 1,)),
+        277: ("H", (channels,)),
+        278: ("I", (height,)),
+    }
+    return tags | {int(name[1:]): value for name, value in more.items()}
