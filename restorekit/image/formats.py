@@ -93,7 +93,9 @@ def read_page(file: BinaryIO, path: Path, page: tiff.Directory, *, salvage: bool
     if page.fault:
         raise ImageError(f"{path} {page.fault}")
     metadata = page_metadata(file, page)
-    by_libvips = (page.beyond_pil and not page.libvips_errs) or (salvage and page.plain)  # it takes half a strip
+    by_libvips = (page.beyond_pil and not page.libvips_errs) or (
+        salvage and page.plain
+    )  # it takes the strips there are
     if by_libvips and deep.available():
         return _picture(_by_libvips(file, path, metadata, page, salvage=salvage), metadata, "TIFF")
     if page.beyond_pil and page.pil_errs:

@@ -77,3 +77,56 @@ def test_a_profile_of_rgb_stays_with_values_that_nobody_converted(tmp_path: Path
     write_image(tmp_path / name, rgb, source=Picture(rgb, icc_profile=wide, depth=depth))
     picture = read_image(tmp_path / name)
     assert picture.icc_profile == wide and torch.allclose(picture.rgb, rgb, atol=1 / 255)
+
+
+def text_on_paper(tmp_path: Path, profile: bytes | None) -> Path:
+    """Black ink alone in its steps, beside a patch of colours."""
+    image = Image.new("CMYK", (32, 24))
+    image.paste((0, 0, 0, 255), (4, 4, 12, 20))
+    image.paste((0, 0, 0, 128), (12, 4, 16, 20))
+    image.paste((200, 40, 0, 30), (24, 0, 32, 24))
+    image.paste((60, 50, 50, 0), (20, 0, 24, 24))  # a grey of three inks
+    return saved(tmp_path / "s.tif", image, **({"icc_profile": profile} if profile else {}))
+
+
+def inks_of(path: Path) -> torch.Tensor:
+    with Image.open(path) as image:
+        assert image.mode == "CMYK"
+        return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(image.height, image.width, 4)
+
+
+@pytest.mark.parametrize("with_profile", [False, True])
+def test_where_nothing_is_restored_the_inks_are_the_inputs(tmp_path: Path, with_profile: bool) -> None:
+    path = text_on_paper(tmp_path, cmyk_profile() if with_profile else None)
+    picture = read_image(path)
+    write_image(tmp_path / "b.tif", picture.rgb, source=picture)
+    assert torch.equal(inks_of(tmp_path / "b.tif"), inks_of(path))
+    changed = picture.rgb.clone()
+    changed[..., :12, :] *= 0.9  # the rest was left alone
+    write_image(tmp_path / "c.tif", changed, source=picture)
+    assert torch.equal(inks_of(tmp_path / "c.tif")[12:], inks_of(path)[12:])
+
+
+@pytest.mark.parametrize("with_profile", [False, True])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_black_text_stays_one_ink_and_other_greys_do_not_become_it(
+    tmp_path: Path, with_profile: bool, scale: int
+) -> None:
+    path = text_on_paper(tmp_path, cmyk_profile() if with_profile else None)
+    picture = read_image(path)
+    softer = (0.9 * picture.rgb + 0.03).repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    write_image(tmp_path / "b.tif", softer, source=picture)
+    inks = inks_of(tmp_path / "b.tif")[:, : 20 * scale]
+    assert int(inks[..., :3].max()) == 0  # text and paper
+    again = read_image(tmp_path / "b.tif")
+    assert float((again.rgb - softer)[..., : 20 * scale].abs().max()) < 0.02
+    if not with_profile:  # the profile of these tests makes every grey of black
+        assert int(inks_of(tmp_path / "b.tif")[:, 20 * scale : 24 * scale, 3].max()) == 0
+
+
+def test_a_colour_that_comes_over_black_text_is_not_forced_into_black(tmp_path: Path) -> None:
+    picture = read_image(text_on_paper(tmp_path, None))
+    red = picture.rgb.clone()
+    red[:, 0] = 1.0
+    write_image(tmp_path / "b.tif", red, source=picture)
+    assert torch.allclose(read_image(tmp_path / "b.tif").rgb[..., :20], red[..., :20], atol=1.01 / 255)

@@ -67,3 +67,47 @@ def test_a_stripped_picture_says_nothing_but_its_colours(tmp_path: Path, name: s
     assert picture.icc_profile == SRGB
     data = (tmp_path / name).read_bytes()
     assert b"Maker" not in data and b"xmpmeta" not in data and b"Author" not in data
+
+
+def turned_by(xmp: int | None, exif: int | None, tmp_path: Path, name: str) -> Path:
+    """A file of 13 x 9 whose XMP and EXIF say orientations, None for nothing."""
+    options: dict[str, object] = {"lossless": True} if name == "a.webp" else {}
+    packet = XMP.replace(b'="6"', b'="%d"' % xmp) if xmp else b""
+    if exif:
+        options["exif"] = exif_block(exif).tobytes()
+    if packet and name == "a.png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", packet.decode())
+        options["pnginfo"] = info
+    elif packet and name == "a.tif":
+        options["tiffinfo"] = {700: packet, **({ORIENTATION.value: exif} if exif else {})}
+        options.pop("exif", None)
+    elif packet:
+        options["xmp"] = packet
+    return saved(tmp_path / name, noise(), **options)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
+@pytest.mark.parametrize(("xmp", "exif", "rule"), [(6, None, 6), (6, 1, 1), (6, 3, 3), (3, 6, 6), (8, None, 8)])
+def test_exif_decides_the_orientation_and_xmp_where_exif_says_none(
+    tmp_path: Path, name: str, xmp: int, exif: int | None, rule: int
+) -> None:
+    picture = read_image(turned_by(xmp, exif, tmp_path, name))
+    (tmp_path / "plain").mkdir()
+    plain = read_image(turned_by(None, rule, tmp_path / "plain", name))
+    assert torch.equal(picture.rgb, plain.rgb)
+    for target in ("b.jpg", "b.png", "b.webp", "b.tif"):  # applied once: what is written is upright for everybody
+        write_image(tmp_path / target, picture.rgb, source=picture)
+        again = read_image(tmp_path / target)
+        assert again.rgb.shape == picture.rgb.shape
+        assert again.xmp is not None and b'Orientation="1"' in again.xmp
+        with Image.open(tmp_path / target) as image:
+            assert image.getexif().get(ORIENTATION, 1) == 1
+
+
+@pytest.mark.parametrize("quote", [b"='6'", b' = "6"', b">6</tiff:Orientation"])
+def test_an_orientation_in_xmp_is_found_however_it_is_written(tmp_path: Path, quote: bytes) -> None:
+    packet = b"<x:xmpmeta><a tiff:Orientation" + quote + b"/></x:xmpmeta>"
+    for name in ("a.tif", "a.jpg"):
+        options = {"tiffinfo": {700: packet}} if name == "a.tif" else {"xmp": packet}
+        assert read_image(saved(tmp_path / name, noise(), **options)).rgb.shape == (1, 3, 13, 9)

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from restorekit.errors import ImageError
-from restorekit.image import Picture, from_pil, read_image, read_pages, write_pages
+from restorekit.image import Picture, formats, from_pil, read_image, read_pages, write_pages
 from restorekit.image.pixels import samples
 from restorekit.image.tiff import encode_page, join
 from tests.image.made import GREY_PROFILE, ORIENTATION, SRGB, exif_block, noise, saved
@@ -94,3 +94,46 @@ def test_directories_that_run_in_circles_end(tmp_path: Path) -> None:
     data[link : link + 4] = (8).to_bytes(4, "little")
     (tmp_path / "a.tif").write_bytes(data)
     assert len(read_pages(tmp_path / "a.tif")) == 1
+
+
+def test_pages_are_read_when_they_are_asked_for_and_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pages(tmp_path / "a.tif", pages())
+    read: list[int] = []
+    by_pil = formats._by_pil
+
+    def counted(image: Image.Image, *arguments: object, **options: object) -> object:
+        read.append(options["page"].index)  # type: ignore[attr-defined]
+        return by_pil(image, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(formats, "_by_pil", counted)
+    found = read_pages(tmp_path / "a.tif")
+    assert read == [0] and len(found) == 3
+    assert found[2].values.shape == (1, 3, 9, 13) and read == [0, 2]
+    assert [picture.mode for picture in found] == ["rgb", "grey", "rgb"] and read == [0, 2, 1, 2]
+    assert found._first is None
+
+
+def test_a_small_file_of_many_large_pages_is_refused_before_a_pixel_is_read(tmp_path: Path) -> None:
+    values = samples(from_pil(noise()))
+    made = [encode_page(values, Image.Exif(), icc=None, xmp=b"", dpi=None, inks=False) for _ in range(400)]
+    data = bytearray(join(made))
+    place, side = 8, 9000
+    while place:  # each page claims 81 million pixels
+        count = int.from_bytes(data[place : place + 2], "little")
+        for entry in range(place + 2, place + 2 + 12 * count, 12):
+            if int.from_bytes(data[entry : entry + 2], "little") in (256, 257):
+                data[entry + 8 : entry + 12] = side.to_bytes(4, "little")
+        link = place + 2 + 12 * count
+        place = int.from_bytes(data[link : link + 4], "little")
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(ImageError, match=r"claims 32400 million pixels in 400 pages"):
+        read_pages(tmp_path / "a.tif")
+
+
+def test_a_long_document_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    rgb = torch.ones(1, 3, 14, 14)
+    write_pages(tmp_path / "a.tif", [(rgb, Picture(rgb))] * 20)  # 3920 pixels, of which PIL would let 200 pass
+    assert len(read_pages(tmp_path / "a.tif")) == 20

@@ -68,3 +68,50 @@ def test_more_pixels_than_the_limit_are_refused_whoever_decodes_them(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(ImageError, match="shrink"):
         read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        (b"GIF89a", "a GIF"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "a PostScript drawing"),
+        (b"8BPS", "a Photoshop document"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"P6 2 2 255 ", "a PNM"),
+        (b"\0\0\1\0", "an icon"),
+        (b"<?xml version='1.0'?><svg", "an SVG drawing"),
+        (b"\0\0\0\x0cjP  \r\n", "JPEG 2000"),
+        (b"\0\0\0\x18ftypmp42", "a video"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif"])
+def test_a_format_that_is_not_promised_is_named_whatever_the_file_is_called(
+    tmp_path: Path, start: bytes, name: str, ending: str
+) -> None:
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(start.ljust(200, b" "))
+    with pytest.raises(ImageError, match=f"is {name}.* is not read; convert it to PNG first") as refusal:
+        read_image(path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_pil_is_offered_the_one_format_that_the_first_bytes_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    opened = Image.open
+
+    def watched(file: object, formats: object = None) -> Image.Image:
+        asked.append(formats)
+        return opened(file, formats=formats)
+
+    monkeypatch.setattr(Image, "open", watched)
+    for ending, format in (("jpg", "JPEG"), ("png", "PNG"), ("webp", "WEBP"), ("bmp", "BMP"), ("tif", "TIFF")):
+        path = saved(tmp_path / f"a.{ending}", noise())
+        asked.clear()
+        picture = read_image(path.rename(tmp_path / f"{ending}.img"))
+        assert picture.format == format and set(asked) <= {(format,), None} and (format,) in asked
+    for format in ("PPM", "TGA", "ICO", "PCX", "SGI", "GIF", "IM", "DDS"):
+        noise().save(tmp_path / "b.img", format)
+        with pytest.raises(ImageError, match="convert it to PNG first"):
+            read_image(tmp_path / "b.img")
