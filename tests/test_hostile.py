@@ -44,6 +44,16 @@ def tiff(values: bytes, bits: int, kind: int) -> bytes:
     return b"II*\0" + struct.pack("<I", 12) + values + struct.pack("<H", len(tags)) + entries + bytes(4)
 
 
+def pages(count: int, side: int) -> bytes:
+    """A TIFF whose pages claim to be so large; all of them share one byte of pixels."""
+    tags = [(256, side), (257, side), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, side), (279, 1)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    size = 2 + len(entries) + 4
+    links = [12 + size * (n + 1) for n in range(count - 1)] + [0]
+    body = b"".join(struct.pack("<H", len(tags)) + entries + struct.pack("<I", link) for link in links)
+    return b"II*\0" + struct.pack("<I", 12) + bytes(4) + body
+
+
 def flipped(data: bytes, place: float) -> bytes:
     """With sixteen bytes turned over."""
     start = int(len(data) * place)
@@ -83,6 +93,14 @@ def corpus() -> Iterator[tuple[str, bytes]]:
     yield "-o.png", encoded("PNG")
     yield "[a-z]*?.png", encoded("PNG")
     yield "$(touch owned);`touch owned`.png", encoded("PNG")
+    yield "text bomb.png", png(1, 1, bytes(4), extra=chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**27))))
+    yield "profile bomb.png", png(1, 1, bytes(4), extra=chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(2**27))))
+    yield "pages bomb.tif", pages(500, 12_000)
+    yield "entities.jpg", encoded("JPEG", xmp=b'<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><x a="&b;"/>')
+    yield "no end.jpg", encoded("JPEG")[:-2]
+    yield "late beginning.jpg", b"\xff\xd8" + bytes(9) + encoded("JPEG")[2:]
+    yield "a drawing.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"
+    yield "a map.ppm.png", b"P6 99999 99999 255\n"
     yield "animated.gif", encoded("GIF", save_all=True, append_images=[PHOTO.rotate(90)])
     yield "animated.webp", encoded("WEBP", save_all=True, append_images=[PHOTO.rotate(90)])
     yield "animated.png", encoded("PNG", save_all=True, append_images=[PHOTO.rotate(90)])
@@ -143,6 +161,18 @@ def test_all_of_them_in_one_folder_and_the_good_ones_come_out(cli, tmp_path):
     good = {Path(r["output"]).name for r in records if "error" not in r}
     assert good == {p.name for p in (tmp_path / "out").iterdir()}
     assert any("näme" in name for name in good)
+
+
+def test_with_salvage_too_each_is_restored_or_refused_in_one_line(cli, tmp_path):
+    (tmp_path / "in").mkdir()
+    names = [n for n in CORPUS if Path(n).suffix[1:] in FORMATS]
+    for i, name in enumerate(names):
+        (tmp_path / "in" / f"{i}{Path(name).suffix}").write_bytes(CORPUS[name])
+    _, out, _ = cli("restore", "in", "-o", "out", "--json", "--salvage")
+    records = [json.loads(line) for line in out.splitlines()]
+    errors = [record["error"] for record in records if "error" in record]
+    assert len(records) == len(names) and all("\n" not in e and "Traceback" not in e for e in errors)
+    assert any("cut short" in note for record in records for note in record.get("notes", ()))
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(cli, tmp_path, monkeypatch):

@@ -89,7 +89,7 @@ def restore(
         ),
     ] = None,
     metadata: Annotated[
-        str, typer.Option(metavar="keep|strip", help="EXIF, XMP, text and resolution; colour profiles stay.")
+        str, typer.Option(metavar="keep|strip", help="EXIF, XMP, IPTC, text, resolution; colour profiles stay.")
     ] = "keep",
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Take what can be read of files that are damaged or cut short.")

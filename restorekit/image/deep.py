@@ -4,6 +4,7 @@ libvips is an extra, and loaded only for such a file.
 """
 
 import io
+import logging
 from typing import Any, BinaryIO
 
 import torch
@@ -31,6 +32,9 @@ def read_values(file: BinaryIO, page: int = 0, *, salvage: bool = False) -> Tens
     """
     import pyvips
 
+    logger = logging.getLogger("pyvips")
+    if not logger.handlers:  # what it says of damaged files would go to standard error
+        logger.addHandler(logging.NullHandler())
     options: dict[str, Any] = {"page": page} if page else {}
     try:
         # By descriptor, since libvips takes [ in a name for options, and keeps what it read of a name.

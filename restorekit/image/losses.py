@@ -24,7 +24,7 @@ def losses(source: Picture, format: str, quality: int | None, dropped: tuple[str
     if parts:
         lines.append(f"{format} cannot hold {', '.join(parts)}: not kept")
     if source.extras.gone:
-        lines.append(f"not kept, since only the old file can have it: {', '.join(source.extras.gone)}")
+        lines.append(f"not carried over into the new file: {', '.join(source.extras.gone)}")
     return tuple(lines)
 
 

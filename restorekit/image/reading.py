@@ -125,9 +125,6 @@ class Pages(Sequence[Picture]):
         if not salvage:
             return self._file
         data = self.own_bytes()
-        if kind == "BMP":
-            (size, offset) = (int.from_bytes(data[n : n + 4], "little") for n in (2, 10))
-            data = data.ljust(min(max(size, offset), 2**31), b"\0")
         return io.BytesIO(jpeg.mended(data) if kind == "JPEG" else data)
 
     def _of_tiff(self) -> Iterator[Callable[[bool], Picture]]:

@@ -1,12 +1,17 @@
 """Laws of `restorekit restore`: what a file is and says comes out again, unless told otherwise."""
 
+import io
 import json
+import sys
+import types
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
 from restorekit.image import Picture, read_image, read_pages, write_image, write_pages
+from tests.image.made import jpeg, noise, segment
 
 
 def untouched(cli, *arguments):
@@ -64,3 +69,88 @@ def test_every_page_is_restored_into_one_file(cli, tmp_path):
     assert record["size"] == [13, 9] and record["weights"] == record["pages"][0]["weights"]
     refused = cli("restore", "a.tif", "-o", "c.png")
     assert refused.is_one_error() and "2 pages" in refused.err
+
+
+def made(folder: Path, name: str) -> bytes:
+    """A picture file that no writer of ours would write so."""
+    path = folder / name
+    if name == "a.jpg":
+        jpeg(path, noise(20, 14), segment(0xE7, b"unknown"), behind=b"a trailer", quality=60)
+    elif name == "a.tif":
+        noise(20, 14).save(path, save_all=True, append_images=[noise(9, 9, "CMYK")], compression="tiff_lzw")
+    else:
+        noise(20, 14).save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.bmp"])
+def test_a_file_that_needs_nothing_is_copied_byte_for_byte_and_that_is_said(cli, tmp_path, name):
+    data = made(tmp_path, name)
+    outcome = untouched(cli, name)
+    assert outcome.code == 0 and "nothing to restore: copied byte for byte" in outcome.out and outcome.err == ""
+    assert (tmp_path / name.replace("a.", "a.restored.")).read_bytes() == data
+    record = json.loads(untouched(cli, name, "-o", f"b{name[1:]}", "--json").out)
+    assert record["copied"] is True and record["notes"] == []
+    assert (tmp_path / f"b{name[1:]}").read_bytes() == data
+    assert untouched(cli, name, "-o", f"b{name[1:]}").is_one_error()  # nothing is written over
+
+
+@pytest.mark.parametrize(
+    ("output", "options"),
+    [
+        ("b.png", ()),
+        ("b.jpg", ("--quality", "60")),
+        ("b.jpg", ("--metadata", "strip")),
+        ("b.jpg", ("--scale", "2")),
+        ("b.jpg", ("--set", "noise=0.01")),
+    ],
+)
+def test_a_file_of_which_anything_else_is_asked_is_not_copied(cli, tmp_path, output, options):
+    data = made(tmp_path, "a.jpg")
+    record = json.loads(untouched(cli, "a.jpg", "-o", output, "--json", *options).out)
+    assert record["copied"] is False and (tmp_path / output).read_bytes() != data
+    assert b"unknown" not in (tmp_path / output).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
+def test_what_comes_from_a_pipe_is_copied_into_one(cli, tmp_path, monkeypatch, name):
+    data, written = made(tmp_path, name), io.BytesIO()
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
+    monkeypatch.setattr(sys, "stdout", types.SimpleNamespace(buffer=written, flush=lambda: None))
+    assert untouched(cli, "-").code == 0
+    assert written.getvalue() == data
+
+
+def test_a_damaged_file_is_salvaged_where_one_asks_for_it_and_never_copied(cli, tmp_path):
+    noise(60, 60).save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2])
+    refused = untouched(cli, "a.jpg")
+    assert refused.is_one_error() and "--salvage" in refused.err
+    outcome = untouched(cli, "a.jpg", "--salvage", "--json")
+    record = json.loads(outcome.out)
+    assert outcome.code == 0 and record["copied"] is False and "cut short" in record["notes"][0]
+    assert read_image(tmp_path / "a.restored.jpg").notes == ()
+
+
+def test_of_many_pages_one_is_in_memory_at_a_time(cli, tmp_path, restorer, monkeypatch):
+    rgb = torch.full((1, 3, 16, 16), 0.5)
+    write_pages(tmp_path / "a.tif", [(rgb, Picture(rgb))] * 6)
+    alive, most = set(), []
+    restore = type(restorer).restore
+
+    def watched(self, image, **options):
+        import gc
+        import weakref
+
+        gc.collect()
+        result = restore(self, image, **options)
+        alive.add(id(result))
+        weakref.finalize(result.image, alive.discard, id(result))
+        most.append(len(alive))
+        return result
+
+    monkeypatch.setattr(type(restorer), "restore", watched)
+    assert cli("restore", "a.tif", "--only", "--set", "noise=1").code == 0
+    assert len(most) == 6 and max(most) <= 2
+    assert len(read_pages(tmp_path / "a.restored.tif")) == 6
