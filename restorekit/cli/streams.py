@@ -31,7 +31,8 @@ def read_pictures(source: Path, *, salvage: bool = False) -> Pages:
     """Open a file, or standard input to its end, of any number of pages. salvage: as far as a damaged one goes."""
     from restorekit.image import read_pages
 
-    return _read(source, lambda path: read_pages(path, salvage=salvage))
+    name = "standard input" if source == STREAM else None  # for what is said of later pages
+    return _read(source, lambda path: read_pages(path, salvage=salvage, name=name))
 
 
 def write_picture(output: Path, rgb: Tensor, source: Picture, *, overwrite: bool) -> tuple[str, ...]:

@@ -38,26 +38,29 @@ def read_image(path: str | os.PathLike[str], *, salvage: bool = False) -> Pictur
     return pages[0]
 
 
-def read_pages(path: str | os.PathLike[str], *, salvage: bool = False) -> "Pages":
-    """Open a TIFF of any number of pages, or another file of one picture. Else as read_image."""
-    return Pages(Path(path), salvage=salvage)
+def read_pages(path: str | os.PathLike[str], *, salvage: bool = False, name: str | None = None) -> "Pages":
+    """Open a TIFF of any number of pages, or another file of one picture. Else as read_image.
+
+    name: of the file in messages, if not its path.
+    """
+    return Pages(Path(path), salvage=salvage, name=name)
 
 
 class Pages(Sequence[Picture]):
     """The pictures of an open file, in order: the first read at once, any other whenever it is asked for.
 
-    path: of the file. salvage: as in read_image. salvaged: whether it turned out damaged, so far. format: its
-    format, by PIL's name for it, such as "JPEG".
+    path: of the file, or its name. salvage: as in read_image. salvaged: whether it turned out damaged, so far.
+    format: its format, by PIL's name for it, such as "JPEG".
     """
 
-    def __init__(self, path: Path, *, salvage: bool = False) -> None:
-        self.path, self.salvage = path, salvage
+    def __init__(self, path: Path, *, salvage: bool = False, name: str | None = None) -> None:
+        self.path, self.salvage = Path(name or path), salvage
         self.salvaged = False
-        with decoding(path):
+        with decoding(self.path):
             if path.is_dir():
-                raise ImageError(f"{path} is a folder; name one image file in it")
+                raise ImageError(f"{self.path} is a folder; name one image file in it")
             if path.stat().st_size == 0:
-                raise ImageError(f"{path} is empty (0 bytes) or no regular file; copy or download it again")
+                raise ImageError(f"{self.path} is empty (0 bytes) or no regular file; copy or download it again")
             self._file: BinaryIO = path.open("rb")
         try:
             self._readers = tuple(self._planned())

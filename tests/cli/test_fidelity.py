@@ -154,3 +154,13 @@ def test_of_many_pages_one_is_in_memory_at_a_time(cli, tmp_path, restorer, monke
     assert cli("restore", "a.tif", "--only", "--set", "noise=1").code == 0
     assert len(most) == 6 and max(most) <= 2
     assert len(read_pages(tmp_path / "a.restored.tif")) == 6
+
+
+def test_a_damage_in_a_later_page_of_standard_input_is_named_so(cli, tmp_path, monkeypatch):
+    rgb = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    write_pages(tmp_path / "a.tif", [(rgb, Picture(rgb))] * 2)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    data[len(data) - 3000 : len(data) - 2000] = bytes(1000)
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
+    outcome = untouched(cli, "-", "-o", "b.tif")
+    assert outcome.is_one_error() and "error: standard input is damaged" in outcome.err

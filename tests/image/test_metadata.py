@@ -1,5 +1,6 @@
 """Laws of metadata: it goes where its picture goes, and stays true of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
 from restorekit.image import Picture, from_pil, read_image, write_image
+from restorekit.image.picture import Extras
 from tests.image.made import ORIENTATION, SRGB, XMP, exif_block, noise, saved
 
 
@@ -60,13 +62,18 @@ def test_a_damaged_exif_block_does_not_stop_the_picture(tmp_path: Path) -> None:
 def test_a_stripped_picture_says_nothing_but_its_colours(tmp_path: Path, name: str) -> None:
     rgb = from_pil(noise())
     text = (("Author", "Zoë"),)
+    extras = Extras(comments=(b"Scanned",), iptc=b"\x1c\x02\x78\0\1A caption", gone=("the thumbnail",))
     source = Picture(rgb, icc_profile=SRGB, exif=exif_block().tobytes(), xmp=XMP, dpi=(300, 150), text=text)
-    write_image(tmp_path / name, rgb, source=source.stripped())
+    source = replace(source, extras=extras)
+    assert (
+        write_image(tmp_path / name, rgb, source=source.stripped()) == ()
+    )  # which is no loss
     picture = read_image(tmp_path / name)
     assert (picture.exif, picture.xmp, picture.dpi, picture.text) == (None, None, None, ())
     assert picture.icc_profile == SRGB
     data = (tmp_path / name).read_bytes()
     assert b"Maker" not in data and b"xmpmeta" not in data and b"Author" not in data
+    assert b"Scanned" not in data and b"A caption" not in data
 
 
 def turned_by(xmp: int | None, exif: int | None, tmp_path: Path, name: str) -> Path:

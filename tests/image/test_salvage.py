@@ -106,31 +106,29 @@ def test_where_nothing_is_left_that_is_said(tmp_path: Path) -> None:
 
 def test_salvage_in_one_thread_makes_no_other_tolerant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    photo().save(tmp_path / "a.png")
-    data = (tmp_path / "a.png").read_bytes()
-    (tmp_path / "a.png").write_bytes(data[: len(data) // 2])
-    wrong: list[str] = []
-
-    def strict() -> None:
-        for _ in range(30):
-            try:
-                read_image(tmp_path / "a.png")
-                wrong.append("a damaged file was read")
-            except ImageError as error:
-                if "--salvage" not in str(error):
-                    wrong.append(str(error))
+    inside, leave = threading.Event(), threading.Event()
+    seen: list[tuple[str, bool]] = []
 
     def tolerant() -> None:
-        for _ in range(30):
-            if not read_image(tmp_path / "a.png", salvage=True).salvaged:
-                wrong.append("not salvaged")
+        with decoder.decoding(tmp_path, salvage=True):
+            inside.set()
+            leave.wait(10)
+            seen.append(("tolerant", ImageFile.LOAD_TRUNCATED_IMAGES))
 
-    threads = [threading.Thread(target=work) for work in (strict, tolerant, strict, tolerant)]
-    for thread in threads:
+    def strict() -> None:
+        with decoder.decoding(tmp_path):
+            seen.append(("strict", ImageFile.LOAD_TRUNCATED_IMAGES))
+
+    first, *others = threads = [threading.Thread(target=work) for work in (tolerant, strict, strict)]
+    first.start()
+    assert inside.wait(10)
+    for thread in others:
         thread.start()
+        thread.join(0.05)  # it waits for its turn
+    leave.set()
     for thread in threads:
-        thread.join()
-    assert wrong == [] and ImageFile.LOAD_TRUNCATED_IMAGES
+        thread.join(10)
+    assert seen == [("tolerant", True), ("strict", False), ("strict", False)] and ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 @pytest.mark.parametrize(
