@@ -5,9 +5,12 @@ making, does (its pointers count from the block's or the file's beginning, and s
 picture), and goes. So do thumbnails, which would show the degraded picture. Exif 3.0, CIPA DC-008.
 """
 
+import struct
+from collections.abc import Iterator
 from contextlib import suppress
 
 from PIL import ExifTags, Image
+from PIL.TiffTags import BYTE, UNDEFINED
 
 from restorekit.image.damage import DAMAGE
 
@@ -26,14 +29,18 @@ SILENT = frozenset([
 ])  # fmt: skip
 _NAMES = {330: "pictures within the picture (SubIFDs)", 37724: "Photoshop's layers", 50341: "the print settings"}
 _MAKER_NOTE, _MAKER_NOTE_MOVED = ExifTags.Base.MakerNote.value, 0xEA1D
+_UNDEFINED: dict[int, set[int]] = {  # by the directory's tag
+    ExifTags.IFD.Exif: {0x8828, 0x9000, 0x9101, 0x9286, 0xA000, 0xA20C, 0xA300, 0xA301, 0xA302, 0xA40B},
+    ExifTags.IFD.GPSInfo: {0x1B, 0x1C},
+}
 _SIZES = (0xA002, 0xA003)  # width and height, said once more in the Exif directory
 
 
-def loaded(block: bytes) -> Image.Exif:
-    """The EXIF in block, empty where it is damaged."""
+def loaded(data: bytes) -> Image.Exif:
+    """The EXIF in data, empty where it is damaged."""
     exif = Image.Exif()
     with suppress(*DAMAGE):
-        exif.load(block)
+        exif.load(data)
     return exif
 
 
@@ -70,14 +77,46 @@ def kept(
     details.pop(_MAKER_NOTE_MOVED, None)
     if ExifTags.Base.Orientation in exif:
         exif[ExifTags.Base.Orientation] = 1
-    return (exif.tobytes() if exif else None), tuple(dict.fromkeys(gone))
+    return block(exif) or None, tuple(dict.fromkeys(gone))
 
 
-def sized(block: bytes | None, width: int, height: int) -> Image.Exif:
-    """The EXIF in block, with the size of the picture as it is written."""
+def block(exif: Image.Exif) -> bytes:
+    """The EXIF as a block of bytes; empty for none."""
+    if not exif:
+        return b""
+    data = bytearray(exif.tobytes())
+    head, order = 6, "<" if data[6:8] == b"II" else ">"
+    (first,) = struct.unpack_from(f"{order}L", data, head + 4)
+    undefine(data, head + first, head, order)
+    return bytes(data)
+
+
+def undefine(data: bytearray, directory: int, base: int, order: str) -> None:
+    """Mark what Exif leaves undefined as undefined, where PIL, which forgets the types, took it for numbers.
+
+    directory: place of the main one in data. base: place from which pointers count. order: struct's < or >.
+    """
+    for tag, _, at in list(_entries(data, directory, order)):
+        if tag in _UNDEFINED:
+            (pointer,) = struct.unpack_from(f"{order}L", data, at + 8)
+            for inner, kind, entry in _entries(data, base + pointer, order):
+                if inner in _UNDEFINED[tag] and kind == BYTE:
+                    struct.pack_into(f"{order}H", data, entry + 2, UNDEFINED)
+
+
+def _entries(data: bytes | bytearray, directory: int, order: str) -> Iterator[tuple[int, int, int]]:
+    """Tag, type and place of each entry of a directory."""
+    (count,) = struct.unpack_from(f"{order}H", data, directory)
+    for at in range(directory + 2, directory + 2 + 12 * count, 12):
+        tag, kind = struct.unpack_from(f"{order}HH", data, at)
+        yield tag, kind, at
+
+
+def sized(data: bytes | None, width: int, height: int) -> Image.Exif:
+    """The EXIF in data, with the size of the picture as it is written."""
     exif = Image.Exif()
-    if block:
-        exif.load(block)
+    if data:
+        exif.load(data)
         details = exif.get_ifd(ExifTags.IFD.Exif)
         for tag, length in zip(_SIZES, (width, height), strict=True):
             if tag in details:

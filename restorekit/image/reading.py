@@ -22,7 +22,7 @@ from restorekit.image.picture import Picture
 
 _DENSEST = 2000  # pixels in a byte, over all pages; a white fax has some 1700
 _PAGES_LOST = "the file is cut short or damaged among its pages: some may be missing"
-_SALVAGED = "the file is damaged or cut short: what could be read was taken, and the rest is blank or grey"
+_SALVAGED = "the file is damaged or cut short: what could be read was taken; what could not is blank or grey"
 
 
 def read_image(path: str | os.PathLike[str], *, salvage: bool = False) -> Picture:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from restorekit.errors import ImageError
 from restorekit.image.damage import DAMAGE
+from restorekit.image.exif import undefine
 from restorekit.image.pixels import raw_bytes
 
 _MAGIC, _BIG_MAGIC = (b"II*\0", b"MM\0*"), (b"II+\0", b"MM\0+")
@@ -242,7 +243,8 @@ def join(pages: Iterable[Page]) -> bytes:
     for page in pages:
         if link is not None:
             struct.pack_into("<L", data, link, len(data))
-        directory = page.tags.tobytes(len(data))
+        directory = bytearray(page.tags.tobytes(len(data)))
+        undefine(directory, 0, -len(data), "<")
         (count,) = struct.unpack_from("<H", directory)
         link = len(data) + 2 + 12 * count
         data += directory + page.strips + bytes(len(page.strips) % 2)

@@ -164,7 +164,7 @@ def _sheet(rgb: Tensor, source: Picture, format: str) -> _Sheet:
         if len(xmp) > _MARKER_BYTES:
             xmp = b""
             dropped.append(f"XMP of more than {_MARKER_BYTES} bytes")
-        if exif and len(exif.tobytes()) > _MARKER_BYTES:
+        if len(exifs.block(exif)) > _MARKER_BYTES:
             exif = Image.Exif()
             dropped.append(f"EXIF of more than {_MARKER_BYTES} bytes")
     return _Sheet(values, inks, icc, exif, xmp, tags, tuple(dropped))
@@ -186,7 +186,7 @@ def _encode_tiff(sheet: _Sheet, source: Picture) -> Page:
 def _encode(sheet: _Sheet, source: Picture, format: str, quality: int | None) -> bytes:
     """The file in any format but TIFF."""
     values, inks, icc, exif, xmp = sheet.values, sheet.inks, sheet.icc, sheet.exif, sheet.xmp
-    block = exif.tobytes() if exif else b""
+    block = exifs.block(exif)
     if format == "PNG":
         return _encode_png(values, source, block, xmp, icc)
     if format == "HEIF":

@@ -1,11 +1,12 @@
 """Laws of metadata: it goes where its picture goes, and stays true of it."""
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from PIL import ExifTags, Image, ImageOps, PngImagePlugin
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from restorekit.image import Picture, from_pil, read_image, write_image
 from restorekit.image.picture import Extras
@@ -65,9 +66,7 @@ def test_a_stripped_picture_says_nothing_but_its_colours(tmp_path: Path, name: s
     extras = Extras(comments=(b"Scanned",), iptc=b"\x1c\x02\x78\0\1A caption", gone=("the thumbnail",))
     source = Picture(rgb, icc_profile=SRGB, exif=exif_block().tobytes(), xmp=XMP, dpi=(300, 150), text=text)
     source = replace(source, extras=extras)
-    assert (
-        write_image(tmp_path / name, rgb, source=source.stripped()) == ()
-    )  # which is no loss
+    assert write_image(tmp_path / name, rgb, source=source.stripped()) == ()  # which is no loss
     picture = read_image(tmp_path / name)
     assert (picture.exif, picture.xmp, picture.dpi, picture.text) == (None, None, None, ())
     assert picture.icc_profile == SRGB
@@ -118,3 +117,36 @@ def test_an_orientation_in_xmp_is_found_however_it_is_written(tmp_path: Path, qu
     for name in ("a.tif", "a.jpg"):
         options = {"tiffinfo": {700: packet}} if name == "a.tif" else {"xmp": packet}
         assert read_image(saved(tmp_path / name, noise(), **options)).rgb.shape == (1, 3, 13, 9)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
+def test_values_that_exif_leaves_undefined_are_written_so(tmp_path: Path, name: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.IFD.Exif] = {
+        0x9286: b"ASCII\0\0\0hello",
+        0xA301: b"\1",
+        0x829A: TiffImagePlugin.IFDRational(1, 100),
+        0xA40B: b"1234",
+    }
+    exif[ExifTags.IFD.GPSInfo] = {0x1B: b"ASCII\0\0\0GPS", 5: b"\0"}
+    path = saved(tmp_path / "s.jpg", noise(), exif=exif.tobytes())
+    picture = read_image(path)
+    write_image(tmp_path / name, picture.rgb, source=picture)
+    data = (tmp_path / name).read_bytes()
+    start = 0 if name == "a.tif" else data.index(b"MM\0*" if b"MM\0*" in data else b"II*\0")
+    order = "<" if data[start : start + 2] == b"II" else ">"
+
+    def types(directory: int) -> dict[int, int]:
+        count = struct.unpack_from(f"{order}H", data, start + directory)[0]
+        places = range(start + directory + 2, start + directory + 2 + 12 * count, 12)
+        found = [struct.unpack_from(f"{order}HHLL", data, place) for place in places]
+        pointers.update({tag: value for tag, _, _, value in found})
+        return {tag: kind for tag, kind, _, _ in found}
+
+    pointers: dict[int, int] = {}
+    types(struct.unpack_from(f"{order}L", data, start + 4)[0])
+    details, gps = types(pointers[0x8769]), types(pointers[0x8825])
+    assert [details[tag] for tag in (0x9286, 0xA301, 0xA40B, 0x829A)] == [7, 7, 7, 5]
+    assert gps[0x1B] == 7 and gps[5] == 1
+    with Image.open(tmp_path / name) as image:
+        assert image.getexif().get_ifd(ExifTags.IFD.Exif)[0x9286] == b"ASCII\0\0\0hello"
