@@ -7,7 +7,7 @@ The pages of a TIFF are read one by one, when they are asked for: a small file m
 
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, overload
@@ -63,7 +63,7 @@ class Pages(Sequence[Picture]):
                 raise ImageError(f"{self.path} is empty (0 bytes) or no regular file; copy or download it again")
             self._file: BinaryIO = path.open("rb")
         try:
-            self._readers = tuple(self._planned())
+            self._kind, self._pages, self._notes = self._planned()
             self._first: Picture | None = self._read(0)
             self.format = self._first.format
         except BaseException:
@@ -71,7 +71,7 @@ class Pages(Sequence[Picture]):
             raise
 
     def __len__(self) -> int:
-        return len(self._readers)
+        return len(self._pages)
 
     @overload
     def __getitem__(self, index: int) -> Picture: ...
@@ -94,20 +94,29 @@ class Pages(Sequence[Picture]):
         return self._file.read()
 
     def _read(self, number: int) -> Picture:
-        reader = self._readers[number]
         try:
             with decoding(self.path):
-                return reader(False)
+                return self._decoded(number, salvage=False)
         except DamagedError:
             if not self.salvage:
                 raise
         with decoding(self.path, salvage=True):
-            found = reader(True)
+            found = self._decoded(number, salvage=True)
         self.salvaged = True
         return replace(found, notes=(_SALVAGED, *found.notes), salvaged=True)
 
-    def _planned(self) -> Iterator[Callable[[bool], Picture]]:
-        """How to read each picture; called with True if a damaged one will do."""
+    def _decoded(self, number: int, *, salvage: bool) -> Picture:
+        page = self._pages[number]
+        if page is not None:
+            found = read_page(self._file, self.path, page, salvage=salvage)
+        elif self._kind == "HEIF":
+            found = read_heif(self._file, self.path)
+        else:
+            found = read_other(self._whole(salvage), self.path, self._kind, salvage=salvage)
+        return replace(found, notes=(*found.notes, *self._notes)) if number == 0 and self._notes else found
+
+    def _planned(self) -> tuple[str, Sequence[tiff.Directory | None], tuple[str, ...]]:
+        """The format, the directory of each page of a TIFF, None for another file's picture, and notes."""
         with decoding(self.path):
             self._file.seek(0)
             start = self._file.read(kinds.START)
@@ -116,21 +125,17 @@ class Pages(Sequence[Picture]):
             kind = "JPEG"  # behind something else
         if not kind:
             raise unknown(self.path, kinds.foreign(start))
-        if kind == "TIFF":
-            yield from self._of_tiff()
-        elif kind == "HEIF":
-            yield lambda _: read_heif(self._file, self.path)
-        else:
-            yield lambda salvage: read_other(self._whole(kind, salvage), self.path, kind, salvage=salvage)
+        return (kind, *self._directories()) if kind == "TIFF" else (kind, (None,), ())
 
-    def _whole(self, kind: str, salvage: bool) -> BinaryIO:
+    def _whole(self, salvage: bool) -> BinaryIO:
         """The file, or a damaged one so that its decoder can begin."""
         if not salvage:
             return self._file
         data = self.own_bytes()
-        return io.BytesIO(jpeg.mended(data) if kind == "JPEG" else data)
+        return io.BytesIO(jpeg.mended(data) if self._kind == "JPEG" else data)
 
-    def _of_tiff(self) -> Iterator[Callable[[bool], Picture]]:
+    def _directories(self) -> tuple[Sequence[tiff.Directory], tuple[str, ...]]:
+        """The pages of a TIFF, and notes."""
         notes: tuple[str, ...] = ()
         try:
             with decoding(self.path):
@@ -154,8 +159,7 @@ class Pages(Sequence[Picture]):
         self._refuse_bomb(sizes)
         if len(pages) < len(found):
             notes += ("the small copies among its pages are left out",)
-        for number, page in enumerate(pages):
-            yield self._page_reader(page, notes if number == 0 else ())
+        return pages, notes
 
     def _refuse_bomb(self, sizes: Sequence[tuple[int, int]]) -> None:
         claimed = sum(width * height for width, height in sizes)
@@ -165,13 +169,6 @@ class Pages(Sequence[Picture]):
                 f"{self.path} claims {claimed // 1_000_000} million pixels in {len(sizes)} pages, which no file "
                 "of its size can hold; save its pages as files of their own"
             )
-
-    def _page_reader(self, page: tiff.Directory, notes: tuple[str, ...]) -> Callable[[bool], Picture]:
-        def read(salvage: bool) -> Picture:
-            found = read_page(self._file, self.path, page, salvage=salvage)
-            return replace(found, notes=(*found.notes, *notes))
-
-        return read
 
     def __del__(self) -> None:
         file: Any = getattr(self, "_file", None)

@@ -1,5 +1,7 @@
 """Laws of TIFFs with several pages: each is a picture, and they stay together."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,17 @@ def test_a_long_document_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     rgb = torch.ones(1, 3, 14, 14)
     write_pages(tmp_path / "a.tif", [(rgb, Picture(rgb))] * 20)  # 3920 pixels, of which PIL would let 200 pass
     assert len(read_pages(tmp_path / "a.tif")) == 20
+
+
+def test_pixels_are_let_go_as_soon_as_nobody_uses_them(tmp_path: Path) -> None:
+    write_pages(tmp_path / "a.tif", pages())
+    saved(tmp_path / "a.png", noise())
+    gc.disable()  # which would come too late for large pictures
+    try:
+        for name in ("a.png", "a.tif"):
+            found = read_pages(tmp_path / name)
+            pixels = weakref.ref(found[0].values)
+            del found
+            assert pixels() is None
+    finally:
+        gc.enable()
