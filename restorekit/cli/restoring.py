@@ -191,7 +191,7 @@ def write(catalog: Catalog, options: Options, job: Job, taken: Taken) -> Written
 
 
 def nothing_done(options: Options, job: Job, taken: Taken) -> bool:
-    """Whether every weight is 0 and nothing else is asked for, so that the file itself is the result."""
+    """Tell whether every weight is 0 and nothing else is asked for, so that the file itself is the result."""
     pictures = taken.pictures
     assert job.output is not None
     as_it_was = options.scale == 1 and options.quality is None and not options.strip and not pictures.salvaged

@@ -36,14 +36,14 @@ def read_pictures(source: Path, *, salvage: bool = False) -> Pages:
 
 
 def write_picture(output: Path, rgb: Tensor, source: Picture, *, overwrite: bool) -> tuple[str, ...]:
-    """As write_pictures, one page. rgb: (1, 3, H, W), in [0, 1]."""
+    """Write one page, as write_pictures does. rgb: (1, 3, H, W), in [0, 1]."""
     return write_pictures(output, [(rgb, source)], overwrite=overwrite, quality=None)
 
 
 def write_pictures(
     output: Path, pages: Sequence[tuple[Tensor, Picture]], *, overwrite: bool, quality: int | None
 ) -> tuple[str, ...]:
-    """To a file, or to standard output in the format of the source. A line for each thing that it cannot hold.
+    """Write to a file, or to standard output in the format of the source. A line for each thing it cannot hold.
 
     pages: rgb, (1, 3, H, W) in [0, 1], and its source. quality: 1 to 100; None is the source's own.
     """

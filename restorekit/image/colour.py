@@ -65,7 +65,7 @@ def _by_profile(part: Tensor, profile: bytes) -> Tensor | None:
 
 
 def _ideal_inks(values: Tensor, near: Tensor | None) -> Tensor:
-    """As much black as there was, if the colour lets it; all that it lets where nothing was."""
+    """Inks without a profile: black as there was, if the colour lets it; all that it lets where none was."""
     light = values.amax(-1, keepdim=True).float()  # (H, W, 1), 255 (1 - K) at the most black
     if near is not None:
         light = torch.maximum(light, 255 - near[..., 3:].float())

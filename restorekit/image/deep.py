@@ -15,7 +15,7 @@ _FORMATS = {"uchar": torch.uint8, "ushort": torch.uint16, "float": torch.float32
 
 
 def available() -> bool:
-    """Whether libvips is installed."""
+    """Tell whether libvips is installed."""
     try:
         import pyvips  # noqa: F401
     except (ImportError, OSError):  # the package may be there without its library
@@ -80,7 +80,7 @@ def split(values: Tensor) -> tuple[Tensor, Tensor | None]:
 
 
 def fault(values: Tensor) -> str:
-    """What keeps floating-point values from being a picture in [0, 1], with the remedy; empty if nothing."""
+    """The reason why floating-point values are no picture in [0, 1], with the remedy; empty if there is none."""
     if not torch.isfinite(values).all():
         return "NaN or infinite values; repair them first"
     low, high = (float(v) for v in values.aminmax())

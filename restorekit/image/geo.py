@@ -43,7 +43,7 @@ def scaled(tags: Sequence[Tag], scale: float) -> tuple[Tag, ...]:
 
 
 def _of_centres(tags: Sequence[Tag]) -> bool:
-    """Whether coordinates are of the pixels' centres (PixelIsPoint), not of their corners."""
+    """Tell whether coordinates are of the pixels' centres (PixelIsPoint), not of their corners."""
     keys = next((_numbers(value, 0) for number, _, value in tags if number == _KEYS), ())
     return any(keys[i] == _RASTER_TYPE and keys[i + 3] == _POINTS for i in range(4, len(keys) - 3, 4))
 

@@ -30,7 +30,7 @@ class Decoded(NamedTuple):
 
 
 def is_heif(header: bytes) -> bool:
-    """Whether a file that begins so is HEIC; AVIF, which PIL reads, is not. header: its first 32 bytes."""
+    """Tell whether a file that begins so is HEIC; AVIF, which PIL reads, is not. header: its first 32 bytes."""
     return header[4:8] == b"ftyp" and header[8:12] in _BRANDS and b"avi" not in header[8:]
 
 

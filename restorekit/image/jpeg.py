@@ -116,7 +116,7 @@ def with_segments(data: bytes, comments: tuple[bytes, ...], iptc: bytes) -> byte
 
 
 def coding(image: JpegImageFile) -> JpegCoding | None:
-    """How it was compressed, of an image that is loaded; None for a lossless JPEG."""
+    """The compression of an image that is loaded; None for a lossless JPEG."""
     tables = tuple(tuple(image.quantization[n]) for n in sorted(image.quantization))
     if not tables:
         return None

@@ -1,4 +1,4 @@
-"""What a format cannot hold of a picture, said in lines; nothing goes silently."""
+"""Losses, the parts of a picture that a format cannot hold, said in lines; nothing goes silently."""
 
 from restorekit.image import geo
 from restorekit.image.heif import BITS

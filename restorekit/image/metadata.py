@@ -1,4 +1,4 @@
-"""What a file says about its picture: EXIF, XMP, IPTC, colour profile, resolution, text.
+"""Metadata, all that a file says about its picture: EXIF, XMP, IPTC, colour profile, resolution, text.
 
 Section by section it is kept, or named among what is gone; nothing kept points at what is not there.
 
@@ -82,7 +82,7 @@ def image_metadata(image: ImageFile.ImageFile, found: Chunks | jpeg.Segments | N
 def heif_metadata(info: Mapping[str, Any]) -> Metadata:
     """The metadata by libheif, which has turned the picture already, whatever EXIF says."""
     parts = {"the depth map": info.get("depth_images"), "the gain map (HDR)": "hdrgainmap" in str(info.get("aux"))}
-    metadata = _metadata(
+    return _metadata(
         exifs.loaded(info.get("exif") or b""),
         icc=info.get("icc_profile"),
         xmp=info.get("xmp") or b"",
@@ -92,7 +92,6 @@ def heif_metadata(info: Mapping[str, Any]) -> Metadata:
         extras=Extras(gone=tuple(name for name, there in parts.items() if there)),
         turned=True,
     )
-    return replace(metadata, orientation=1)
 
 
 def page_metadata(file: BinaryIO, page: Directory) -> Metadata:

@@ -1,4 +1,4 @@
-"""What the rest of the house sees of a file: a Picture, its pixels an image batch of one."""
+"""A Picture, by which the rest of the house sees a file: its pixels are an image batch of one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"sBIT", b"mDCV", b"cLLI", b"mDCv"
 
 @dataclass(frozen=True)
 class JpegCoding:
-    """How a JPEG was compressed. quality: 1 to 100, estimated, on libjpeg's scale. sampling: of colour, such as
+    """The compression of a JPEG. quality: 1 to 100, estimated, on libjpeg's scale. sampling: of colour, such as
     "4:2:0". tables: of quantisation, 64 numbers each, as PIL gives and takes them."""
 
     quality: int
@@ -26,7 +26,7 @@ class JpegCoding:
 
 @dataclass(frozen=True)
 class Extras:
-    """What only one or two formats hold, and names of what none would.
+    """Parts that only one or two formats hold, and names of those that none would.
 
     comments: of a JPEG. iptc: IPTC-IIM records, of JPEG and TIFF. chunks: names and contents of a PNG's, which say
     what its colours mean, or may be copied unknown. tags: a GeoTIFF's: number, type and values. gone: names of

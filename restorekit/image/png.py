@@ -31,7 +31,7 @@ _OTHERWISE = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")  # those of animation
 
 @dataclass(frozen=True)
 class Chunks:
-    """What was found beside the pixels. kept: names and contents of chunks for another PNG. gone: names of those
+    """The findings beside the pixels. kept: names and contents of chunks for another PNG. gone: names of those
     that would be untrue of it. text, icc: what PIL would refuse to unpack; large: the same chunks' places."""
 
     kept: tuple[tuple[bytes, bytes], ...] = ()

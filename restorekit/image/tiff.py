@@ -67,14 +67,14 @@ class Directory:
 
     @property
     def beyond_pil(self) -> bool:
-        """Whether PIL would cut its values to 8 bits, or refuse it, though it is plain grey or RGB."""
+        """True if PIL would cut its values to 8 bits, or refuse it, though it is plain grey or RGB."""
         plain = self.tags.get(PHOTOMETRIC) in (0, _GREY, _RGB)
         deep = self.bits == 16 and self.channels > 1 and set(self.tags.get(SAMPLES, (1,))) == {1}
         return plain and (self.floating or deep)
 
     @property
     def plain(self) -> bool:
-        """Whether it is grey or RGB, of 8 bits, as libvips would read it too."""
+        """True if it is grey or RGB, of 8 bits, as libvips would read it too."""
         return self.tags.get(PHOTOMETRIC) in (_GREY, _RGB) and self.bits == 8 and not self.libvips_errs
 
     @property
@@ -83,18 +83,18 @@ class Directory:
 
     @property
     def planar(self) -> bool:
-        """Whether each channel is stored on its own, one behind the other."""
+        """True if each channel is stored on its own, one behind the other."""
         return self.channels > 1 and self.tags.get(PLANAR, 1) == 2
 
     @property
     def libvips_errs(self) -> bool:
-        """Whether libvips would refuse it or read wrong values: of planes in tiles, of half precision, of grey."""
+        """True if libvips would refuse it or read wrong values: of planes in tiles, of half precision, of grey."""
         half = self.floating and self.bits == 16
         return self.planar and (TILE_WIDTH in self.tags or half or self.colours == 1)
 
     @property
     def pil_errs(self) -> bool:
-        """Whether PIL would read wrong values: it takes planes of 16 bits for planes of 8."""
+        """True if PIL would read wrong values: it takes planes of 16 bits for planes of 8."""
         return self.planar and self.bits > 8 and self.tags.get(COMPRESSION, 1) == 1
 
     @property
@@ -137,12 +137,12 @@ class Directory:
 
     @property
     def has_alpha(self) -> bool:
-        """Whether the first channel beyond colour is opacity; one of no stated meaning is not."""
+        """True if the first channel beyond colour is opacity; one of no stated meaning is not."""
         return self.tags.get(EXTRA, (0,))[0] in (_MULTIPLIED, _ALPHA)
 
     @property
     def has_more(self) -> bool:
-        """Whether there are channels beyond colour and alpha."""
+        """True if there are channels beyond colour and alpha."""
         return self.channels > self.colours + self.has_alpha
 
 

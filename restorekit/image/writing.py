@@ -117,7 +117,7 @@ def write_encoded(
 
 @dataclass(frozen=True, eq=False)
 class _Sheet:
-    """What goes into the file. values: shape (H, W, C), as the format takes them; C = 4 for inks, CMYK. dropped:
+    """The contents of a file. values: shape (H, W, C), as the format takes them; C = 4 for inks, CMYK. dropped:
     names of what did not fit."""
 
     values: Tensor
