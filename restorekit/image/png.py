@@ -44,7 +44,8 @@ class Chunks:
 def survey(file: BinaryIO) -> Chunks:
     """Look through a PNG's chunks without unpacking pixels; stops where the file is damaged."""
     kept: list[tuple[bytes, bytes]] = []
-    gone: list[str] = []
+    gone: dict[str, None] = {}  # each once
+    seen: set[bytes] = set()
     text, large, icc, total = [], [], None, 0
     for name, start, length in _walk(file):
         hint, safe = name[0] & 32, name[3] & 32  # small letters: needless for decoding, and safe to copy
@@ -55,13 +56,14 @@ def survey(file: BinaryIO) -> Chunks:
                 continue
             large.append((start, start + length + 12))
             if total > LARGEST_TEXT:
-                gone.append(f"a {'profile' if name == b'iCCP' else 'text'} of more than 64 MB")
+                gone[f"a {'profile' if name == b'iCCP' else 'text'} of more than 64 MB"] = None
             elif name == b"iCCP":
                 icc = content
             else:
                 text.append((key.decode("latin-1"), content.decode("utf-8", "replace")))
         elif name in _LENGTHS:
-            if length in _LENGTHS[name] and name not in dict(kept):
+            if length in _LENGTHS[name] and name not in seen:
+                seen.add(name)
                 kept.append((name, _contents(file, start, length)))
         elif name == b"pHYs":
             data = _contents(file, start, length)
@@ -70,8 +72,8 @@ def survey(file: BinaryIO) -> Chunks:
         elif hint and safe and name not in _OTHERWISE:
             kept.append((name, _contents(file, start, length)))
         elif hint and name not in _OTHERWISE:
-            gone.append(f"the PNG chunk {name.decode('latin-1')}")
-    return Chunks(tuple(kept), tuple(dict.fromkeys(gone)), tuple(text), icc, tuple(large))
+            gone[f"the PNG chunk {name.decode('latin-1')}"] = None
+    return Chunks(tuple(kept), tuple(gone), tuple(text), icc, tuple(large))
 
 
 def smaller(file: BinaryIO, places: Sequence[tuple[int, int]]) -> BinaryIO:

@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -160,7 +159,8 @@ def _sheet(rgb: Tensor, source: Picture, format: str) -> _Sheet:
     exif = exifs.sized(source.exif, width, height)
     if format == "JPEG":  # whose segments are short
         if len(xmp) > _MARKER_BYTES:
-            xmp = re.sub(rb"\s+(<\?xpacket end)", rb"\n\g<1>", xmp)  # room for editors
+            head, end, tail = xmp.rpartition(b"<?xpacket end")
+            xmp = head.rstrip() + b"\n" + end + tail if end else xmp  # without the room for editors
         if len(xmp) > _MARKER_BYTES:
             xmp = b""
             dropped.append(f"XMP of more than {_MARKER_BYTES} bytes")

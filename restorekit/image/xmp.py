@@ -8,6 +8,7 @@ XMP Specification Part 1, ISO 16684-1; Ultra HDR image format, https://developer
 import re
 from xml.parsers import expat
 
+LARGEST = 2**24  # bytes; more is a burden, not a description
 _NOTE, _XAP = "http://ns.adobe.com/xmp/note/", "http://ns.adobe.com/xap/1.0/"
 _CAMERA = "http://ns.google.com/photos/1.0/camera/"
 _GONE = {  # by namespace: what its names speak of, and which names; all of them without a pattern
@@ -62,6 +63,8 @@ def without_pointers(xmp: bytes) -> tuple[bytes, tuple[str, ...]]:
 
     A packet that is no XML is kept, unless it seems to speak of them: then it goes as a whole.
     """
+    if len(xmp) > LARGEST:
+        return b"", ("XMP of more than 16 MB",)
     try:
         cuts, gone = _cuts(xmp)
     except (expat.ExpatError, ValueError, LookupError):
@@ -101,7 +104,9 @@ def _cuts(xmp: bytes) -> tuple[list[tuple[int, int]], list[str]]:
         for key in attributes:
             if what := named(key):
                 gone.append(what)
-                if found := re.search(rb"\s+" + re.escape(key.encode()) + rb"\s*=\s*(\"[^\"]*\"|'[^']*')", tag):
+                if found := re.search(
+                    rb"(?<=\s)" + re.escape(key.encode()) + rb"\s*=\s*(\"[^\"]*\"|'[^']*')", tag
+                ):
                     cuts.append((start + found.start(), start + found.end()))
 
     def end(name: str) -> None:

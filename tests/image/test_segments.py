@@ -1,6 +1,7 @@
 """Laws of JPEG segments: kept, or their loss is named; nothing in the output points at what is gone."""
 
 import struct
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from restorekit.image import from_pil, read_image, write_image
+from restorekit.image import from_pil, read_image, write_image, xmp
 from tests.image.made import jpeg, lossless_jpeg, noise, odd_sampling, photoshop, segment
 
 IPTC = b"\x1c\x02\x78\x00\x09A caption\x1c\x02\x19\x00\x07keyword"
@@ -114,8 +115,8 @@ def test_nothing_points_at_a_gain_map_that_is_gone(tmp_path: Path, name: str) ->
     data, lines = rewritten(gain_map(tmp_path / "a.jpg"), name)
     assert "gain map" in lines and "list of further pictures" in lines and "follows the picture" in lines
     assert b"MPF\0" not in data and b"hdrgm:" not in data and b"GainMap" not in data and b"Length" not in data
-    xmp = read_image(tmp_path / name).xmp
-    assert xmp is not None and b'dc:title="kept"' in xmp
+    packet = read_image(tmp_path / name).xmp
+    assert packet is not None and b'dc:title="kept"' in packet
     assert rewritten(tmp_path / name, f"again{name}")[1] == ""
 
 
@@ -137,10 +138,10 @@ def test_xmp_loses_what_points_elsewhere_and_nothing_else(
 ) -> None:
     path = jpeg(tmp_path / "a.jpg", noise(), segment(0xE1, XMP_MARK + RDF % content))
     _, lines = rewritten(path)
-    xmp = read_image(tmp_path / "out.jpg").xmp
-    assert named in lines and xmp is not None and gone not in xmp
+    packet = read_image(tmp_path / "out.jpg").xmp
+    assert named in lines and xmp is not None and gone not in packet
     for kept in (b'G:BurstID="b"', b'xmp:Rating="3"'):
-        assert (kept in xmp) == (kept in content)
+        assert (kept in packet) == (kept in content)
 
 
 def test_xmp_without_such_pointers_stays_byte_for_byte_and_a_broken_one_with_them_goes(tmp_path: Path) -> None:
@@ -156,8 +157,8 @@ def test_sizes_in_xmp_are_those_of_the_written_picture(tmp_path: Path) -> None:
     said = RDF % b'<rdf:Description tiff:ImageWidth="13" exif:PixelYDimension="9"/>'
     picture = read_image(jpeg(tmp_path / "a.jpg", noise(), segment(0xE1, XMP_MARK + said)))
     write_image(tmp_path / "b.jpg", picture.rgb.repeat(1, 1, 2, 2), source=picture)
-    xmp = read_image(tmp_path / "b.jpg").xmp
-    assert xmp is not None and b'tiff:ImageWidth="26" exif:PixelYDimension="18"' in xmp
+    packet = read_image(tmp_path / "b.jpg").xmp
+    assert packet is not None and b'tiff:ImageWidth="26" exif:PixelYDimension="18"' in packet
 
 
 def test_what_is_too_long_for_a_jpeg_is_named(tmp_path: Path) -> None:
@@ -193,3 +194,17 @@ def test_unknown_segments_and_what_follows_the_picture_are_named_but_not_padding
     _, lines = rewritten(jpeg(tmp_path / "a.jpg", noise(), segment(0xE7, b"FLIR"), behind=b"trailer"))
     assert "the segment APP7" in lines and "follows the picture in the file (7 bytes)" in lines
     assert rewritten(jpeg(tmp_path / "b.jpg", noise(), behind=bytes(99)))[1] == ""
+
+
+def test_xmp_of_any_make_is_gone_through_in_no_time() -> None:
+    gone = b'<x xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/"%s hdrgm:Version="1"/>'
+    for filler in (b" " * 2**20, b' a="' + b"<".replace(b"<", b"&lt;") * 2**17 + b'"', b"\n\t" * 2**19):
+        started = time.perf_counter()
+        packet, names = xmp.without_pointers(gone % filler)
+        assert names == ("the gain map (HDR)",) and b"Version" not in packet
+        assert time.perf_counter() - started < 5
+    assert xmp.without_pointers(b"<x>" + bytes(xmp.LARGEST))[0] == b""
+    assert xmp.without_pointers(b'<!DOCTYPE x [<!ENTITY a "hdrgm:">]><x>&a;</x>') == (
+        b"",
+        ("the XMP, which is damaged",),
+    )
