@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 
+LENS = 20  # the order of what the lens does; sampling's is above it
 SENSOR = 40  # the order of what the sensor does; the file's is above it
 
 
@@ -87,6 +88,7 @@ class Degradation(ABC):
     order: its place in the physical order: scene (10), lens (20), sampling (30), sensor (40), file (50); smaller
         happens earlier.
     rounded: whether the field's tables score what it makes as an 8-bit file (white noise they leave unbounded).
+    sparse: whether it touches few pixels, as rain's streaks do, so that removing it keeps the level of the others.
     """
 
     name: str
@@ -94,7 +96,13 @@ class Degradation(ABC):
     kinds: tuple[str, ...]
     order: int
     rounded: bool = True
+    sparse: bool = False
     summary: str = ""
+
+    @property
+    def optical(self) -> bool:
+        """Whether it happens in the lens or in sampling, so that removing it sharpens."""
+        return LENS <= self.order < SENSOR
 
     @property
     def late(self) -> bool:

@@ -24,7 +24,7 @@ from restorekit.flow import sample
 from restorekit.image import as_float, check_batch, from_pil, to_pil
 from restorekit.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
-from restorekit.reading import read_picture
+from restorekit.reading import Origins, read_picture
 from restorekit.streaming import SampledRows
 from restorekit.tiling import apply_in_strips, apply_tiled
 from restorekit.weights import recorded_sums, shipped_weights
@@ -75,8 +75,8 @@ class Restorer:
         self.mixer = Mixer(self.backbone, bases)
         self.encoder = encoder.to(self.device).eval()
         self.keys = dict(sorted(keys.items()))
-        own = [n for n in keys if n in catalog.bases]
-        self.late = frozenset(n for n in own if catalog.degradation(catalog.basis(n).degradation).late)
+        own = {n: catalog.degradation(catalog.basis(n).degradation) for n in keys if n in catalog.bases}
+        self.origins = Origins.of(own)
 
     @classmethod
     def from_pretrained(
@@ -132,7 +132,7 @@ class Restorer:
     def inspect(self, image: Tensor) -> Inspection:
         """What one picture needs. image: shape (1, 3, H, W), floating in [0, 1], uint8 or uint16."""
         check_batch(image)
-        reading = read_picture(self.encoder, self.keys, self.late, image, self.remove)
+        reading = read_picture(self.encoder, self.keys, self.origins, image, self.remove)
         severities = {
             name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
             for name, fraction in reading.fractions.items()

@@ -30,6 +30,7 @@ class Rain(Degradation):
     severity = Severity(symbol="rms", unit="", off=0, mild=4, strong=60, typical=18, logarithmic=True)
     kinds = ("streaks", "heavy", "veil")
     order = 10
+    sparse = True
     summary = "rain: streaks of varied density, length, width, angle and brightness, with or without veil"
 
     def draw(
