@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restorekit.arguments import check_pictures, check_result_type, check_weights, check_whole
 from restorekit.basis import BasisKey
 from restorekit.device import auto_tile, autocast, choose_device, choose_precision
 from restorekit.encoder import DegradationEncoder
 from restorekit.ensemble import mirrored
 from restorekit.errors import ImageError, PluginError
 from restorekit.flow import sample
-from restorekit.image import as_float, check_batch, from_pil, to_pil
+from restorekit.image import as_float
+from restorekit.image.pil import image_of, picture_of, working_type
 from restorekit.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
 from restorekit.reading import read_picture
@@ -31,6 +35,22 @@ from restorekit.weights import recorded_sums, shipped_weights
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def one_at_a_time(
+    method: Callable[Concatenate[Restorer, P], T],
+) -> Callable[Concatenate[Restorer, P], T]:
+    """Let one thread at a time into a restorer: a mixture is a state of its backbone."""
+
+    @wraps(method)
+    def locked(self: Restorer, *arguments: P.args, **named: P.kwargs) -> T:
+        with self.lock:
+            return method(self, *arguments, **named)
+
+    return locked
 
 
 @dataclass(frozen=True)
@@ -53,7 +73,7 @@ class RestorationResult:
 
 
 class Restorer:
-    """Restores image batches. Make one with `Restorer.from_pretrained()`."""
+    """Restores image batches. Make one with `Restorer.from_pretrained()`. Threads may share it, taking turns."""
 
     def __init__(
         self,
@@ -67,6 +87,7 @@ class Restorer:
         dtype: torch.dtype = torch.float32,
         failures: Sequence[Failure] = (),
     ) -> None:
+        self.lock = RLock()
         self.device = device or torch.device("cpu")
         self.dtype = dtype
         self.catalog = catalog
@@ -79,6 +100,9 @@ class Restorer:
         self.late = frozenset(n for n in own if catalog.degradation(catalog.basis(n).degradation).late)
 
     @classmethod
+    @torch.random.fork_rng(
+        devices=[]
+    )  # making a network draws its first weights, which are not the caller's draws
     def from_pretrained(
         cls,
         backbone: str = "flow-unet",
@@ -128,10 +152,18 @@ class Restorer:
         folders |= {f"basis {b}": self.catalog.basis(b).folder for b in self.bases}
         return {f"{n}/{file}": s for n, folder in folders.items() for file, s in recorded_sums(folder).items()}
 
-    @torch.inference_mode()
-    def inspect(self, image: Tensor) -> Inspection:
-        """What one picture needs. image: shape (1, 3, H, W), floating in [0, 1], uint8 or uint16."""
-        check_batch(image)
+    @one_at_a_time
+    @torch.no_grad()
+    def inspect(self, image: Tensor) -> tuple[Inspection, ...]:
+        """Weights and severities of each picture of a batch.
+
+        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16.
+        """
+        check_pictures(image)
+        return tuple(self.look(image[i : i + 1]) for i in range(len(image)))
+
+    def look(self, image: Tensor) -> Inspection:
+        """Weights and severities of one picture, (1, 3, H, W)."""
         reading = read_picture(self.encoder, self.keys, self.late, image, self.remove)
         severities = {
             name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
@@ -141,12 +173,14 @@ class Restorer:
         # A basis without a key yet is at the user's command only.
         return Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(reading.weights)), severities)
 
+    @one_at_a_time
     def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
         """Crops of one picture, (N, 3, s, s), restored in one step with a mixture; in [0, 1]."""
         self.mixer.merge(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(weights)))
         return self.run(crops, 1, max(crops.shape[2:]), torch.float32)
 
-    @torch.inference_mode()
+    @one_at_a_time
+    @torch.no_grad()  # not inference_mode: the result is the caller's to change in place
     def restore(
         self,
         image: Tensor,
@@ -170,16 +204,18 @@ class Restorer:
         (`restorekit.ensemble`). dtype: of the result; None is float32 for floating images, else the image's own,
         rounded. A large picture in uint8 or uint16 needs little more memory than itself, without the ensemble.
         """
-        check_batch(image)
+        check_pictures(image)
+        for name, number in (("scale", scale), ("steps", steps), ("tile", 1 if tile is None else tile)):
+            check_whole(name, number)
+        check_weights(weights)
         rows, mixtures, severities = [], [], []
         side, notes = tile or auto_tile(self.device), []
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
+        check_result_type(dtype)
         for i in range(len(image)):
             one = enlarge(image[i : i + 1], scale)
-            if blind:
-                inspection = self.inspect(one)
-            else:
-                inspection = Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0)), {})
+            nothing = Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0)), {})
+            inspection = self.look(one) if blind else nothing
             mixture = inspection.weights.override(weights or {})
             self.mixer.merge(mixture)
             while True:
@@ -277,6 +313,13 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
 def restore_pil(
     picture: Image, *, restorer: Restorer | None = None, scale: int = 1, ensemble: bool = False
 ) -> Image:
-    """Restore one PIL image with the shipped weights, or with a restorer that is at hand already."""
+    """Restore one PIL image with the shipped weights, or with a restorer that is at hand already.
+
+    The same is done as by the command with a file: EXIF's orientation is applied, alpha, grey and CMYK stay, and
+    colour profile, EXIF, XMP and resolution are in `info` of the result. 16 bits stay in grey, for which alone PIL
+    has a mode. Of an animation the frame is restored that it shows.
+    """
     restorer = restorer or Restorer.from_pretrained()
-    return to_pil(restorer.restore(from_pil(picture), scale=scale, ensemble=ensemble).image)
+    source = picture_of(picture)
+    result = restorer.restore(source.values, scale=scale, ensemble=ensemble, dtype=working_type(source))
+    return image_of(result.image, source)
