@@ -93,7 +93,8 @@ def owner_of(command: Any, plugins: Plugins) -> str:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 an error of ours in one line, 2 wrong usage, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 an error in one line, 2 wrong usage, 3 done without a basis that
+    could not be used, 130 interrupted."""
     try:
         group = get_command(build_app())
         plugins = load_plugins()
@@ -102,6 +103,12 @@ def run(arguments: Sequence[str] | None = None) -> None:
         group(arguments, prog_name="restorekit", obj=known)
     except RestorekitError as error:
         tell(f"error: {error}")
+        raise SystemExit(1) from None
+    except MemoryError:
+        tell("error: not enough memory; close other programs first")
+        raise SystemExit(1) from None
+    except OSError as error:
+        tell(f"error: {' '.join(str(error).split())}; check the disk and its permissions")
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from restorekit.cli.restoring import fingerprint
 from restorekit.image import write_image
+from restorekit.restorer import Restorer
 
 pytest.importorskip("ray")
 
@@ -61,9 +63,15 @@ def test_two_workers_write_what_one_process_writes_and_one_of_them_may_die(tmp_p
     assert not list((tmp_path / "ray").glob("*.tmp"))
 
     def known(name: str) -> dict[str, dict]:
-        records = lines(tmp_path / name)
+        head, *others = lines(tmp_path / name)
+        assert head["options"]["precision"] == "fp32"
+        records = [record for record in others if "input" in record]
         assert len(records) == count + 1  # each once
-        dropped = ("worker", "seconds", "output", "error")
+        makers = [head, *(record for record in others if "input" not in record)]
+        assert {m["fingerprint"] for m in makers if "fingerprint" in m} == {
+            fingerprint(Restorer.from_pretrained())
+        }
+        dropped = ("worker", "seconds", "output", "error", "run")
         return {r["input"]: {k: v for k, v in r.items() if k not in dropped} for r in records}
 
     assert known("ray.jsonl") == known("local.jsonl")
