@@ -117,7 +117,7 @@ def passed_over(
 
 def in_words(paths: Sequence[Path], most: int = 8) -> str:
     """Paths for a person: the first ones by name, the others by how many there are of each ending."""
-    text = ", ".join(str(path) for path in paths[:most])
+    text = ", ".join(f"{path}{os.sep if path.is_dir() else ''}" for path in paths[:most])
     if len(paths) <= most:
         return text
     rest = Counter(path.suffix.lower() or "no ending" for path in paths[most:])
