@@ -7,6 +7,7 @@ stderr, so that stdout can be piped. A line is a line whatever a file is called,
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -109,22 +110,22 @@ def put_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str 
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(cell, row))
+    drawn = io.StringIO()  # rich itself would end the process where a pipe is closed
+    console = console_for(sys.stdout, drawn)
+    if title:  # not the table's own, which would be folded to its width
+        console.print(cell(" ".join(title.splitlines())), style="bold", soft_wrap=True)
+    console.print(table)
     with writing_out():
-        if sys.stdout is None:
-            write_line(None, title)
-        console = stdout_console()
-        with console.capture() as drawn:  # rich itself would end the process where a pipe is closed
-            if title:  # not the table's own, which would be folded to its width
-                console.print(cell(" ".join(title.splitlines())), style="bold", soft_wrap=True)
-            console.print(table)
-        write_all(sys.stdout, drawn.get())
+        write_all(sys.stdout, drawn.getvalue())
 
 
-def stdout_console() -> Console:
+def console_for(stream: TextIO | None, drawn: TextIO) -> Console:
+    """A console that draws into a text for a stream."""
     from rich.console import Console
 
+    terminal = stream is not None and stream.isatty()
     # A pipe has no width; a table should not fold there.
-    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
+    return Console(file=drawn, highlight=False, force_terminal=terminal, width=None if terminal else 160)
 
 
 def warn(failures: Sequence[Failure | str]) -> None:
