@@ -6,6 +6,8 @@ grey stays grey, and CMYK goes to sRGB and back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from restorekit.errors import ImageError
 from restorekit.image.colour import cmyk_from_srgb, srgb_from_cmyk
-from restorekit.image.metadata import image_metadata
+from restorekit.image.metadata import DAMAGE, image_metadata
 from restorekit.image.picture import Picture
 from restorekit.image.pixels import pil_image, raw_bytes, samples, tensors
 
@@ -26,7 +28,8 @@ _SPACES = {"RGB": b"RGB ", "RGBA": b"RGB ", "L": b"GRAY", "LA": b"GRAY", "I;16":
 def picture_of(image: Image.Image) -> Picture:
     """The picture in an image: the frame that it shows. ImageError for a mode of no known range or colours."""
     image.load()
-    metadata = image_metadata(image)  # type: ignore[arg-type]
+    with _exif_kept(image):
+        metadata = image_metadata(image)  # type: ignore[arg-type]
     mode, profile, inks, notes = "grey" if image.mode in _GREY else "rgb", metadata.icc_profile, None, []
     pixels = image
     try:
@@ -56,6 +59,21 @@ def picture_of(image: Image.Image) -> Picture:
         text=metadata.text,
         notes=(*notes, *metadata.notes),
     )
+
+
+@contextmanager
+def _exif_kept(image: Image.Image) -> Iterator[None]:
+    """Around reading the metadata of an image that is the caller's: its EXIF is put back as it was."""
+    exif = Image.Exif()
+    with suppress(*DAMAGE):
+        exif = image.getexif()
+    before = dict(exif.items())
+    try:
+        yield
+    finally:
+        for tag, value in before.items():
+            if exif.get(tag) != value:
+                exif[tag] = value
 
 
 def image_of(rgb: Tensor, source: Picture) -> Image.Image:

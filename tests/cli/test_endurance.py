@@ -228,6 +228,8 @@ def test_no_name_commands_the_terminal(cli, photo):
         ("restore", name, "-o", f"{ESCAPES}/"),
         ("restore", name, "--set", f"{ESCAPES}=1"),
         ("restore", name, "--device", ESCAPES),
+        ("restore", f"--{ESCAPES}"),
+        (ESCAPES,),
     ):
         outcome = cli(*command)
         shown = outcome.out + outcome.err
