@@ -126,12 +126,31 @@ def outcome(job: Job, answer: dict[str, Any]) -> Outcome:
     return Outcome(*about, Written(answer["found"], record, answer["notes"]), "")
 
 
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # a worker's death is no news for a person
+}
+# For a cluster of our own. Ray listens on all interfaces where it might be joined by other machines, which this
+# switch says it is not, on any system. And it asks the metadata address of three clouds where it is, even with
+# its statistics switched off: plain HTTP goes to a port where nobody answers.
+ALONE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "http_proxy": "http://127.0.0.1:9",
+    "no_proxy": "127.0.0.1,localhost",
+}
+
+
+def surroundings(address: str) -> dict[str, str]:
+    """Environment variables for Ray and its processes; those that the user has set stay, unless it is our own."""
+    own = ALONE if address == LOCAL else {}
+    return {name: value for name, value in QUIET.items() if name not in os.environ} | own
+
+
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """Ray, connected, and left again."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # a worker's death is no news for a person
+    os.environ.update(surroundings(address))
     try:
         import ray
         import ray.data
