@@ -105,11 +105,11 @@ def test_a_restorer_removes_with_its_own_bases_and_pictures_of_any_size(tiny):
 def test_looking_twice_is_the_same_every_time_and_leaves_what_is_late_as_first_seen(tiny):
     restorer = Restorer.from_pretrained(device="cpu")
     picture = torch.rand(1, 3, 64, 64, generator=Generator().manual_seed(4))
-    once = restorer.inspect(picture).weights.values
+    once = restorer.inspect(picture)[0].weights.values
     late = restorer.origins.late
     restorer.keys = {n: replace(key, second=float(n not in late)) for n, key in restorer.keys.items()}
-    twice = restorer.inspect(picture).weights.values
-    assert twice == restorer.inspect(picture).weights.values
+    twice = restorer.inspect(picture)[0].weights.values
+    assert twice == restorer.inspect(picture)[0].weights.values
     assert all(twice[n] == once[n] for n in late)
     assert any(twice[n] != once[n] for n in twice)
 
