@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from restorekit_denoise.grain import spread, within_range
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -176,14 +178,9 @@ def camera_noise(image: Tensor, sigma: Tensor, field: Tensor, settings: Tensor) 
     def deviation(level: Tensor) -> Tensor:
         return softened(camera.develop(camera.expose(raw, level, field[:, :1])) - plain, camera.soft)
 
-    level = (level * (sigma / strength(deviation(level))).clamp(1 / 8, 8)).clamp_max(LARGEST_LEVEL)
+    level = (level * (sigma / spread(deviation(level))).clamp(1 / 8, 8)).clamp_max(LARGEST_LEVEL)
     found = deviation(level)
-    return (image + found * (sigma / strength(found)).clamp(0.5, 2)).clamp(0, 1)
-
-
-def strength(deviation: Tensor) -> Tensor:
-    """Root mean square of each picture, (B, 1, 1, 1)."""
-    return deviation.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-6)
+    return within_range(image, found * (sigma / spread(found)).clamp(0.5, 2), sigma)
 
 
 def inverse_matrix(matrix: Tensor) -> Tensor:
@@ -202,62 +199,52 @@ def demosaic(raw: Tensor, mask: Tensor, directed: Tensor) -> Tensor:
     that is there; red and blue from their differences to green.
     """
     import torch
-    import torch.nn.functional as F
 
-    known = raw * mask
-    border = F.pad(raw, (2, 2, 2, 2), mode="reflect" if min(raw.shape[-2:]) > 2 else "replicate")
-    height, width = raw.shape[-2:]
-    greens, roughness = [], []
-    for down, right in ((0, 1), (1, 0)):
-        far, near, ahead, beyond = (
-            border[..., 2 + k * down : 2 + k * down + height, 2 + k * right : 2 + k * right + width]
-            for k in (-2, -1, 1, 2)
-        )
-        curvature = 2 * raw - far - beyond
-        greens.append((near + ahead) / 2 + curvature / 4)
+    greens, means, roughness = [], [], []
+    for axis in (3, 2):
+        far, near, here, ahead, beyond = neighbours(raw, axis, 2)
+        curvature = 2 * here - far - beyond
+        means.append((near + ahead) / 2)
+        greens.append(means[-1] + curvature / 4)
         roughness.append((near - ahead).abs() + curvature.abs())
     along = torch.where(roughness[0] < roughness[1], greens[0], greens[1])
-    plain = sums(raw * mask[:, 1:2], GREEN) / sums(mask[:, 1:2], GREEN).clamp_min(1e-6)
-    green = torch.where(mask[:, 1:2] > 0, raw, torch.where(directed, along, plain))
+    green = torch.where(directed, along, (means[0] + means[1]) / 2)
+    green = torch.where(mask[:, 1:2] > 0, raw, green)
     base = torch.where(directed, green, 0.0)
-    sparse, there = (known - base * mask)[:, ::2], mask[:, ::2]
-    others = base + sums(sparse, OTHERS) / sums(there, OTHERS).clamp_min(1e-6)
+    others = (raw - base) * mask[:, ::2]  # (B, 2, H, W), known at every other place of every other row
+    for axis in (3, 2):
+        near, here, ahead = neighbours(others, axis, 1)
+        others = here + (near + ahead) / 2
+    others = others + base
     return torch.cat([others[:, :1], green, others[:, 1:]], 1)
 
 
-GREEN = ((0.0, 1.0, 0.0), (1.0, 4.0, 1.0), (0.0, 1.0, 0.0))
-OTHERS = ((1.0, 2.0, 1.0), (2.0, 4.0, 2.0), (1.0, 2.0, 1.0))
-
-
-def sums(planes: Tensor, weights: tuple[tuple[float, ...], ...]) -> Tensor:
-    """Weighted sums of 3x3, nothing beyond the border; (B, C, H, W)."""
+def neighbours(planes: Tensor, axis: int, reach: int, step: int = 1) -> list[Tensor]:
+    """The planes moved by -reach to reach steps along an axis, mirrored at the border without repeating it: a
+    mosaic stays one."""
     import torch.nn.functional as F
 
-    flat = planes.flatten(0, 1)[:, None]
-    return F.conv2d(flat, planes.new_tensor(weights)[None, None], padding=1).view_as(planes)
+    size, pad = planes.shape[axis], reach * step
+    sides = (pad, pad, 0, 0) if axis == 3 else (0, 0, pad, pad)
+    padded = F.pad(planes, sides, mode="reflect" if size > pad else "replicate")
+    return [padded.narrow(axis, i * step, size) for i in range(2 * reach + 1)]
 
 
-def blurred(planes: Tensor, dilation: int) -> Tensor:
-    """Binomial means of 5x5, whose places are `dilation` px apart; (B, C, H, W)."""
-    kernel = planes.new_tensor((1.0, 4.0, 6.0, 4.0, 1.0)) / 16
-    return filtered(planes, kernel.expand(len(planes), -1), dilation)
+def blurred(planes: Tensor, step: int) -> Tensor:
+    """Binomial means of 5x5, whose places are `step` px apart; (B, C, H, W)."""
+    return filtered(planes, (0.375, 0.25, 0.0625), step)
 
 
 def softened(planes: Tensor, width: Tensor) -> Tensor:
-    """Gaussian means of `width` px, (B, 1, 1, 1), 0 for none; (B, C, H, W)."""
-    import torch
-
-    place = torch.arange(-2, 3, device=planes.device, dtype=planes.dtype)
-    kernel = (-0.5 * (place / width.view(-1, 1).clamp_min(0.05)).square()).exp()
-    return filtered(planes, kernel / kernel.sum(1, keepdim=True), 1)
+    """Gaussian means of 5x5 of `width` px, (B, 1, 1, 1), 0 for none; (B, C, H, W)."""
+    near, far = ((-0.5 * (place / width.clamp_min(0.05)).square()).exp() for place in (1, 2))
+    whole = 1 + 2 * near + 2 * far
+    return filtered(planes, (1 / whole, near / whole, far / whole), 1)
 
 
-def filtered(planes: Tensor, kernels: Tensor, dilation: int) -> Tensor:
-    """Rows and columns of each picture under its kernel of 5, (B, 5); (B, C, H, W)."""
-    import torch.nn.functional as F
-
-    batch = len(planes)
-    pad = 2 * dilation
-    flat = F.pad(planes, (pad, pad, pad, pad), mode="replicate").transpose(0, 1)  # (C, B, H, W)
-    flat = F.conv2d(flat, kernels.view(batch, 1, 1, 5), groups=batch, dilation=dilation)
-    return F.conv2d(flat, kernels.view(batch, 1, 5, 1), groups=batch, dilation=dilation).transpose(0, 1)
+def filtered(planes: Tensor, weights: tuple[Tensor | float, ...], step: int) -> Tensor:
+    """Rows and columns under a symmetric filter of 5: the weights of its middle, of one step and of two."""
+    for axis in (3, 2):
+        before, near, here, ahead, beyond = neighbours(planes, axis, 2, step)
+        planes = here * weights[0] + (near + ahead) * weights[1] + (before + beyond) * weights[2]
+    return planes

@@ -33,10 +33,13 @@ def film_grain(image: Tensor, sigma: Tensor, field: Tensor, settings: Tensor) ->
     """
     exposed = image.clamp(0, 1) ** (0.6 + 0.8 * settings[:, 3].view(-1, 1, 1, 1))
     grain = (FOG + (exposed * (1 - exposed)).clamp_min(0).sqrt()) * field
-    grain = grain * (sigma / spread(grain))
-    # What the ends of the range cut off is made up for.
-    kept = spread((image + grain).clamp(0, 1) - image)
-    return (image + grain * (sigma / kept).clamp(1, 2)).clamp(0, 1)
+    return within_range(image, grain * (sigma / spread(grain)), sigma)
+
+
+def within_range(image: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+    """The noisy picture, in [0, 1], with a little more noise for what the ends of the range cut off."""
+    kept = spread((image + noise).clamp(0, 1) - image)
+    return (image + noise * (sigma / kept).clamp(1, 2)).clamp(0, 1)
 
 
 def spread(field: Tensor) -> Tensor:
