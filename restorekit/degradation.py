@@ -167,7 +167,7 @@ def draw_on_device(
     try:
         drawn = degradation.draw(shape, generator, severity=severity, kind=kind)
     except RuntimeError as error:
-        if "device" not in str(error):
+        if not any(words in str(error) for words in ("device type for generator", "on the same device")):
             raise
         raise PluginError(f"{cannot_draw(degradation, device)} ({error})") from error
     if any(part.device.type != device.type for part in (drawn.severity, *drawn.parts.values())):
@@ -183,8 +183,8 @@ def seed_from(generator: Generator) -> int:
 
 
 def cannot_draw(degradation: Degradation, device: torch.device) -> str:
-    name = type(degradation).__name__
-    return f"{degradation.name} cannot draw on {device}; set draws_on_cpu = True in {name}, or pass device="
+    remedy = f"set draws_on_cpu = True in {type(degradation).__name__}, or device=generator.device in its draw"
+    return f"{degradation.name} cannot draw on {device}; {remedy}"
 
 
 def in_physical_order(degradations: Iterable[Degradation]) -> tuple[Degradation, ...]:

@@ -151,7 +151,7 @@ def spread_points(path: Tensor) -> Tensor:
 
 
 def spread_points_in_order(path: Tensor) -> Tensor:
-    """`spread_points` as one matrix product: elsewhere than on a CPU scattered sums come in any order, and the
+    """Kernels of paths as one matrix product: elsewhere than on a CPU scattered sums come in any order, and the
     same seed would not give the same kernel."""
     import torch
 

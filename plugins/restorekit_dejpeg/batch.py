@@ -51,7 +51,7 @@ TO_YCC_OFFSET = (1 << 15, (128 << 16) + (1 << 15) - 1, (128 << 16) + (1 << 15) -
 
 
 def recode_batch(pixels: Tensor, quality: Tensor, halved: Tensor, shift: Tensor) -> Tensor:
-    """Through JPEG and back, each picture in its own way.
+    """Encode and decode, each picture in its own way.
 
     pixels: (B, 3, H, W), whole numbers 0 to 255, float64.
     quality: libjpeg's, 1 to 100, whole numbers, (B,).

@@ -72,7 +72,7 @@ class Jpeg(Degradation):
         return torch.where(off, image, restored)
 
     def code_batch(self, pixels: Tensor, realisation: Realisation) -> Tensor:
-        """All pictures at once, on their device. pixels: (B, 3, H, W), whole numbers 0 to 255."""
+        """Recode all pictures at once, on their device. pixels: (B, 3, H, W), whole numbers 0 to 255."""
         import torch
 
         from restorekit_dejpeg.batch import recode_batch
@@ -86,7 +86,7 @@ class Jpeg(Degradation):
         return recode_batch(torch.where(twice, once, pixels), quality, kind != self.kinds.index("4:4:4"), shift)
 
     def code(self, pixels: Tensor, realisation: Realisation) -> Tensor:
-        """One picture after another, by libjpeg. pixels: (B, 3, H, W), whole numbers 0 to 255."""
+        """Recode one picture after another, by libjpeg. pixels: (B, 3, H, W), whole numbers 0 to 255."""
         import numpy as np
         import torch
 

@@ -73,7 +73,7 @@ class Camera:
             return low + (high - low) * next(u)
 
         def sometimes(share: float, low: float, high: float) -> Tensor:
-            """Between low and high in a share of the cameras, else 0."""
+            """Draw between low and high in a share of the cameras, else 0."""
             present = next(u) < share
             return torch.where(present, between(low, high), 0.0)
 
@@ -125,7 +125,7 @@ class Camera:
         return (low + bright.clamp(0, 1) * (high - low)) ** self.gamma - self.toe
 
     def ends(self) -> tuple[Tensor, Tensor]:
-        """Where the contrast's curve begins and ends."""
+        """Beginning and end of the contrast's curve."""
         return (-self.contrast * self.pivot).sigmoid(), (self.contrast * (1 - self.pivot)).sigmoid()
 
     def undevelop(self, image: Tensor) -> Tensor:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 SHARES = (0.76, 0.08, 0.08, 0.08)  # of the first four kinds, in training
-CAMERA, GRAIN = 4, 5  # the places of the kinds that are made with the picture
+MADE = ("camera", "grain")  # with the picture, and not added to it
+CAMERA, GRAIN = 4, 5  # their places among the kinds
 CAMERA_SHARE, GRAIN_SHARE = 0.2, 0.04  # of all pictures
 
 
@@ -31,7 +32,7 @@ class Noise(Degradation):
 
     name = "noise"
     severity = Severity(symbol="sigma", unit="", off=0, mild=2, strong=75, typical=25)
-    kinds = ("gaussian", "grey", "poisson", "correlated", "camera", "grain")
+    kinds = ("gaussian", "grey", "poisson", "correlated", *MADE)
     order = 40
     rounded = False
     summary = "sensor noise: Gaussian, Poisson-Gaussian, grey, spatially correlated, a camera's, film grain"
@@ -65,8 +66,7 @@ class Noise(Degradation):
         white = field = torch.randn((batch, 3, height, width), generator=generator, device=device)
         grey, poisson, correlated = ((kinds == i).view(-1, 1, 1, 1) for i in (1, 2, 3))
         field = torch.where(grey, field[:, :1], field)
-        # To ask whether there are any would wait for the device.
-        if device.type != "cpu" or bool(correlated.any()):
+        if self.wanted("correlated", kind, correlated):
             grain = 0.4 + 0.7 * torch.rand(batch, generator=generator, device=device)
             mix = torch.rand(batch, generator=generator, device=device) * 0.5
             field = torch.where(correlated, correlate(field, grain, mix), field)
@@ -74,7 +74,7 @@ class Noise(Degradation):
         photons = torch.rand((batch, 1, 1, 1), generator=generator, device=device)
         share = torch.where(poisson | correlated, photons, 0.0)
         parts = {"field": field, "photon_share": share}
-        if kind is None or self.kinds.index(kind) >= CAMERA:
+        if kind is None or kind in MADE:
             # Drawn last, so that the other kinds stay as the same seed has always drawn them.
             if kind is None:
                 die = torch.rand(batch, generator=generator, device=device)
@@ -83,33 +83,37 @@ class Noise(Degradation):
             settings = torch.rand((batch, SETTINGS), generator=generator, device=device)
             camera, grain = ((kinds == place).view(-1, 1, 1, 1) for place in (CAMERA, GRAIN))
             field = torch.where(camera, white, field)
-            if device.type != "cpu" or bool(grain.any()):
+            if self.wanted("grain", kind, grain):
                 field = torch.where(grain, film(white, settings), field)
-            parts["field"] = field
-            made = torch.where(kinds == CAMERA, CAMERA, torch.where(kinds == GRAIN, GRAIN, 0))
-            parts |= {"made": made, "settings": settings}
+            parts = {"field": field, "photon_share": share, "kind": kinds, "settings": settings}
         return Realisation(sigma, parts)
+
+    @staticmethod
+    def wanted(name: str, kind: str | None, there: Tensor) -> bool:
+        """Need of the kind `name`: `kind` asks for it, or the mixture. there: which of its pictures have it."""
+        if kind is not None:
+            return kind == name
+        # Elsewhere than on a CPU it is quicker to draw it than to ask.
+        return there.device.type != "cpu" or bool(there.any())
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         import torch
 
         noisy = self.add(image, realisation)
-        if "made" not in realisation.parts:
+        if "kind" not in realisation.parts:
             return noisy
-        made = realisation["made"].to(image.device)
+        kinds = realisation["kind"].to(image.device)
+        rows = torch.arange(len(kinds), device=kinds.device)
         for place, make in ((CAMERA, camera_noise), (GRAIN, film_grain)):
-            mine = made == place
-            # A CPU makes what is needed; elsewhere it is quicker to make all than to ask.
-            rows = (
-                mine.nonzero()[:, 0] if image.device.type == "cpu" else torch.arange(len(made), device=made.device)
-            )
-            if len(rows):
-                sigma = (realisation.severity.to(image)[rows] / 255).view(-1, 1, 1, 1)
-                field, settings = (realisation[name].to(image)[rows] for name in ("field", "settings"))
-                changed = make(image[rows], sigma, field, settings)
-                changed = torch.where(sigma > 0, changed, image[rows])
-                changed = torch.where(mine[rows].view(-1, 1, 1, 1), changed, noisy[rows])
-                noisy = noisy.index_copy(0, rows, changed)
+            mine = kinds == place
+            # Elsewhere than on a CPU it is quicker to make all pictures than to ask which.
+            some = rows[mine] if image.device.type == "cpu" else rows
+            if len(some):
+                sigma = (realisation.severity.to(image)[some] / 255).view(-1, 1, 1, 1)
+                field, settings = (realisation[name].to(image)[some] for name in ("field", "settings"))
+                changed = torch.where(sigma > 0, make(image[some], sigma, field, settings), image[some])
+                changed = torch.where(mine[some].view(-1, 1, 1, 1), changed, noisy[some])
+                noisy = noisy.index_copy(0, some, changed)
         return noisy
 
     def add(self, image: Tensor, realisation: Realisation) -> Tensor:

@@ -73,7 +73,7 @@ class LowResolution(Degradation):
 
 
 def reduce_and_enlarge_batch(image: Tensor, factors: Tensor, kinds: Tensor) -> Tensor:
-    """`reduce_and_enlarge` of each picture by its own factor and kind, (B,) each, without waiting for the device:
+    """Reduce and enlarge each picture by its own factor and kind, (B,) each, without waiting for the device:
     two matrices per axis. image: (B, 3, H, W)."""
     import torch
 

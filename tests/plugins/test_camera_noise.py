@@ -95,7 +95,7 @@ def test_the_other_kinds_of_a_mixture_are_those_that_were_drawn_before_these_cam
     monkeypatch.setattr(noise_module, "CAMERA_SHARE", 0.0)
     monkeypatch.setattr(noise_module, "GRAIN_SHARE", 0.0)
     without = NOISE.draw(shape, seeded(3))
-    old = with_them["made"] == 0
+    old = with_them["kind"] < noise_module.CAMERA
     assert 0 < int(old.sum()) < len(old)
     assert torch.equal(with_them.severity, without.severity)
     image = torch.rand(shape, generator=seeded(5))
@@ -104,7 +104,7 @@ def test_the_other_kinds_of_a_mixture_are_those_that_were_drawn_before_these_cam
 
 
 def test_training_sees_a_fifth_of_its_noise_from_cameras_and_some_from_film():
-    made = NOISE.draw((4000, 3, 4, 4), seeded(6))["made"]
+    made = NOISE.draw((4000, 3, 4, 4), seeded(6))["kind"]
     shares = [float((made == place).float().mean()) for place in (noise_module.CAMERA, noise_module.GRAIN)]
     assert shares == pytest.approx([noise_module.CAMERA_SHARE, noise_module.GRAIN_SHARE], abs=0.02)
 
