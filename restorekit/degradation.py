@@ -85,18 +85,18 @@ class Degradation(ABC):
     name: what users type (`--with noise=25`) and what a basis refers to.
     severity: the scale of its strength.
     kinds: its varieties, the plain one that papers use first.
+    draws_on_cpu: whether `draw` knows the CPU only; its realisations are then moved to where they are wanted.
     order: its place in the physical order: scene (10), lens (20), sampling (30), sensor (40), file (50); smaller
         happens earlier.
     rounded: whether the field's tables score what it makes as an 8-bit file (white noise they leave unbounded).
-    draws_on_cpu: whether `draw` knows the CPU only; its realisations are then moved to where they are wanted.
     """
 
     name: str
     severity: Severity
     kinds: tuple[str, ...]
+    draws_on_cpu: bool = False
     order: int
     rounded: bool = True
-    draws_on_cpu: bool = False
     summary: str = ""
 
     @property
