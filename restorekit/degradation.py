@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from restorekit.errors import PluginError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Generator, Tensor
 
 
@@ -85,6 +86,7 @@ class Degradation(ABC):
     name: what users type (`--with noise=25`) and what a basis refers to.
     severity: the scale of its strength.
     kinds: its varieties, the plain one that papers use first.
+    draws_on_cpu: whether `draw` knows the CPU only; its realisations are then moved to where they are wanted.
     order: its place in the physical order: scene (10), lens (20), sampling (30), sensor (40), file (50); smaller
         happens earlier.
     rounded: whether the field's tables score what it makes as an 8-bit file (white noise they leave unbounded).
@@ -94,6 +96,7 @@ class Degradation(ABC):
     name: str
     severity: Severity
     kinds: tuple[str, ...]
+    draws_on_cpu: bool = False
     order: int
     rounded: bool = True
     sparse: bool = False
@@ -118,7 +121,7 @@ class Degradation(ABC):
         severity: float | None = None,
         kind: str | None = None,
     ) -> Realisation:
-        """Draw a realisation for an image batch of `shape` (B, 3, H, W).
+        """Draw a realisation for an image batch of `shape` (B, 3, H, W), on `generator.device`.
 
         With neither severity nor kind, both are drawn from the realistic training distribution, apart for
         each image; with a severity, the kind defaults to the plain one, `kinds[0]`.
@@ -148,6 +151,50 @@ class Step:
     realisation: Realisation
 
 
+def draw_on_device(
+    degradation: Degradation,
+    shape: Sequence[int],
+    generator: Generator,
+    severity: float | None = None,
+    kind: str | None = None,
+) -> Realisation:
+    """Draw a realisation on the generator's device, by way of the CPU where `draws_on_cpu` says so.
+
+    Raises PluginError where `draw` needs the CPU and does not say so.
+    """
+    device = generator.device
+    if device.type == "cpu":
+        return degradation.draw(shape, generator, severity=severity, kind=kind)
+    if degradation.draws_on_cpu:
+        import torch
+
+        there = torch.Generator().manual_seed(seed_from(generator))
+        drawn = degradation.draw(shape, there, severity=severity, kind=kind)
+        parts = {name: part.to(device) for name, part in drawn.parts.items()}
+        return Realisation(drawn.severity.to(device), parts)
+    try:
+        drawn = degradation.draw(shape, generator, severity=severity, kind=kind)
+    except RuntimeError as error:
+        if not any(words in str(error) for words in ("device type for generator", "on the same device")):
+            raise
+        raise PluginError(f"{cannot_draw(degradation, device)} ({error})") from error
+    if any(part.device.type != device.type for part in (drawn.severity, *drawn.parts.values())):
+        raise PluginError(cannot_draw(degradation, device))
+    return drawn
+
+
+def seed_from(generator: Generator) -> int:
+    """Draw a seed for another generator."""
+    import torch
+
+    return int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
+
+
+def cannot_draw(degradation: Degradation, device: torch.device) -> str:
+    remedy = f"set draws_on_cpu = True in {type(degradation).__name__}, or device=generator.device in its draw"
+    return f"{degradation.name} cannot draw on {device}; {remedy}"
+
+
 def in_physical_order(degradations: Iterable[Degradation]) -> tuple[Degradation, ...]:
     """Scene before lens before sensor before file; ties by name."""
     return tuple(sorted(degradations, key=lambda d: (d.order, d.name)))
@@ -173,7 +220,7 @@ class Compose:
         named, varieties = severities or {}, kinds or {}
         return cls(
             tuple(
-                Step(d, d.draw(shape, generator, severity=named.get(d.name), kind=varieties.get(d.name)))
+                Step(d, draw_on_device(d, shape, generator, named.get(d.name), varieties.get(d.name)))
                 for d in in_physical_order(degradations)
             )
         )
