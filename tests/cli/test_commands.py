@@ -12,6 +12,7 @@ from typer.main import get_command
 import restorekit
 from restorekit.cli.main import build_app
 from restorekit.plugin import catalog
+from restorekit.weights import write_sums
 
 HEAVY = {"torch", "torchvision", "diffusers", "peft", "kornia", "pyiqa"}
 
@@ -163,6 +164,7 @@ def test_bases_for_another_backbone_are_listed_as_refused(cli, tiny, tmp_path, m
     copy = tmp_path / "weights"
     shutil.copytree(tiny, copy)
     (copy / "rain" / "basis.json").write_text(json.dumps({"backbone_sha256": "0" * 64}))
+    write_sums(copy / "rain")
     monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(copy))
     refused = json.loads(cli("plugins", "--json").out)["refused"]
     assert [f["plugin"] for f in refused] == ["derain"] and "000000" in refused[0]["reason"]

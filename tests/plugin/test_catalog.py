@@ -9,8 +9,9 @@ from restorekit.backbone import plugin as flow_unet_plugin
 from restorekit.basis import Basis
 from restorekit.errors import PluginError
 from restorekit.plugin import BackboneCard, hookimpl
-from restorekit.plugin.catalog import build_catalog, load_plugins, mismatched_bases
+from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.plugin.hookspecs import Hooks
+from restorekit.plugin.loading import mismatched_bases
 from restorekit.weights import BACKBONE_TENSORS
 
 README = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
