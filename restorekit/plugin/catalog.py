@@ -236,7 +236,7 @@ def said(error: BaseException) -> str:
     """The kind of an error, and the first line of its message."""
     kind = type(error).__name__
     if isinstance(error, SystemExit):
-        return f"it ends the program ({kind} {error.code!r}) instead of raising an error"
+        return f"{kind} {error.code}: it ends the program instead of raising an error"
     return f"{kind}: {first_line(error)}"
 
 
