@@ -29,9 +29,9 @@ FALSE_ALARMS = 0.01
 HARMFUL = 0.05  # weight from which on a picture without the degradation counts as a false alarm
 SUREST = 4.0  # times the fitted slope, at most
 MARGIN = 0.05  # of the logit, for what rounding to 16 bits does to key and bias
-# Share of the pictures with the degradation that a key has to find. One that finds fewer is left out, and the
-# basis is at the user's command only.
-ENOUGH = 0.8
+# Share of the pictures with the degradation that a key has to find, mild ones and those with others beside it
+# included. One that finds fewer is hardly of use: it is left out, and the basis is at the user's command only.
+ENOUGH = 0.5
 
 
 @dataclass(frozen=True)
