@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from restorekit.arguments import check_pictures, check_result_type, check_visible, check_weights, check_whole
 from restorekit.basis import BasisKey
 from restorekit.device import auto_tile, autocast, choose_device, choose_precision
+from restorekit.encoder import TENSORS as ENCODER_TENSORS
 from restorekit.encoder import DegradationEncoder
 from restorekit.ensemble import mirrored
 from restorekit.errors import ImageError, PluginError
@@ -27,8 +28,9 @@ from restorekit.flow import sample
 from restorekit.image import as_float
 from restorekit.image.hidden import fill_hidden, give_back_hidden
 from restorekit.image.pil import image_of, picture_of, working_type
-from restorekit.mixing import Mixer, MixingWeights
-from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
+from restorekit.mixing import Mixer, MixingWeights, layer_shapes
+from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins
+from restorekit.plugin.loading import load_bases
 from restorekit.reading import Origins, read_picture
 from restorekit.streaming import SampledRows
 from restorekit.tiling import apply_in_strips, apply_tiled
@@ -134,23 +136,22 @@ class Restorer:
         dtype = choose_precision(precision, place)
         module, _, name = card.architecture.partition(":")
         network = getattr(import_module(module), name).from_folder(card.folder)
-        refused = mismatched_bases(catalog, card)
-        outside = {f.basis for f in refused}
-        usable = {n: b for n, b in catalog.bases.items() if n not in outside}
-        if not usable:
+        encoder = DegradationEncoder.from_folder(shipped_weights("encoder"))
+        reads = recorded_sums(shipped_weights("encoder")).get(ENCODER_TENSORS, "")
+        loaded = load_bases(catalog, card, layer_shapes(network), encoder.dimension, reads)
+        if not loaded.layers:
             raise PluginError(
                 f"no basis fits backbone {backbone}; `restorekit plugins` tells what was left out and why"
             )
-        keys = {n: key for n, b in usable.items() if (key := b.key()) is not None}
         return cls(
             network,
-            {n: b.layers() for n, b in usable.items()},
-            DegradationEncoder.from_folder(shipped_weights("encoder")),
-            keys,
+            loaded.layers,
+            encoder,
+            loaded.keys,
             catalog,
             device=place,
             dtype=dtype,
-            failures=(*catalog.failures, *refused),
+            failures=(*catalog.failures, *loaded.failures),
         )
 
     @property
