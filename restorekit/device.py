@@ -1,4 +1,8 @@
-"""Where, in which number format and in how large pieces to compute: by what there is and what is measured."""
+"""Device, number format and size of a tile: by what there is, and by what was measured once on this machine.
+
+Formats and tiles change the last bits of a result. So that the same command makes the same bytes, the measurement
+is kept, and the tile goes by all the memory there is, not by what is free at the moment.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,13 @@ import torch
 import torch.nn.functional as F
 
 from restorekit.errors import DeviceError
-from restorekit.machine import free_memory, multiplies_bf16
+from restorekit.machine import all_memory, fast_bf16, free_memory, multiplies_bf16, multiplies_fp16, processor
+from restorekit.remembered import once
 
 LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}  # px; more is no faster
 TILE_BYTES = 600  # of activations of the embedded backbone for each pixel of a tile
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-WORTH = 1.2  # bf16 is taken where it is so many times as fast; its results are 56 dB from fp32's
+WORTH = 1.2  # times as fast as fp32 that bf16 has to be; its results are 56 dB from fp32's
 
 
 def choose_device(name: str) -> torch.device:
@@ -27,7 +32,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise DeviceError(f"no device {name!r}; use auto, cpu, cuda or mps") from None
     there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if (device.index or 0) >= there.get(device.type, 0):
@@ -53,12 +58,27 @@ def name_of_precision(dtype: torch.dtype) -> str:
 
 @cache
 def bf16_pays() -> bool:
-    """Whether this CPU convolves faster in bf16. Where it says it has instructions for it, they are timed, for
-    a tenth of a second, once in a process: a CPU may have them and be no faster."""
+    """Tell whether this CPU convolves faster in bf16.
+
+    A CPU may have instructions for it and be no faster: so they are timed, for a tenth of a second, once on a
+    machine, and the answer is kept. Where nothing can be kept, it is the one known of the processor's kind.
+    """
     if not multiplies_bf16():
         return False
-    full, half = convolution_seconds((torch.float32, torch.bfloat16))
-    return half * WORTH < full
+
+    def measured() -> bool:
+        full, half = convolution_seconds((torch.float32, torch.bfloat16))
+        return half * WORTH < full
+
+    kept = once(f"bf16 pays on {processor()} with torch {torch.__version__}", measured)
+    return fast_bf16() if kept is None else kept
+
+
+def slower_than_fp32(dtype: torch.dtype, device: torch.device) -> bool:
+    """Tell whether a half precision is computed without instructions for it, about ten times slower than fp32."""
+    if device.type != "cpu" or dtype == torch.float32:
+        return False
+    return not (multiplies_bf16() if dtype == torch.bfloat16 else multiplies_fp16())
 
 
 def autocast(device: str, dtype: torch.dtype) -> torch.autocast:
@@ -71,8 +91,9 @@ def convolution_seconds(dtypes: Sequence[torch.dtype]) -> list[float]:
     """The fastest of five convolutions such as the backbone is made of, in each type; taken in turns, so that
     other work on the machine slows all alike."""
     sizes = ((1, 64, 128, 128), (64, 64, 3, 3))
+    own = torch.Generator().manual_seed(0)  # nobody else's draws change
     pairs = [
-        [torch.randn(size, dtype=dtype).contiguous(memory_format=torch.channels_last) for size in sizes]
+        [torch.randn(size, generator=own).to(dtype, memory_format=torch.channels_last) for size in sizes]
         for dtype in dtypes
     ]
     seconds = [math.inf] * len(dtypes)
@@ -86,7 +107,11 @@ def convolution_seconds(dtypes: Sequence[torch.dtype]) -> list[float]:
 
 
 def auto_tile(device: torch.device) -> int:
-    """Side of the largest tile that is of use and takes a quarter of the free memory at most, px."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
-    largest = LARGEST_TILE.get(device.type, 1024)
-    return largest if free is None else max(1, min(largest, int((free / 4 / TILE_BYTES) ** 0.5)))
+    """Side of a tile, px: the largest that is of use and takes a quarter of the memory there is, halved until it
+    fits into what is free of it. A power of two, the same each time unless memory is very short."""
+    free, whole = torch.cuda.mem_get_info(device) if device.type == "cuda" else (free_memory(), all_memory())
+    side = LARGEST_TILE.get(device.type, 1024)
+    for room in (None if whole is None else whole / 4, free):
+        while room is not None and side > 1 and side**2 * TILE_BYTES > room:
+            side //= 2
+    return side

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from restorekit.atomic import Claim
 from restorekit.errors import ImageError
-from restorekit.files import FORMATS, check_output, list_images
+from restorekit.files import FORMATS, check_output, is_finished, list_images, look_through
 
 MARK = ".restored"
 STREAM = Path("-")  # standard input or output
@@ -63,7 +65,7 @@ def plan(
 
     A folder is meant where out ends in a slash or is one, and where the arguments may name several pictures.
     recursive: folders with all that is below them, mirrored below out. skip_existing: jobs whose output is there
-    are marked as done; outputs are written whole or not at all, so what is there is complete.
+    and holds something are marked as done.
     """
     jobs = expand(arguments, restored=False, recursive=recursive)
     if str(STREAM) in (out, *arguments):
@@ -74,6 +76,71 @@ def plan(
     planned = [job if job.problem else replace(job, output=_output(job, out, folder)) for job in jobs]
     _refuse_clashes(planned)
     return tuple(_checked(job, overwrite, skip_existing) for job in planned)
+
+
+def passed_over(
+    arguments: Sequence[str], out: str | None = None, *, restored: bool = True, recursive: bool = False
+) -> tuple[Path, ...]:
+    """Files and folders that folders and patterns name and that are not taken, sorted.
+
+    The arguments are those of `expand` and `plan`; the folder that out names is not counted.
+    """
+    found: set[Path] = set()
+    for argument in arguments:
+        path = Path(argument)
+        try:
+            if path.is_dir():
+                contents = look_through(path, recursive=recursive)
+                found.update(contents.others)
+                candidates = contents.images
+            elif not os.path.lexists(path) and _is_pattern(argument):
+                matches = [Path(m) for m in glob.glob(argument, recursive=True)]
+                found.update(m for m in matches if m.is_file() and m.suffix.lower() not in FORMATS)
+                candidates = tuple(m for m in matches if m.suffix.lower() in FORMATS and m.is_file())
+            else:
+                continue
+        except (ImageError, OSError):  # `expand` tells of it
+            continue
+        found.update(p for p in candidates if not restored and p.stem.endswith(MARK))
+    taken = {os.path.realpath(a) for a in arguments}
+    place = None if out is None else os.path.realpath(out)
+    below = () if place is None else (place, place + os.sep)
+    return tuple(
+        sorted(
+            path
+            for path in found
+            if (real := os.path.realpath(path)) not in taken
+            and not (below and (real == below[0] or real.startswith(below[1])))
+        )
+    )
+
+
+def in_words(paths: Sequence[Path], most: int = 8) -> str:
+    """Paths for a person: the first ones by name, the others by how many there are of each ending."""
+    text = ", ".join(f"{path}{os.sep if path.is_dir() else ''}" for path in paths[:most])
+    if len(paths) <= most:
+        return text
+    rest = Counter(path.suffix.lower() or "no ending" for path in paths[most:])
+    return f"{text}, and {len(paths) - most} more ({', '.join(f'{n} {e}' for e, n in rest.most_common())})"
+
+
+def take(job: Job) -> Claim | None:
+    """Claim a job's output for a run that passes over what is there: None where it is finished, or where another
+    run is at it. An empty output, which a killed run may have left, is removed."""
+    assert job.output is not None
+    make_folder(job.output)
+    try:
+        claim = Claim.on(job.output)
+        if claim is None:
+            return None
+        if is_finished(job.output):
+            claim.release()
+            return None
+        if job.output.is_file():
+            job.output.unlink()
+    except OSError as error:
+        raise ImageError(f"cannot write {job.output}: {error.strerror}; choose another -o") from error
+    return claim
 
 
 def names_several(arguments: Sequence[str]) -> bool:
@@ -185,10 +252,10 @@ def _checked(job: Job, overwrite: bool, skip_existing: bool) -> Job:
     """The job, with the problem that writing its output would end with."""
     if job.output is None:
         return job
-    if skip_existing and job.output.is_file():
+    if skip_existing and is_finished(job.output):
         return replace(job, done=True)
     try:
-        _check(job.output, overwrite)
+        _check(job.output, overwrite or (skip_existing and job.output.is_file()))
     except ImageError as error:
         return replace(job, problem=str(error))
     except OSError as error:

@@ -1,14 +1,20 @@
-"""What this machine gives us: processors and memory, less than it has where a container or its user says so."""
+"""Processors and memory that this process may use: less than there are where a container or its user says so."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import re
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # as glibc's mallopt numbers them
 MAPPED, KEPT = 32 << 20, 256 << 20  # bytes: the largest piece that glibc lets the heap have; what stays when freed
+
+_NO_MEMORY = re.compile(
+    r"out of memory|(not enough|insufficient|can(no|')t allocate) memory|bad_alloc", re.IGNORECASE
+)
 
 
 def processors() -> int:
@@ -31,10 +37,52 @@ def free_memory() -> int | None:
     return min(free, default=None)
 
 
+def all_memory() -> int | None:
+    """Bytes that this process could have if it were alone, within its control group's limit; None if unknown."""
+    whole = [1024 * int(line.split()[1]) for line in read(Path("/proc/meminfo")).splitlines()
+             if line.startswith("MemTotal:")]  # fmt: skip
+    limit = read(CGROUP / "memory.max")
+    if limit.isdecimal():
+        whole.append(int(limit))
+    return min(whole, default=None)
+
+
+def processor() -> str:
+    """Name and instructions of the processor, in short, to know it again; as far as the system tells."""
+    model = re.search(r"^(?:model name|CPU part)\s*:(.*)$", read(Path("/proc/cpuinfo")), re.MULTILINE)
+    name = model[1].strip() if model else platform.processor()
+    return f"{name} {platform.machine()} {hashlib.sha256(' '.join(sorted(flags())).encode()).hexdigest()[:8]}"
+
+
 def multiplies_bf16() -> bool:
-    """Whether the processor says that it has instructions for bf16 products (Linux only)."""
-    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", read(Path("/proc/cpuinfo")), re.MULTILINE)
-    return flags is not None and not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags[1].split())
+    """Tell whether the processor says that it has instructions for bf16 products (Linux only)."""
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags())
+
+
+def multiplies_fp16() -> bool:
+    """Tell whether the processor says that it has instructions for fp16 products (Linux only)."""
+    return not {"avx512_fp16", "amx_fp16", "asimdhp"}.isdisjoint(flags())
+
+
+def fast_bf16() -> bool:
+    """Tell whether bf16 is faster than fp32 on every processor of this kind that was ever measured."""
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags())
+
+
+def flags() -> frozenset[str]:
+    """Instruction sets that the processor names (Linux only)."""
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", read(Path("/proc/cpuinfo")), re.MULTILINE)
+    return frozenset(found[1].split() if found else ())
+
+
+def short_of_memory(error: BaseException | None) -> bool:
+    """Tell whether memory ran out, by an error or what caused it. Libraries say it in ways of their own: PyTorch's
+    is a RuntimeError, Pillow's decoders' an OSError."""
+    while error is not None:
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            return True
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
 
 
 def keep_freed_memory() -> bool:

@@ -7,30 +7,53 @@ restored = sample(backbone + sum_k weights_k basis_k, image)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restorekit.arguments import check_pictures, check_result_type, check_visible, check_weights, check_whole
 from restorekit.basis import BasisKey
 from restorekit.device import auto_tile, autocast, choose_device, choose_precision
+from restorekit.encoder import TENSORS as ENCODER_TENSORS
 from restorekit.encoder import DegradationEncoder
 from restorekit.ensemble import mirrored
 from restorekit.errors import ImageError, PluginError
 from restorekit.flow import sample
-from restorekit.image import as_float, check_batch, from_pil, to_pil
-from restorekit.mixing import Mixer, MixingWeights
-from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
-from restorekit.reading import read_picture
+from restorekit.image import as_float
+from restorekit.image.hidden import fill_hidden, give_back_hidden
+from restorekit.image.pil import image_of, picture_of, working_type
+from restorekit.mixing import Mixer, MixingWeights, layer_shapes
+from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins
+from restorekit.plugin.loading import load_bases
+from restorekit.reading import Origins, read_picture
 from restorekit.streaming import SampledRows
 from restorekit.tiling import apply_in_strips, apply_tiled
 from restorekit.weights import recorded_sums, shipped_weights
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def one_at_a_time(
+    method: Callable[Concatenate[Restorer, P], T],
+) -> Callable[Concatenate[Restorer, P], T]:
+    """Let one thread at a time into a restorer: a mixture is a state of its backbone."""
+
+    @wraps(method)
+    def locked(self: Restorer, *arguments: P.args, **named: P.kwargs) -> T:
+        with self.lock:
+            return method(self, *arguments, **named)
+
+    return locked
 
 
 @dataclass(frozen=True)
@@ -52,8 +75,19 @@ class RestorationResult:
     notes: tuple[str, ...] = ()
 
 
+@dataclass
+class Pass:
+    """How pictures go through the network. side: of a tile in px, smaller once memory ran out; notes say so."""
+
+    steps: int
+    side: int
+    ensemble: bool
+    progress: Callable[[int, int], None] | None
+    notes: list[str] = field(default_factory=list)
+
+
 class Restorer:
-    """Restores image batches. Make one with `Restorer.from_pretrained()`."""
+    """Restores image batches. Make one with `Restorer.from_pretrained()`. Threads may share it, taking turns."""
 
     def __init__(
         self,
@@ -67,6 +101,7 @@ class Restorer:
         dtype: torch.dtype = torch.float32,
         failures: Sequence[Failure] = (),
     ) -> None:
+        self.lock = RLock()
         self.device = device or torch.device("cpu")
         self.dtype = dtype
         self.catalog = catalog
@@ -75,10 +110,13 @@ class Restorer:
         self.mixer = Mixer(self.backbone, bases)
         self.encoder = encoder.to(self.device).eval()
         self.keys = dict(sorted(keys.items()))
-        own = [n for n in keys if n in catalog.bases]
-        self.late = frozenset(n for n in own if catalog.degradation(catalog.basis(n).degradation).late)
+        known = {n: b for n, b in catalog.bases.items() if n in bases and b.degradation}
+        self.origins = Origins.of({n: catalog.degradation(b.degradation) for n, b in known.items()})
 
     @classmethod
+    @torch.random.fork_rng(
+        devices=[]
+    )  # making a network draws its first weights, which are not the caller's draws
     def from_pretrained(
         cls,
         backbone: str = "flow-unet",
@@ -98,23 +136,22 @@ class Restorer:
         dtype = choose_precision(precision, place)
         module, _, name = card.architecture.partition(":")
         network = getattr(import_module(module), name).from_folder(card.folder)
-        refused = mismatched_bases(catalog, card)
-        outside = {f.basis for f in refused}
-        usable = {n: b for n, b in catalog.bases.items() if n not in outside}
-        if not usable:
+        encoder = DegradationEncoder.from_folder(shipped_weights("encoder"))
+        reads = recorded_sums(shipped_weights("encoder")).get(ENCODER_TENSORS, "")
+        loaded = load_bases(catalog, card, layer_shapes(network), encoder.dimension, reads)
+        if not loaded.layers:
             raise PluginError(
                 f"no basis fits backbone {backbone}; `restorekit plugins` tells what was left out and why"
             )
-        keys = {n: key for n, b in usable.items() if (key := b.key()) is not None}
         return cls(
             network,
-            {n: b.layers() for n, b in usable.items()},
-            DegradationEncoder.from_folder(shipped_weights("encoder")),
-            keys,
+            loaded.layers,
+            encoder,
+            loaded.keys,
             catalog,
             device=place,
             dtype=dtype,
-            failures=(*catalog.failures, *refused),
+            failures=(*catalog.failures, *loaded.failures),
         )
 
     @property
@@ -128,25 +165,42 @@ class Restorer:
         folders |= {f"basis {b}": self.catalog.basis(b).folder for b in self.bases}
         return {f"{n}/{file}": s for n, folder in folders.items() for file, s in recorded_sums(folder).items()}
 
-    @torch.inference_mode()
-    def inspect(self, image: Tensor) -> Inspection:
-        """What one picture needs. image: shape (1, 3, H, W), floating in [0, 1], uint8 or uint16."""
-        check_batch(image)
-        reading = read_picture(self.encoder, self.keys, self.late, image, self.remove)
+    @one_at_a_time
+    @torch.no_grad()
+    def inspect(self, image: Tensor, visible: Tensor | None = None) -> tuple[Inspection, ...]:
+        """Weights and severities of each picture of a batch.
+
+        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16.
+        visible: shape (B, H, W), boolean, False where pictures are transparent; None for opaque ones.
+        """
+        check_pictures(image)
+        check_visible(visible, image)
+        return tuple(self.look(*shown(image, visible, i)) for i in range(len(image)))
+
+    def look(self, image: Tensor, visible: Tensor | None = None) -> Inspection:
+        """Weights and severities of one picture, (1, 3, H, W), its hidden colours filled; visible: (1, H, W)."""
+        reading = read_picture(self.encoder, self.keys, self.origins, image, self.remove, visible)
         severities = {
             name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
             for name, fraction in reading.fractions.items()
             if name in self.catalog.bases
         }
         # A basis without a key yet is at the user's command only.
-        return Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(reading.weights)), severities)
+        return Inspection(self.none.override(reading.weights), severities)
 
+    @property
+    def none(self) -> MixingWeights:
+        """A weight of 0 for every basis."""
+        return MixingWeights(dict.fromkeys(self.bases, 0.0))
+
+    @one_at_a_time
     def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
         """Crops of one picture, (N, 3, s, s), restored in one step with a mixture; in [0, 1]."""
-        self.mixer.merge(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(weights)))
+        self.mixer.merge(self.none.override(weights))
         return self.run(crops, 1, max(crops.shape[2:]), torch.float32)
 
-    @torch.inference_mode()
+    @one_at_a_time
+    @torch.no_grad()  # not inference_mode: the result is the caller's to change in place
     def restore(
         self,
         image: Tensor,
@@ -159,43 +213,87 @@ class Restorer:
         dtype: torch.dtype | None = None,
         ensemble: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        visible: Tensor | None = None,
     ) -> RestorationResult:
         """Restore a batch, each image with weights of its own.
 
-        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16; any size. weights: replace the encoder's;
-        with `blind=False` the encoder is not asked and bases that are not named stay at 0. scale: enlarge
-        bicubically first. steps: 1 gives the best PSNR, more trade it for sharper detail. tile: side of a tile in
-        px; None chooses by the free memory; where the device runs out of it, the tile is halved, and a note says
-        so. ensemble: restore the mirror images too, and average: better, in four times the time
-        (`restorekit.ensemble`). dtype: of the result; None is float32 for floating images, else the image's own,
-        rounded. A large picture in uint8 or uint16 needs little more memory than itself, without the ensemble.
+        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16; any size.
+        weights: replace the encoder's, by name of the basis; with `blind=False` the encoder is not asked, and
+            bases that are not named stay at 0.
+        blind: whether the encoder is asked.
+        scale: times the size. What the scene, the sensor and the file did is removed at the picture's own size;
+            then it is enlarged bicubically, looked at again, and sharpened.
+        steps: of the sampler; 1 gives the best PSNR.
+        tile: side of a tile in px; None chooses by the free memory; where the device runs out of it, the tile is
+            halved, and a note says so.
+        dtype: of the result; None is float32 for floating images, else the image's own, rounded.
+        ensemble: restore the mirror images too, and average: better, in four times the time
+            (`restorekit.ensemble`).
+        progress: told how many tiles are done, and of how many.
+        visible: shape (B, H, W), boolean, False where pictures are transparent. The colours there decide nothing,
+            bleed into nothing, and come back as they were. None: all is visible.
+
+        A large picture in uint8 or uint16 needs little more memory than itself, without the ensemble.
         """
-        check_batch(image)
+        check_pictures(image)
+        check_visible(visible, image)
+        for name, number in (("scale", scale), ("steps", steps), ("tile", 1 if tile is None else tile)):
+            check_whole(name, number)
+        check_weights(weights)
         rows, mixtures, severities = [], [], []
-        side, notes = tile or auto_tile(self.device), []
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
+        check_result_type(dtype)
+        run = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
         for i in range(len(image)):
-            one = enlarge(image[i : i + 1], scale)
-            if blind:
-                inspection = self.inspect(one)
-            else:
-                inspection = Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0)), {})
+            one, seen = shown(image, visible, i)
+            inspection = self.look(one, seen) if blind else Inspection(self.none, {})
             mixture = inspection.weights.override(weights or {})
-            self.mixer.merge(mixture)
-            while True:
-                try:
-                    rows.append(self.run(one, steps, side, dtype, progress, ensemble))
-                    break
-                except torch.OutOfMemoryError:
-                    if side <= smallest_tile(self.backbone):
-                        raise
-                    torch.cuda.empty_cache()
-                side = max(side // 2, smallest_tile(self.backbone))
-                notes.append(f"out of memory on {self.device}: went on with tiles of {side} px")
+            if scale > 1:
+                native = MixingWeights({n: 0.0 if self.is_of_scale(n) else w for n, w in mixture.values.items()})
+                if native.active:
+                    one = self.once(native, one, torch.float32, replace(run, progress=None))
+                one = enlarge(one, scale)
+                if blind:
+                    inspection = self.look_enlarged(inspection, one, seen, scale)
+                    mixture = inspection.weights.override(weights or {})
+                last = MixingWeights({n: w if self.is_of_scale(n) else 0.0 for n, w in mixture.values.items()})
+            else:
+                last = mixture
+            restored = self.once(last, one, dtype, run)
+            if seen is not None:
+                restored = give_back_hidden(restored, image[i : i + 1], seen[0], scale)
+            rows.append(restored)
             mixtures.append(mixture)
             severities.append(inspection.severities)
         whole = rows[0] if len(rows) == 1 else torch.cat(rows)  # a copy of one large picture is a large copy
-        return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(notes))
+        return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(run.notes))
+
+    def is_of_scale(self, basis: str) -> bool:
+        """Whether a basis is for the enlarged picture: it sharpens, or is for a look."""
+        return basis in self.origins.optical or not self.catalog.basis(basis).degradation
+
+    def look_enlarged(self, native: Inspection, image: Tensor, visible: Tensor | None, scale: int) -> Inspection:
+        """The inspection of a picture's own size, with what an enlarged one says of the bases for it."""
+        if visible is not None:
+            visible = visible.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+        found = self.look(image, visible)
+        optical = self.origins.optical
+        weights = {n: w for n, w in found.weights.values.items() if n in optical}
+        severities = {n: s for n, s in found.severities.items() if n in optical}
+        return Inspection(native.weights.override(weights), {**native.severities, **severities})
+
+    def once(self, mixture: MixingWeights, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
+        """One pass over a picture with a mixture, in smaller tiles where memory runs out."""
+        self.mixer.merge(mixture)
+        while True:
+            try:
+                return self.run(image, how.steps, how.side, dtype, how.progress, how.ensemble)
+            except torch.OutOfMemoryError:
+                if how.side <= smallest_tile(self.backbone):
+                    raise
+                torch.cuda.empty_cache()
+            how.side = max(how.side // 2, smallest_tile(self.backbone))
+            how.notes.append(f"out of memory on {self.device}: went on with tiles of {how.side} px")
 
     def autocast(self) -> torch.autocast:
         """Around the network: computes in this restorer's precision."""
@@ -261,6 +359,15 @@ def finished(restored: Tensor, place: torch.device) -> Tensor:
     return restored.clamp(0, 1).to(place)
 
 
+def shown(image: Tensor, visible: Tensor | None, index: int) -> tuple[Tensor, Tensor | None]:
+    """One picture of a batch with its hidden colours filled, (1, 3, H, W), and where it is visible, (1, H, W);
+    None for the latter where all is."""
+    one = image[index : index + 1]
+    if visible is None or bool(visible[index].all()):
+        return one, None
+    return fill_hidden(one, visible[index]), visible[index : index + 1]
+
+
 def smallest_tile(backbone: Any) -> int:
     return 2 * backbone.halo + 8 * backbone.multiple
 
@@ -277,6 +384,15 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
 def restore_pil(
     picture: Image, *, restorer: Restorer | None = None, scale: int = 1, ensemble: bool = False
 ) -> Image:
-    """Restore one PIL image with the shipped weights, or with a restorer that is at hand already."""
+    """Restore one PIL image with the shipped weights, or with a restorer that is at hand already.
+
+    The same is done as by the command with a file: EXIF's orientation is applied, alpha, grey and CMYK stay, and
+    colour profile, EXIF, XMP and resolution are in `info` of the result. 16 bits stay in grey, for which alone PIL
+    has a mode. Of an animation the frame is restored that it shows.
+    """
     restorer = restorer or Restorer.from_pretrained()
-    return to_pil(restorer.restore(from_pil(picture), scale=scale, ensemble=ensemble).image)
+    source = picture_of(picture)
+    result = restorer.restore(
+        source.values, scale=scale, ensemble=ensemble, dtype=working_type(source), visible=source.visible
+    )
+    return image_of(result.image, source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,11 @@ def restorer(tiny: Path):
     from restorekit.restorer import Restorer
 
     return Restorer.from_pretrained(device="cpu", precision="fp32")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the tests measure out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RESTOREKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -12,10 +12,11 @@ import restorekit
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     {"errors", "flow"},
-    {"files", "machine", "image"},
-    {"weights", "degradation", "basis", "tiling", "streaming", "context"},
+    {"atomic", "files", "machine", "remembered", "image"},
+    {"arguments", "weights", "degradation", "basis", "tiling", "streaming", "context"},
     {"backbone", "device", "ensemble"},
     {"mixing", "plugin"},
+    {"looking"},
     {"encoder"},
     {"reading"},
     {"restorer", "jobs"},

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from restorekit import files
+from restorekit.atomic import sweep
 from restorekit.errors import ImageError
 from restorekit.image import list_images, read_image, write_image
 
@@ -98,5 +99,5 @@ def test_what_a_killed_writer_left_is_swept_and_what_another_writes_is_not(tmp_p
         path.write_bytes(b"half")
     with busy.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        files.sweep(tmp_path)
+        sweep(tmp_path)
     assert not left.exists() and busy.exists() and other.exists()

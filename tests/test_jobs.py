@@ -126,6 +126,7 @@ def test_a_hopeless_name_is_a_problem_and_no_exception():
 
 def test_a_tree_is_mirrored_and_what_is_there_can_be_passed_over():
     touch("in/a.png", "in/deep/b.png", "out/deep/b.png")
+    Path("out/deep/b.png").write_bytes(b"from before")
     jobs = plan(["in"], "out", recursive=True, skip_existing=True)
     assert outputs(jobs) == ["out/a.png", "out/deep/b.png"]
     assert [job.done for job in jobs] == [False, True]

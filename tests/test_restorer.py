@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 import restorekit
-from restorekit.device import auto_tile, bf16_pays, choose_precision
+from restorekit.device import choose_precision
 from restorekit.errors import DeviceError, ImageError, MixingError, WeightsError
 from restorekit.image import as_float, as_values
 from restorekit.restorer import Restorer, enlarge
@@ -76,7 +76,7 @@ def test_only_parts_of_a_large_picture_are_ever_floating(restorer, monkeypatch):
         sizes.append(values.numel())
         return as_float(values)
 
-    for room in ("restorer", "tiling", "encoder", "context"):
+    for room in ("restorer", "tiling", "looking", "context"):
         monkeypatch.setattr(f"restorekit.{room}.as_float", spy)
     image = torch.zeros(1, 3, 400, 3000, dtype=torch.uint8)
     restorer.restore(image, tile=1)
@@ -99,24 +99,6 @@ def test_out_of_memory_halves_the_tile_and_says_so(restorer, monkeypatch):
     assert float((result.image - whole).abs().max()) < 1 / 255
 
 
-def test_the_automatic_tile_shrinks_with_the_free_memory(monkeypatch):
-    sides = []
-    for free in (None, 10**12, 10**9, 10**8):
-        monkeypatch.setattr("restorekit.device.free_memory", lambda free=free: free)
-        sides.append(auto_tile(torch.device("cpu")))
-    assert sides[0] == sides[1] == 1024 and sides[1] > sides[2] > sides[3] >= 1
-
-
-@pytest.mark.parametrize(("has_it", "seconds", "chosen"), [
-    (True, 0.5, torch.bfloat16), (True, 0.95, torch.float32), (False, 0.5, torch.float32)])  # fmt: skip
-def test_on_a_cpu_bf16_is_chosen_where_it_is_there_and_faster(monkeypatch, has_it, seconds, chosen):
-    monkeypatch.setattr("restorekit.device.multiplies_bf16", lambda: has_it)
-    times = {torch.bfloat16: seconds, torch.float32: 1.0}
-    monkeypatch.setattr("restorekit.device.convolution_seconds", lambda types: [times[t] for t in types])
-    monkeypatch.setattr("restorekit.device.bf16_pays", bf16_pays.__wrapped__)
-    assert choose_precision("auto", torch.device("cpu")) == chosen
-
-
 def test_bf16_is_within_55_db_of_full_precision(tiny):
     full, half = (Restorer.from_pretrained(device="cpu", precision=p) for p in ("fp32", "bf16"))
     image, weights = picture(96, 96), {"noise": 0.3}
@@ -131,7 +113,7 @@ def test_restoring_twice_gives_the_same_bits(restorer):
 
 def test_the_users_weights_take_the_place_of_the_encoders(restorer):
     image = picture(32, 32)
-    seen = restorer.inspect(image).weights
+    seen = restorer.inspect(image)[0].weights
     chosen = restorer.restore(image, weights={"noise": 0.123}).weights[0]
     assert chosen["noise"] == 0.123
     assert chosen["blur"] == seen["blur"]
@@ -143,7 +125,7 @@ def test_without_the_encoder_unnamed_bases_stay_at_zero(restorer):
 
 
 def test_an_inspection_names_every_basis_with_a_weight_and_a_severity_on_its_scale(restorer):
-    seen = restorer.inspect(picture(64, 64))
+    seen = restorer.inspect(picture(64, 64))[0]
     assert sorted(seen.weights.values) == list(restorer.bases)
     assert sorted(seen.severities) == [b for b in restorer.bases if b != LOOK]
     assert seen.weights[LOOK] == 0  # without a key it is at the user's command only

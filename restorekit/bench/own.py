@@ -57,7 +57,7 @@ class Blind(Restorekit):
         super().__init__(blind_rule, int(steps), asks=True)
 
     def identify(self, item: Item) -> Mapping[str, float]:
-        return self.restorer.inspect(item.degraded).weights.values
+        return self.restorer.inspect(item.degraded)[0].weights.values
 
     def truth(self, item: Item) -> tuple[str, ...]:
         """The bases that the picture needs."""
@@ -140,7 +140,7 @@ def is_of_encoder(file: str) -> bool:
 def blind_rule(restorer: Restorer, item: Item) -> Mapping[str, float]:
     """What the encoder says; a degradation that the protocol keeps is kept by the user's word."""
     bases = restorer.catalog.bases
-    found = restorer.inspect(item.degraded).weights.values
+    found = restorer.inspect(item.degraded)[0].weights.values
     return {b: 0.0 if bases[b].degradation in item.protocol.keep else w for b, w in found.items()}
 
 

@@ -12,13 +12,15 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from restorekit.cli.restoring import Options, Written, fingerprint, load, read, work, write
+from restorekit.cli.batch import in_one_line
+from restorekit.cli.manifest import Journal
+from restorekit.cli.restoring import Options, Written, facts, left_out, load, read, slow_precision, work, write
 from restorekit.errors import RestorekitError
 from restorekit.jobs import Job
 from restorekit.machine import processors
@@ -40,12 +42,14 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker has to say of a job: what was written, or the error. weights: their fingerprint. failures:
-    what the worker's plugins could not bring."""
+    """A worker's answer to a job: what was written, or the error. worker: HOST:PID. facts: what holds for all that
+    it does. failures: what its plugins could not bring. incomplete: a basis was among it that may be missed."""
 
     job: Job
-    weights: str
+    worker: str
+    facts: Mapping[str, Any]
     failures: Sequence[str]
+    incomplete: bool
     written: Written | None
     error: str
 
@@ -53,29 +57,43 @@ class Outcome:
 class Worker:
     """On the cluster: made once in each process, called with one job at a time."""
 
-    def __init__(self, options: Options, threads: int) -> None:
-        self.catalog = build_catalog(load_plugins())
+    def __init__(self, options: Options, threads: int, journal: tuple[str, str] | None) -> None:
+        plugins = load_plugins()
+        self.catalog = build_catalog(plugins)
         self.options = options
         self.restorer = load(self.catalog, options, threads)
-        self.weights = fingerprint(self.restorer)
+        self.missing = left_out(plugins, self.restorer, options)
+        self.name = f"{platform.node()}:{os.getpid()}"
+        self.journal = None
+        if journal is not None:
+            manifest, run = journal
+            self.journal = Journal(Path(manifest), f"{run}.{self.name.replace(':', '.')}")
+        said = slow_precision(self.restorer)
+        self.about = {
+            "worker": self.name,
+            "facts": facts(self.restorer, options),
+            "failures": [*map(str, self.restorer.failures), *([said] if said else [])],
+            "incomplete": bool(self.missing),
+        }
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """row: index, source and output of a job; the same index, and the outcome as JSON."""
         job = Job(Path(row["source"]), Path(row["output"]))
-        failures = [str(failure) for failure in self.restorer.failures]
-        answer: dict[str, Any] = {"weights": self.weights, "failures": failures}
+        answer = dict(self.about)
         try:
-            taken = work(self.restorer, self.options, job, read(job, salvage=self.options.salvage))
-            written = write(self.catalog, self.options, job, taken)
-            record = {**written.record, "worker": f"{platform.node()}:{os.getpid()}"}
+            taken = work(self.restorer, self.options, job, read(job, self.options))
+            written = write(self.catalog, self.options, job, taken, self.journal, self.missing)
+            record = {**written.record, "worker": self.name}
             answer |= {"found": written.found, "record": record, "notes": list(written.notes)}
-        except RestorekitError as error:
-            answer["error"] = str(error)
+        except Exception as error:
+            answer["error"] = str(in_one_line(job, error))
         return {"index": row["index"], "answer": json.dumps(answer)}
 
 
-def restored_on(cluster: Cluster, jobs: Sequence[Job], options: Options) -> Iterator[Outcome]:
-    """Outcomes as they come, in any order. jobs: none with a problem."""
+def restored_on(
+    cluster: Cluster, jobs: Sequence[Job], options: Options, journal: tuple[str, str] | None = None
+) -> Iterator[Outcome]:
+    """Outcomes as they come, in any order. jobs: none with a problem. journal: the manifest and the run's name."""
     # A worker may have died after it had written a picture and before it said so.
     options = replace(options, overwrite=True)
     with connected(cluster.address) as ray:
@@ -91,7 +109,7 @@ def restored_on(cluster: Cluster, jobs: Sequence[Job], options: Options) -> Iter
         ]
         answers = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             Worker,
-            fn_constructor_args=(options, threads),
+            fn_constructor_args=(options, threads, journal),
             compute=ray.data.ActorPoolStrategy(size=workers),
             num_cpus=threads,
             num_gpus=min(1, gpus / workers) if gpus else None,
@@ -101,19 +119,38 @@ def restored_on(cluster: Cluster, jobs: Sequence[Job], options: Options) -> Iter
 
 
 def outcome(job: Job, answer: dict[str, Any]) -> Outcome:
-    about = (job, answer["weights"], answer["failures"])
+    about = (job, answer["worker"], answer["facts"], answer["failures"], answer["incomplete"])
     if "error" in answer:
         return Outcome(*about, None, answer["error"])
     record = {**answer["record"], "input": str(job.source), "output": str(job.output)}
     return Outcome(*about, Written(answer["found"], record, answer["notes"]), "")
 
 
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # a worker's death is no news for a person
+}
+# For a cluster of our own. Ray listens on all interfaces where it might be joined by other machines, which this
+# switch says it is not, on any system. And it asks the metadata address of three clouds where it is, even with
+# its statistics switched off: plain HTTP goes to a port where nobody answers.
+ALONE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "http_proxy": "http://127.0.0.1:9",
+    "no_proxy": "127.0.0.1,localhost",
+}
+
+
+def surroundings(address: str) -> dict[str, str]:
+    """Environment variables for Ray and its processes; those that the user has set stay, unless it is our own."""
+    own = ALONE if address == LOCAL else {}
+    return {name: value for name, value in QUIET.items() if name not in os.environ} | own
+
+
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """Ray, connected, and left again."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # a worker's death is no news for a person
+    os.environ.update(surroundings(address))
     try:
         import ray
         import ray.data

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from restorekit.cli.batch import Stages, run_jobs
-from restorekit.cli.ledger import Report
+from restorekit.cli.ledger import Ledger, Report
+from restorekit.cli.restoring import left_out
 from restorekit.cli.streams import read_picture
-from restorekit.cli.terminal import Meter, plugins_of, put_table, warn
+from restorekit.cli.terminal import Meter, plugins_of, put_table
 from restorekit.cli.words import SHOWN, describe_severity, rounded
-from restorekit.jobs import Job, expand
+from restorekit.jobs import Job, expand, passed_over
 from restorekit.plugin.catalog import Catalog, build_catalog
 
 if TYPE_CHECKING:
@@ -36,21 +38,28 @@ def inspect(
     """Tell what a picture suffers from: the weight of each basis, and the severity of what it would remove.
 
     A severity is an estimate, given where the weight is not near 0; with --json all of them are given.
+
+    Exit code: 0 all done, 1 something failed, 2 wrong usage, 3 all done but without a basis that could not be
+    used.
     """
-    catalog = build_catalog(plugins_of(context))
+    plugins = plugins_of(context)
+    catalog = build_catalog(plugins)
     jobs = expand(inputs, recursive=recursive)
     with Meter(len(jobs)) as meter:
+        ledger = Ledger(meter, as_json)
+        ledger.passed_over(passed_over(inputs, recursive=recursive))
         ready = any(not job.problem for job in jobs)
         restorer = load(catalog) if ready else None
-        with meter.paused():
-            warn(restorer.failures if restorer else catalog.failures)
+        ledger.warn(restorer.failures if restorer else catalog.failures)
+        missing = left_out(plugins, restorer) if restorer else ()
+        ledger.incomplete = bool(missing)
 
         def work(job: Job, picture: Picture) -> Report:
             assert restorer is not None  # a job without a problem had it loaded
-            return inspect_one(restorer, job, picture)
+            return inspect_one(restorer, job, picture, missing)
 
         stages = Stages(lambda job: read_picture(job.source), work, lambda _, report: report)
-        run_jobs(jobs, stages, meter, as_json=as_json)
+        run_jobs(jobs, stages, meter, as_json=as_json, ledger=ledger)
 
 
 def load(catalog: Catalog) -> Restorer:
@@ -59,8 +68,8 @@ def load(catalog: Catalog) -> Restorer:
     return Restorer.from_pretrained(device="cpu", catalog=catalog)  # the encoder is small
 
 
-def inspect_one(restorer: Restorer, job: Job, picture: Picture) -> Report:
-    found = restorer.inspect(picture.values)
+def inspect_one(restorer: Restorer, job: Job, picture: Picture, missing: Sequence[str] = ()) -> Report:
+    (found,) = restorer.inspect(picture.values, picture.visible)
     weights, severities = dict(sorted(found.weights.values.items())), dict(sorted(found.severities.items()))
     rows = []
     for name, weight in weights.items():
@@ -73,7 +82,7 @@ def inspect_one(restorer: Restorer, job: Job, picture: Picture) -> Report:
         "weights": rounded(weights),
         "severities": rounded(severities),
         "size": [width, height],
-        "notes": list(picture.notes),
+        "notes": [*picture.notes, *missing],
     }
     title = str(job.source)
     return Report(lambda: put_table(("basis", "weight", "severity"), rows, title=title), record, picture.notes)

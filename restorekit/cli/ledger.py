@@ -1,8 +1,10 @@
-"""What became of each picture: said to a person or a program, and kept in a manifest, a JSON object on a line."""
+"""Accounts of a run: the word on each picture, for a person or a program, and its line in the manifest.
+
+A reader who goes away (a closed pipe, a full disk) costs his lines and the exit code, never the pictures.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,81 +14,81 @@ from typing import Any
 
 import typer
 
-from restorekit import __version__
+from restorekit.cli.manifest import Manifest, proof_of
 from restorekit.cli.terminal import Meter, put_json, tell
-from restorekit.errors import ImageError
-from restorekit.jobs import Job
-from restorekit.weights import digest
+from restorekit.errors import RestorekitError
+from restorekit.files import is_finished
+from restorekit.jobs import Job, in_words
+
+FAILED, WITHOUT_BASIS = 1, 3  # exit codes
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of one picture. show: prints it for a person; record: for a program; notes: for both; proof:
-    the sha256 of its files, where a manifest keeps them."""
+    """The word on one picture. show: prints it for a person; record: for a program; notes: for both; proof: the
+    sha256 of its files, where a manifest keeps them."""
 
-    show: Callable[[], None]
+    show: Callable[[], object]
     record: Mapping[str, Any]
     notes: Sequence[str] = ()
     proof: Mapping[str, str | None] | None = None
 
 
-class Manifest:
-    """JSON lines, added to a file as pictures are done: record of the report, sha256 of input and output, and
-    whatever holds for all of them. outputs: those it had when it was opened."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.common: dict[str, Any] = {"restorekit": __version__}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("ab+") as file:
-                end = file.seek(0, os.SEEK_END)
-                file.seek(max(0, end - 1))
-                if file.read() not in (b"", b"\n"):
-                    file.write(b"\n")  # after a line that a killed run did not finish
-                file.seek(0)
-                self.outputs = {output for line in file if (output := output_of(line)) is not None}
-        except OSError as error:
-            raise ImageError(f"cannot write {path}: {error.strerror}; choose another --manifest") from error
-
-    def add(self, record: Mapping[str, Any], proof: Mapping[str, str | None]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**record, **proof, **self.common}) + "\n")
-
-
-def output_of(line: bytes) -> str | None:
-    """The output that a line of a manifest tells of; None for an error, or a line that was not finished."""
-    try:
-        record = json.loads(line)
-        return None if "error" in record else str(record["output"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def proof_of(job: Job, *, written: bool = True) -> dict[str, str | None]:
-    """sha256 of a picture's files; takes some time for large ones."""
-    proof = {"input_sha256": file_digest(job.source)}
-    if written and job.output is not None:
-        proof["output_sha256"] = file_digest(job.output)
-    return proof
-
-
-def file_digest(path: Path) -> str | None:
-    """sha256 of a file; None for what is none, or cannot be read."""
-    try:
-        return digest(path)
-    except OSError:
-        return None
-
-
 @dataclass
 class Ledger:
-    """Of one run. failed: the names of the pictures that did."""
+    """Of one run. failed: the names of the pictures that did. lost: who could not be written to: standard output,
+    standard error, the manifest. incomplete: a basis was missing, so that a picture may not be treated."""
 
     meter: Meter
     as_json: bool = False
     manifest: Manifest | None = None
     failed: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    incomplete: bool = False
+
+    def say(self, text: str) -> None:
+        """Write a line to stderr."""
+        if not tell(text):
+            self.lost.add("standard error")
+
+    def warn(self, failures: Sequence[object]) -> None:
+        """Tell what could not be used, a line each."""
+        with self.meter.paused():
+            for failure in failures:
+                self.say(f"warning: {failure}")
+
+    def passed_over(self, paths: Sequence[Path]) -> None:
+        """Count and name what folders and patterns hold beside the pictures."""
+        if paths:
+            with self.meter.paused():
+                self.say(f"note: {len(paths)} passed over as no pictures of this run: {in_words(paths)}")
+
+    def show(self, record: Mapping[str, Any], words: Callable[[], object] | None = None) -> None:
+        """Print what a program wants to know, or a person; nothing more to a reader who went away."""
+        if "standard output" in self.lost:
+            return
+        try:
+            if self.as_json:
+                put_json(record)
+            elif words is not None and words() is False:
+                self.lost.add("standard error")
+        except RestorekitError as error:
+            self.lost.add("standard output")
+            self.say(f"error: {error}. The pictures go on")
+
+    def keep(self, record: Mapping[str, Any], proof: Mapping[str, str | None]) -> None:
+        """Add a line to the manifest, if there is one."""
+        if self.manifest is None:
+            return
+        try:
+            self.manifest.add(record, proof)
+        except OSError as error:
+            if "manifest" not in self.lost:
+                self.lost.add("manifest")
+                self.say(
+                    f"error: cannot write {self.manifest.path}: {error.strerror}; free some space, and give the "
+                    "command again with --skip-existing for the lines that are missing. The pictures go on"
+                )
 
     def proven(self, job: Job, report: Report) -> Report:
         """The report with what the manifest wants to know of the files; may be asked for on any thread."""
@@ -94,57 +96,58 @@ class Ledger:
 
     def finish(self, job: Job, report: Report) -> None:
         """A picture is done: count it, keep it, say so."""
-        if self.manifest is not None:
-            self.manifest.add(report.record, report.proof or proof_of(job))
+        self.keep(report.record, report.proof or (proof_of(job) if self.manifest else {}))
         width, height = report.record["size"]
         self.meter.megapixels += width * height / 1e6
         with self.meter.paused():
             for note in report.notes:
-                tell(f"note: {job.source}: {note}")
-            if self.as_json:
-                put_json(report.record)
-            else:
-                report.show()
+                self.say(f"note: {job.source}: {note}")
+            self.show(report.record, report.show)
 
     def fail(self, job: Job, error: Exception) -> None:
         self.failed.append(str(job.source))
         record = {"input": str(job.source), "error": str(error)}
         if job.output is not None:
             record["output"] = str(job.output)
-        if self.manifest is not None:
-            self.manifest.add(record, proof_of(job, written=False))
+        self.keep(record, proof_of(job, written=False) if self.manifest else {})
         with self.meter.paused():
-            tell(f"error: {error}")
-            if self.as_json:
-                put_json(record)
+            self.say(f"error: {error}")
+            self.show(record)
 
-    def skip(self, jobs: Sequence[Job]) -> None:
+    def skip(self, jobs: Sequence[Job], reason: str = "the output is there") -> None:
+        """Jobs that are not done, for a reason that holds for all of them."""
         if not jobs:
             return
         records = [{"input": str(job.source), "output": str(job.output), "skipped": True} for job in jobs]
         if self.manifest is not None:  # a run may have been killed after a picture, before its line
             for job, record in zip(jobs, records, strict=True):
-                if str(job.output) not in self.manifest.outputs:
-                    self.manifest.add(record, proof_of(job))
+                there = job.output is not None and is_finished(job.output)
+                if there and str(job.output) not in self.manifest.outputs:
+                    known = self.manifest.pending.get(os.path.abspath(str(job.output)), {})
+                    self.keep({**known, **record}, proof_of(job))
         with self.meter.paused():
-            tell(f"note: {len(jobs)} passed over: the output is there")
-            if self.as_json:
-                for record in records:
-                    put_json(record)
+            self.say(f"note: {len(jobs)} passed over: {reason}")
+            for record in records:
+                self.show(record)
 
     @contextmanager
     def ending(self, jobs: Sequence[Job]) -> Iterator[None]:
-        """Around the work on all jobs: says how to go on after Ctrl-C, and exits with 1 if any failed."""
+        """Around the work on all jobs: says how to go on after Ctrl-C, and exits with 1 if any failed or could not
+        be told of, with 3 if all were done without a basis that is missing."""
         several = len(jobs) > 1
         try:
             yield
         except KeyboardInterrupt:
             if several:
                 with self.meter.paused():
-                    tell("stopped; give the command again with --skip-existing to go on")
+                    self.say("stopped; give the command again with --skip-existing to go on")
             raise
-        if self.failed:
-            if several:
-                with self.meter.paused():
-                    tell(f"error: {len(self.failed)} of {len(jobs)} failed: {', '.join(self.failed)}")
-            raise typer.Exit(1)
+        if self.manifest is not None:
+            self.manifest.close()
+        if self.failed and several:
+            with self.meter.paused():
+                self.say(f"error: {len(self.failed)} of {len(jobs)} failed: {', '.join(self.failed)}")
+        if self.failed or self.lost:
+            raise typer.Exit(FAILED)
+        if self.incomplete:
+            raise typer.Exit(WITHOUT_BASIS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from restorekit.cli.plugins import EPILOG as PLUGINS_EPILOG
 from restorekit.cli.plugins import plugins
 from restorekit.cli.restore import EPILOG as RESTORE_EPILOG
 from restorekit.cli.restore import restore
-from restorekit.cli.terminal import put, tell
+from restorekit.cli.terminal import put, showable, tell
 from restorekit.cli.train import app as train_app
 from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import Failure, Plugins, load_plugins, register_commands
@@ -93,15 +94,27 @@ def owner_of(command: Any, plugins: Plugins) -> str:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 an error of ours in one line, 2 wrong usage, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 an error in one line, 2 wrong usage, 3 done without a basis that
+    could not be used, 130 interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for place, argument in enumerate(given):  # a file's name, taken for a command or an option, is shown as usage
+        if (place == 0 or argument.startswith("-")) and showable(argument, sys.stderr) != argument:
+            tell(f"error: no command or option is called {argument}; write a file of that name as ./{argument}")
+            raise SystemExit(2)
     try:
         group = get_command(build_app())
         plugins = load_plugins()
         failures = add_plugin_commands(group, plugins)
         known = replace(plugins, failures=(*plugins.failures, *failures))
-        group(arguments, prog_name="restorekit", obj=known)
+        group(given, prog_name="restorekit", obj=known)
     except RestorekitError as error:
         tell(f"error: {error}")
+        raise SystemExit(1) from None
+    except MemoryError:
+        tell("error: not enough memory; close other programs first")
+        raise SystemExit(1) from None
+    except OSError as error:
+        tell(f"error: {' '.join(str(error).split())}; check the disk and its permissions")
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

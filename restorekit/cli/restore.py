@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from restorekit.atomic import sweep
 from restorekit.cli.batch import Stages, run_jobs
 from restorekit.cli.cluster import LOCAL, Cluster, restored_on
-from restorekit.cli.ledger import Ledger, Manifest, Report
-from restorekit.cli.restoring import Options, Taken, Written, fingerprint, load, read, work, write
-from restorekit.cli.terminal import Meter, plugins_of, put, tell, warn
+from restorekit.cli.ledger import Ledger, Report
+from restorekit.cli.manifest import Journal, Manifest
+from restorekit.cli.restoring import Options, Written, facts, left_out, load, read, slow_precision, work, write
+from restorekit.cli.terminal import Meter, plugins_of, put, tell
 from restorekit.cli.watch import watch_folders
 from restorekit.errors import ImageError, MixingError, RestorekitError
-from restorekit.files import sweep
-from restorekit.jobs import STREAM, Job, plan
+from restorekit.jobs import STREAM, Job, passed_over, plan
 from restorekit.mixing import LARGEST, MixingWeights
-from restorekit.plugin.catalog import Catalog, build_catalog
+from restorekit.plugin.catalog import Catalog, Plugins, build_catalog
 
 if TYPE_CHECKING:
     from restorekit.restorer import Restorer
@@ -66,7 +69,7 @@ def restore(
         str,
         typer.Option(
             metavar="auto|fp32|bf16|fp16",
-            help="Number format. auto times them at each start: name one to have the same bytes each time.",
+            help="Number format. auto is the faster one, timed once on each machine and kept.",
         ),
     ] = "auto",
     seed: Annotated[
@@ -108,7 +111,9 @@ def restore(
     ] = False,
     manifest: Annotated[
         Path | None,
-        typer.Option(help="Add a line of JSON per picture to this file: hashes, weights, seconds, errors."),
+        typer.Option(
+            help="Add a line of JSON per picture to this file: hashes, weights, errors; one per run too."
+        ),
     ] = None,
     engine: Annotated[
         str, typer.Option(metavar="local|ray", help="Who works: this process, or the workers of a Ray cluster.")
@@ -125,17 +130,21 @@ def restore(
 
     What each picture needs is estimated, and printed with its severity. Folders and patterns pass over what was
     restored before (NAME.restored.EXT). Nothing is overwritten unless --overwrite says so.
+
+    Exit code: 0 all done, 1 something failed (the other pictures are done), 2 wrong usage, 3 all done but without
+    a basis that could not be used, 130 interrupted.
     """
     side = parse_tile(tile)
     if scale is not None and scale not in SCALES:
-        raise RestorekitError(f"--scale {scale} is not to be had; use 2, 3 or 4")
+        raise RestorekitError(f"--scale must be 2, 3 or 4, got {scale}")
     if metadata not in ("keep", "strip"):
-        raise RestorekitError(f"--metadata {metadata} is not to be had; use keep or strip")
+        raise RestorekitError(f"--metadata must be keep or strip, got {metadata}")
     if engine not in ("local", "ray"):
-        raise RestorekitError(f"--engine {engine} is not to be had; use local or ray")
+        raise RestorekitError(f"--engine must be local or ray, got {engine}")
     if engine == "local" and (workers is not None or address != LOCAL):
         raise RestorekitError("--address and --workers are of a cluster; add --engine ray")
-    catalog = build_catalog(plugins_of(context))
+    plugins = plugins_of(context)
+    catalog = build_catalog(plugins)
     chosen = parse_settings(settings or [], catalog)
     if only and not chosen:
         raise MixingError("--only leaves every basis at 0; name what to remove, as in --set noise=1")
@@ -164,33 +173,42 @@ def restore(
         strip=metadata == "strip",
         salvage=salvage,
     )
-    record = Manifest(manifest) if manifest is not None else None
     with Meter(len(jobs)) as meter:
+        ledger = Ledger(meter, as_json, Manifest(manifest) if manifest is not None else None)
+        ledger.passed_over(passed_over(inputs, out, restored=False, recursive=recursive))
         if engine == "ray":
-            run_on_cluster(Cluster(address, workers), jobs, options, Ledger(meter, as_json, record))
+            run_on_cluster(Cluster(address, workers), jobs, options, ledger)
             return
         ready = watch or any(not job.problem and not job.done for job in jobs)
         restorer = load(catalog, options) if ready else None  # takes seconds
-        with meter.paused():
-            warn(restorer.failures if restorer else catalog.failures)
-        if record is not None and restorer is not None:
-            record.common["weights"] = fingerprint(restorer)
-        stages = stages_of(restorer, catalog, options, meter)
+        ledger.warn(restorer.failures if restorer else catalog.failures)
+        stages = stages_of(restorer, plugins, catalog, options, ledger)
         if watch:
-            watch_folders(inputs, out, recursive, stages, meter, as_json=as_json, manifest=record)
+            watch_folders(inputs, out, recursive, stages, ledger)
         else:
-            run_jobs(jobs, stages, meter, as_json=as_json, manifest=record)
+            run_jobs(jobs, stages, meter, as_json=as_json, ledger=ledger, resume=skip_existing)
 
 
-def stages_of(restorer: Restorer | None, catalog: Catalog, options: Options, meter: Meter) -> Stages:
-    def work_on(job: Job, taken: Taken) -> Taken:
-        assert restorer is not None  # a job without a problem had it loaded
-        return work(restorer, options, job, taken, meter.tile)
-
-    def read_from(job: Job) -> Taken:
-        return read(job, salvage=options.salvage)
-
-    return Stages(read_from, work_on, lambda job, taken: report_of(job, write(catalog, options, job, taken)))
+def stages_of(
+    restorer: Restorer | None, plugins: Plugins, catalog: Catalog, options: Options, ledger: Ledger
+) -> Stages:
+    if restorer is None:  # every job has a problem, or is done
+        return Stages(
+            lambda job: read(job, options), lambda job, taken: taken, lambda job, taken: report_of(job, taken)
+        )
+    loaded, journal = restorer, None
+    missing = left_out(plugins, loaded, options)
+    ledger.incomplete = bool(missing)
+    if word := slow_precision(loaded):
+        ledger.warn([word])
+    if ledger.manifest is not None:
+        ledger.manifest.describe(facts(loaded, options))
+        journal = Journal(ledger.manifest.path, ledger.manifest.run)
+    return Stages(
+        partial(read, options=options),
+        lambda job, taken: work(loaded, options, job, taken, ledger.meter.tile),
+        lambda job, taken: report_of(job, write(catalog, options, job, taken, journal, missing)),
+    )
 
 
 def report_of(job: Job, written: Written) -> Report:
@@ -199,7 +217,10 @@ def report_of(job: Job, written: Written) -> Report:
 
 
 def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, ledger: Ledger) -> None:
-    """As run_jobs does on this machine."""
+    """Do all jobs, as run_jobs does on this machine."""
+    manifest = ledger.manifest
+    if manifest is not None:
+        manifest.describe({"engine": "ray", "options": asdict(options)})
     ledger.skip([job for job in jobs if job.done])
     for job in jobs:
         if job.problem:
@@ -207,12 +228,13 @@ def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, ledg
     todo = [job for job in jobs if not job.problem and not job.done]
     ledger.meter.picture(0, "starting workers")
     warned: set[str] = set()
+    journal = None if manifest is None else (str(manifest.path.absolute()), manifest.run)
     with ledger.ending(jobs):
-        for done, outcome in enumerate(restored_on(cluster, todo, options) if todo else (), start=1):
-            if ledger.manifest is not None:
-                ledger.manifest.common["weights"] = outcome.weights
-            with ledger.meter.paused():
-                warn([failure for failure in outcome.failures if failure not in warned])
+        for done, outcome in enumerate(restored_on(cluster, todo, options, journal) if todo else (), start=1):
+            if manifest is not None:
+                manifest.know(outcome.worker, outcome.facts)
+            ledger.incomplete = ledger.incomplete or outcome.incomplete
+            ledger.warn([failure for failure in outcome.failures if failure not in warned])
             warned.update(outcome.failures)
             if outcome.written is None:
                 ledger.fail(outcome.job, ImageError(outcome.error))

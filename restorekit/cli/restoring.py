@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from restorekit.cli.manifest import Journal
 from restorekit.cli.streams import named, read_pictures, write_bytes, write_encoded, write_pictures
 from restorekit.cli.words import describe, rounded
 from restorekit.errors import ImageError
-from restorekit.files import FORMATS, check_pages
+from restorekit.files import FORMATS, check_pages, check_size
 from restorekit.jobs import STREAM, Job
-from restorekit.machine import keep_freed_memory, processors
+from restorekit.machine import keep_freed_memory, processors, short_of_memory
 from restorekit.mixing import MixingWeights
-from restorekit.plugin.catalog import Catalog
+from restorekit.plugin.catalog import Catalog, Failure, Plugins
 
 if TYPE_CHECKING:
-    import torch
-
-    from restorekit.image import Encoded, Pages, Picture
+    from restorekit.image import Encoded, Pages
     from restorekit.restorer import RestorationResult, Restorer
 
 
@@ -93,11 +93,66 @@ def fingerprint(restorer: Restorer) -> str:
     return hashlib.sha256(listed.encode()).hexdigest()
 
 
-def read(job: Job, *, salvage: bool = False) -> Taken:
+def facts(restorer: Restorer, options: Options) -> dict[str, Any]:
+    """What made the pixels of a run, for its manifest: weights, precision, device, bases, options."""
+    from restorekit.device import name_of_precision
+
+    return {
+        "fingerprint": fingerprint(restorer),
+        "precision": name_of_precision(restorer.dtype),
+        "device": str(restorer.device),
+        "bases": list(restorer.bases),
+        "options": asdict(options),
+    }
+
+
+def slow_precision(restorer: Restorer) -> str:
+    """A word on a precision that this machine computes slowly; empty if it does not."""
+    from restorekit.device import name_of_precision, slower_than_fp32
+
+    if not slower_than_fp32(restorer.dtype, restorer.device):
+        return ""
+    name = name_of_precision(restorer.dtype)
+    return f"this processor has no instructions for {name}: it may be ten times slower than --precision fp32"
+
+
+def left_out(plugins: Plugins, restorer: Restorer, options: Options | None = None) -> tuple[str, ...]:
+    """A line for each basis that a picture may need and that could not be used; none where the options name the
+    bases that are wanted, and no others."""
+    if options is not None and not options.blind:
+        return ()
+    loaded = {info.name for info in plugins.loaded}
+    lines = []
+    for failure in restorer.failures:
+        name = failure.basis or _named_basis(failure)
+        whole = failure.plugin not in loaded
+        if (name or whole) and name not in restorer.bases:
+            what = f"basis {name}" if name and name != _SOME else f"the bases of plugin {failure.plugin}"
+            lines.append(f"done without {what}: {failure.reason}")
+    return tuple(dict.fromkeys(lines))
+
+
+_SOME = "?"
+
+
+def _named_basis(failure: Failure) -> str:
+    """The basis that a failure speaks of, if it speaks of one."""
+    found = re.search(r"\bbasis '([^']+)'", failure.reason)
+    if found:
+        return found[1]
+    return _SOME if re.search(r"register_(bases|degradations)", failure.reason) else ""
+
+
+def read(job: Job, options: Options) -> Taken:
+    """Open a file's pictures and read the first, if what becomes of it fits into the output."""
     started = time.perf_counter()
-    pictures = read_pictures(job.source, salvage=salvage)
-    if job.output is not None and job.output != STREAM:
-        check_pages(job.output, len(pictures))
+    pictures = read_pictures(job.source, salvage=options.salvage)
+    if job.output is not None:
+        output = named(job.output, pictures.format, "standard output")
+        check_pages(output, len(pictures))
+        if len(pictures) == 1:  # further pages are a TIFF's, which holds any size
+            height, width = pictures[0].values.shape[-2:]
+            check_size(output, width * options.scale, height * options.scale)
     return Taken(pictures, time.perf_counter() - started)
 
 
@@ -109,6 +164,7 @@ def work(
     progress: Callable[[int, int], None] | None = None,
 ) -> Taken:
     from restorekit.image import encode
+    from restorekit.image.pil import working_type
 
     assert job.output is not None
     started = time.perf_counter()
@@ -124,11 +180,12 @@ def work(
                 steps=options.steps,
                 tile=options.tile,
                 ensemble=options.ensemble,
-                dtype=result_type(picture),
+                dtype=working_type(picture),
                 progress=progress,
+                visible=picture.visible,
             )
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):  # torch's own are RuntimeErrors
+            if not short_of_memory(error):
                 raise
             height, width = (n * options.scale for n in picture.values.shape[-2:])
             raise ImageError(
@@ -140,53 +197,58 @@ def work(
             name = named(job.output, picture.format)
             source = picture.stripped() if options.strip else picture
             encoded.append(encode(name, result.image, source, quality=options.quality))
-            result = replace(result, image=result.image[..., :0, :0])
+            result = replace(result, image=result.image.new_empty(1, 3, 0, 0))
         results.append(result)
     seconds = taken.seconds + time.perf_counter() - started
     return Taken(taken.pictures, seconds, results, records, encoded, notes)
 
 
-def result_type(picture: Picture) -> torch.dtype:
-    """What a restored picture is kept in: what it is written in, unless its grey is still to be made of it."""
-    import torch
-
-    return torch.uint16 if picture.mode == "grey" and picture.depth == 8 else picture.values.dtype
-
-
-def write(catalog: Catalog, options: Options, job: Job, taken: Taken) -> Written:
+def write(
+    catalog: Catalog,
+    options: Options,
+    job: Job,
+    taken: Taken,
+    journal: Journal | None = None,
+    missing: Sequence[str] = (),
+) -> Written:
+    """Write a file's pictures. journal: is told what the record will say, before anything is written. missing: a
+    line for each basis that could not be used, for the record."""
     assert job.output is not None and taken.results
     started = time.perf_counter()
     copied = nothing_done(options, job, taken)
-    notes: list[str] = []
+    records = taken.records
+    notes = [] if copied else list(taken.notes)
+    notes += [note for result in taken.results for note in result.notes]
+    record: dict[str, Any] = {
+        "input": str(job.source),
+        "output": str(job.output),
+        **records[0],
+        "copied": copied,
+        "seconds": round(taken.seconds, 3),
+        "notes": [*dict.fromkeys(notes), *missing],
+    }
+    if len(records) > 1:
+        record["pages"] = records  # what is beside it is the first page's
+    if journal is not None and job.output != STREAM:
+        journal.begin(record)
+    losses: tuple[str, ...] = ()
     if copied:
         write_bytes(job.output, taken.pictures.own_bytes(), overwrite=options.overwrite)
     elif taken.encoded:
         name = named(job.output, taken.pictures.format)
-        notes += [*taken.notes, *write_encoded(job.output, name, taken.encoded, overwrite=options.overwrite)]
+        losses = write_encoded(job.output, name, taken.encoded, overwrite=options.overwrite)
     else:
         picture = taken.pictures[0].stripped() if options.strip else taken.pictures[0]
         page = (taken.results[0].image, picture)
         losses = write_pictures(job.output, [page], overwrite=options.overwrite, quality=options.quality)
-        notes += [*taken.notes, *losses]
     seconds = taken.seconds + time.perf_counter() - started
     found = [describe(result.weights[0], result.severities[0], catalog) for result in taken.results]
     if copied:
         found = [COPIED]
     elif len(found) > 1:
         found = [f"page {number}: {text}" for number, text in enumerate(found, start=1)]
-    records = taken.records
-    notes += [note for result in taken.results for note in result.notes]
-    notes = list(dict.fromkeys(notes))  # what holds for all pages is said once
-    record: dict[str, Any] = {
-        "input": str(job.source),
-        "output": str(job.output),
-        **records[0],
-        "copied": copied,
-        "seconds": round(seconds, 3),
-        "notes": notes,
-    }
-    if len(records) > 1:
-        record["pages"] = records  # what is beside it is the first page's
+    notes = list(dict.fromkeys([*notes, *losses]))  # what holds for all pages is said once
+    record |= {"seconds": round(seconds, 3), "notes": [*notes, *missing]}
     return Written(f"{'; '.join(found)}  {seconds:.1f} s", record, notes)
 
 

@@ -6,8 +6,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
+from restorekit.cli.terminal import let_go
 from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_output, write_atomically
 from restorekit.jobs import STREAM, make_folder
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from restorekit.image import Encoded, Pages, Picture
 
 T = TypeVar("T")
+LIMIT = 2 << 30  # bytes that are taken from standard input: more than a picture of the most pixels has in 16 bits
+PIECE = 1 << 20
 
 
 def read_picture(source: Path) -> Picture:
-    """From a file, or from standard input to its end; of one page."""
+    """Read a file of one page, or standard input to its end."""
     from restorekit.image import read_image
 
     return _read(source, read_image)
@@ -64,39 +67,70 @@ def write_encoded(output: Path, name: Path, pages: Sequence[Encoded], *, overwri
     with tempfile.TemporaryDirectory(prefix="restorekit-") as folder:
         path = Path(folder) / name.name
         notes = image.write_encoded(path, pages)
-        sys.stdout.buffer.write(path.read_bytes())
-        sys.stdout.buffer.flush()
+        _send(path.read_bytes())
     return notes
 
 
-def named(output: Path, format: str) -> Path:
+def named(output: Path, format: str, stem: str = "restored") -> Path:
     """The output, or for standard output a name that has the ending of the format."""
     if output != STREAM:
         return output
-    return Path(f"restored{next((e for e, name in FORMATS.items() if name == format), '.png')}")
+    return Path(f"{stem}{next((e for e, name in FORMATS.items() if name == format), '.png')}")
 
 
 def write_bytes(output: Path, data: bytes, *, overwrite: bool) -> None:
     """Write a whole file as it is, or to standard output."""
     if output == STREAM:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        _send(data)
         return
     make_folder(output)
     check_output(output, overwrite=overwrite)
     write_atomically(output, data, overwrite=overwrite)
 
 
+def _send(data: bytes) -> None:
+    """Write to standard output. ImageError where nobody takes it."""
+    if sys.stdout is None:
+        raise ImageError("standard output is closed; send it to a file, or name one with -o")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        let_go(sys.stdout)
+        raise ImageError(
+            f"cannot write to standard output: {error.strerror or error}; see where it is sent to"
+        ) from error
+
+
+def _taken_in(stream: BinaryIO, path: Path) -> int:
+    """Copy a stream into a file, piece by piece; bytes there were. ImageError above LIMIT."""
+    size = 0
+    try:
+        with path.open("wb") as file:
+            while piece := stream.read(PIECE):
+                size += len(piece)
+                if size > LIMIT:
+                    raise ImageError(
+                        f"standard input brings more than {LIMIT / 2**30:.3g} GB; save it as a file and name that"
+                    )
+                file.write(piece)
+    except OSError as error:
+        raise ImageError(
+            f"cannot take in standard input: {error.strerror or error}; free some space in {tempfile.gettempdir()}"
+        ) from error
+    return size
+
+
 def _read(source: Path, read: Callable[[Path], T]) -> T:
     if source != STREAM:
         return read(source)
-    data = sys.stdin.buffer.read()
-    if not data:
-        raise ImageError("standard input is empty; pipe a picture into it")
+    if sys.stdin is None:
+        raise ImageError("standard input is closed; pipe a picture into it")
     # Windows does not remove what is open, as further pages keep it.
     with tempfile.TemporaryDirectory(prefix="restorekit-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "standard input"
-        path.write_bytes(data)
+        if not _taken_in(sys.stdin.buffer, path):
+            raise ImageError("standard input is empty; pipe a picture into it")
         try:
             return read(path)
         except ImageError as error:

@@ -1,20 +1,25 @@
 """Talking to a person and to a pipe.
 
 Results go to stdout, one line or one JSON object each; everything else (warnings, errors, progress) goes to
-stderr, so that stdout can be piped. A line is a line whatever a file is called.
+stderr, so that stdout can be piped. A line is a line whatever a file is called, and no name commands the terminal.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
+import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import Failure, Plugins, load_plugins
 
 if TYPE_CHECKING:
@@ -22,16 +27,33 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PATIENCE = 2.0  # seconds before progress shows
+# Control characters of ASCII and Latin-1, and those that turn the direction of writing.
+_COMMANDS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
 
 
 def put(text: str) -> None:
-    """A line on stdout, at once."""
-    write_line(sys.stdout, text)
+    """Write a line to stdout, at once; RestorekitError where it is closed or full."""
+    with writing_out():
+        write_line(sys.stdout, text)
 
 
-def tell(text: str) -> None:
-    """A line on stderr."""
-    write_line(sys.stderr, text)
+def tell(text: str) -> bool:
+    """Write a line to stderr; False where it is closed or full, since there is nobody left to be told."""
+    try:
+        write_line(sys.stderr, text)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def writing_out() -> Iterator[None]:
+    """Around writing to stdout: its errors are ours, in one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RestorekitError(f"cannot write to standard output: {reason}; see where it is sent to") from error
 
 
 def put_json(record: Mapping[str, Any]) -> None:
@@ -39,14 +61,38 @@ def put_json(record: Mapping[str, Any]) -> None:
     put(json.dumps(record))
 
 
-def write_line(stream: TextIO, text: str) -> None:
-    stream.write(showable(" ".join(text.splitlines()), stream) + "\n")
-    stream.flush()
+def write_line(stream: TextIO | None, text: str) -> None:
+    """Write one line; OSError where the stream is closed or full, after which it swallows all."""
+    write_all(stream, showable(" ".join(text.splitlines()), stream) + "\n")
 
 
-def showable(text: str, stream: TextIO) -> str:
-    """Text that the stream can write: file names need not be valid in any encoding."""
-    encoding = stream.encoding or "utf-8"
+def write_all(stream: TextIO | None, text: str) -> None:
+    """Write text as it is; else as write_line."""
+    if stream is None:  # Python's word for a descriptor that was closed when it started
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    try:
+        stream.write(text)
+        stream.flush()
+    except ValueError as error:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from error
+    except OSError:
+        let_go(stream)
+        raise
+
+
+def let_go(stream: TextIO) -> None:
+    """Send to nowhere what the stream still holds: it would fail once more when Python ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def showable(text: str, stream: TextIO | None) -> str:
+    """Text that the stream can write and a terminal shows: file names need not be valid in any encoding, and may
+    hold characters that command a terminal."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
@@ -59,22 +105,27 @@ def put_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str 
     def cell(text: str) -> Text:  # never markup: names may hold brackets
         return Text(showable(text, sys.stdout))
 
-    console = stdout_console()
-    if title:  # not the table's own, which would be folded to its width
-        console.print(cell(" ".join(title.splitlines())), style="bold", soft_wrap=True)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(cell, row))
+    drawn = io.StringIO()  # rich itself would end the process where a pipe is closed
+    console = console_for(sys.stdout, drawn)
+    if title:  # not the table's own, which would be folded to its width
+        console.print(cell(" ".join(title.splitlines())), style="bold", soft_wrap=True)
     console.print(table)
+    with writing_out():
+        write_all(sys.stdout, drawn.getvalue())
 
 
-def stdout_console() -> Console:
+def console_for(stream: TextIO | None, drawn: TextIO) -> Console:
+    """A console that draws into a text for a stream."""
     from rich.console import Console
 
+    terminal = stream is not None and stream.isatty()
     # A pipe has no width; a table should not fold there.
-    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
+    return Console(file=drawn, highlight=False, force_terminal=terminal, width=None if terminal else 160)
 
 
 def warn(failures: Sequence[Failure | str]) -> None:
@@ -96,18 +147,26 @@ class Meter:
         self.total = total
         self.megapixels = 0.0
         self.begun = time.monotonic()
-        self.progress: Progress | None = patient_progress() if sys.stderr.isatty() else None
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        self.progress: Progress | None = patient_progress() if terminal else None
 
     def __enter__(self) -> Meter:
         if self.progress:
             self.pictures = self.progress.add_task("loading", total=None, count="")
             self.tiles = self.progress.add_task("tiles", total=None, visible=False, count="")
-            self.progress.start()
+            self.draw(self.progress.start)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.progress:
-            self.progress.stop()
+            self.draw(self.progress.stop)
+
+    def draw(self, step: Callable[[], None]) -> None:
+        """Do a step of drawing; without progress from then on where the terminal is gone."""
+        try:
+            step()
+        except OSError:
+            self.progress = None
 
     def picture(self, done: int, name: str) -> None:
         """A picture begins, after `done` others."""
@@ -133,10 +192,10 @@ class Meter:
     def paused(self) -> Iterator[None]:
         """Off the screen, so that lines can be written."""
         if self.progress:
-            self.progress.stop()
+            self.draw(self.progress.stop)
         yield
         if self.progress:
-            self.progress.start()
+            self.draw(self.progress.start)
 
 
 def patient_progress() -> Progress:

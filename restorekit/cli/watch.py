@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from restorekit.cli.batch import Batch, Stages
-from restorekit.cli.ledger import Ledger, Manifest
-from restorekit.cli.terminal import Meter, tell
+from restorekit.cli.ledger import Ledger
 from restorekit.errors import ImageError
 from restorekit.jobs import Job, plan
 
@@ -21,24 +20,22 @@ def watch_folders(
     out: str | None,
     recursive: bool,
     stages: Stages,
-    meter: Meter,
-    *,
-    as_json: bool,
-    manifest: Manifest | None,
+    ledger: Ledger,
 ) -> None:
-    """Restore what the folders hold and will hold, until Ctrl-C. What failed is tried again once it changes."""
+    """Restore pictures that the folders hold and will hold, until Ctrl-C. A failed one is tried again once it
+    changes."""
     for argument in arguments:
         if not Path(argument).is_dir():
             raise ImageError(f"--watch {argument}: no such folder; name folders that exist")
-    with meter.paused():
-        tell(f"watching {', '.join(arguments)}; Ctrl-C ends it")
-    batch = Batch(stages, Ledger(meter, as_json, manifest))
+    with ledger.meter.paused():
+        ledger.say(f"watching {', '.join(arguments)}; Ctrl-C ends it")
+    batch = Batch(stages, ledger, resume=True)
     try:
         for jobs in settled(arguments, out, recursive):
             batch.run(jobs)
     except KeyboardInterrupt:
-        with meter.paused():
-            tell("stopped watching")
+        with ledger.meter.paused():
+            ledger.say("stopped watching")
 
 
 def settled(arguments: Sequence[str], out: str | None, recursive: bool) -> Iterator[list[Job]]:

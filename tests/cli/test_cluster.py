@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 
+from restorekit.cli.cluster import surroundings
+from restorekit.cli.restoring import fingerprint
 from restorekit.image import write_image
+from restorekit.restorer import Restorer
 
 pytest.importorskip("ray")
 
@@ -27,6 +31,46 @@ def make_photos(folder: Path, count: int, size: int) -> None:
 
 def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+# As the kernel writes 127.0.0.1, ::1 and ::ffff:127.0.0.1.
+LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
+
+
+def listening(parent: int) -> set[str]:
+    """Addresses on which a process or those below it take connections, in the kernel's writing; Linux only."""
+    if sys.platform != "linux":
+        return set()
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            text = stat.read_text()
+            children.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    family, found = [parent], set()
+    for process in family:
+        family += children.get(process, [])
+        for descriptor in Path(f"/proc/{process}/fd").glob("*"):
+            with suppress(OSError):
+                found.add(os.readlink(descriptor))
+    rows = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()
+    ]
+    return {row[1].rpartition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in found}
+
+
+def test_a_cluster_of_our_own_asks_nobody_where_it_is_and_reports_nothing(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "RAY_USAGE_STATS_ENABLED"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in surroundings("local").items():
+        monkeypatch.setenv(name, value)
+    requests = pytest.importorskip("requests")
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    for url in ("http://169.254.169.254/latest/meta-data/", "http://metadata.google.internal/computeMetadata/v1"):
+        assert requests.utils.get_environ_proxies(url)["http"] == "http://127.0.0.1:9"
+        with pytest.raises(requests.ConnectionError):
+            requests.get(url, timeout=5)
+    assert requests.utils.get_environ_proxies("http://127.0.0.1:8265") == {}
+    assert "http_proxy" not in surroundings("10.0.0.1:6379")
 
 
 def test_two_workers_write_what_one_process_writes_and_one_of_them_may_die(tmp_path, tiny):
@@ -43,16 +87,19 @@ def test_two_workers_write_what_one_process_writes_and_one_of_them_may_die(tmp_p
         stderr=subprocess.STDOUT,
         text=True,
     )
-    killed = None
+    killed, heard = None, set()
     deadline = time.monotonic() + 120
     while killed is None and cluster.poll() is None and time.monotonic() < deadline:
         workers = [record["worker"] for record in lines(tmp_path / "ray.jsonl") if "worker" in record]
         if workers:
+            heard = listening(cluster.pid)
             killed = int(workers[0].rpartition(":")[2])
             os.kill(killed, signal.SIGKILL)
         time.sleep(0.01)
     said, _ = cluster.communicate(timeout=180)
     assert killed is not None and cluster.returncode == 1, said
+    if sys.platform == "linux":
+        assert heard and heard <= LOOPBACK  # nobody from outside can join
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
     assert len(errors) == 2 and all("broken.png" in line for line in errors)  # itself, and at the end
     for i in range(count):
@@ -61,9 +108,15 @@ def test_two_workers_write_what_one_process_writes_and_one_of_them_may_die(tmp_p
     assert not list((tmp_path / "ray").glob("*.tmp"))
 
     def known(name: str) -> dict[str, dict]:
-        records = lines(tmp_path / name)
+        head, *others = lines(tmp_path / name)
+        assert head["options"]["precision"] == "fp32"
+        records = [record for record in others if "input" in record]
         assert len(records) == count + 1  # each once
-        dropped = ("worker", "seconds", "output", "error")
+        makers = [head, *(record for record in others if "input" not in record)]
+        assert {m["fingerprint"] for m in makers if "fingerprint" in m} == {
+            fingerprint(Restorer.from_pretrained())
+        }
+        dropped = ("worker", "seconds", "output", "error", "run")
         return {r["input"]: {k: v for k, v in r.items() if k not in dropped} for r in records}
 
     assert known("ray.jsonl") == known("local.jsonl")

@@ -23,7 +23,7 @@ def test_inspecting_shows_every_basis_and_writes_nothing(cli, photo):
 def test_json_says_what_the_restorer_sees(cli, photo):
     path = photo("photo.png")
     record = json.loads(cli("inspect", "photo.png", "--json").out)
-    seen = Restorer.from_pretrained(device="cpu").inspect(read_image(path).rgb)
+    seen = Restorer.from_pretrained(device="cpu").inspect(read_image(path).rgb)[0]
     assert record["weights"] == {name: round(seen.weights[name], 4) for name in BASES}
     assert record["severities"] == {name: round(seen.severities[name], 4) for name in BASES if name != "detail"}
     assert record["size"] == [20, 14]

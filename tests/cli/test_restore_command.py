@@ -216,7 +216,15 @@ def test_what_was_left_out_is_a_warning_and_the_rest_restores(cli, photo, tiny, 
     monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(copy))
     photo("photo.png")
     outcome = cli("restore", "photo.png", "--json")
-    assert outcome.code == 0 and "rain" not in json.loads(outcome.out)["weights"]
+    record = json.loads(outcome.out)
+    assert outcome.code == 3 and "rain" not in record["weights"]
     assert outcome.err.startswith("warning: derain: ") and outcome.err.count("\n") == 1
+    assert ["basis rain" in note and "000000" in note for note in record["notes"]] == [True]
+    inspected = cli("inspect", "photo.png", "--json")
+    assert inspected.code == 3 and "basis rain" in json.loads(inspected.out)["notes"][0]
+    chosen = cli("restore", "photo.png", "-o", "chosen.png", "--only", "--set", "noise=1", "--json")
+    assert chosen.code == 0 and json.loads(chosen.out)["notes"] == []  # nobody asked for it
+    outcome = cli("restore", "photo.png", "missing.png", "-o", "out/")
+    assert outcome.code == 1 and Path("out/photo.png").exists()  # a failure says more
     outcome = cli("restore", "photo.png", "--overwrite", "--set", "rain=1")
     assert outcome.is_one_error() and "no basis rain" in outcome.err

@@ -1,0 +1,142 @@
+"""Laws of one restorer in many hands: threads, callers and their generators do not see each other."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from restorekit.errors import ImageError, MixingError, RestorekitError
+from restorekit.restorer import Restorer
+
+
+def picture(height, width, batch=1):
+    return torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(height * width))
+
+
+def test_many_threads_with_weights_of_their_own_equal_the_serial_results_bit_for_bit(restorer):
+    names = restorer.bases
+    wishes = [(picture(40 + i, 60), {names[i % len(names)]: 0.3 + 0.1 * (i % 7)}, i % 3 == 0) for i in range(24)]
+
+    def restored(wish):
+        image, weights, blind = wish
+        return restorer.restore(image, weights=weights, blind=blind)
+
+    serial = [restored(wish) for wish in wishes]
+    inspected = [restorer.inspect(image) for image, _, _ in wishes]
+    with ThreadPoolExecutor(6) as threads:
+        seen = threads.map(restorer.inspect, [image for image, _, _ in wishes])
+        parallel = list(threads.map(restored, wishes))
+        assert list(seen) == inspected
+    for one, other in zip(serial, parallel, strict=True):
+        assert torch.equal(one.image, other.image) and one.weights == other.weights
+
+
+def test_an_error_in_one_thread_leaves_the_restorer_to_the_others(restorer):
+    image = picture(20, 20)
+    with pytest.raises(MixingError):
+        restorer.restore(image, weights={"fog": 1.0})
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(restorer.restore, image).result(timeout=30).image.shape == image.shape
+
+
+def test_inspecting_a_batch_answers_for_every_picture(restorer):
+    images = torch.cat([picture(40, 48), torch.zeros(1, 3, 40, 48), picture(48, 40).transpose(2, 3)])
+    seen = restorer.inspect(images)
+    assert len(seen) == 3
+    assert seen == tuple(restorer.inspect(image[None])[0] for image in images)
+    assert [i.weights for i in seen] == list(restorer.restore(images).weights)
+
+
+def test_loading_moves_nobodys_generator(tiny):
+    torch.manual_seed(3)
+    state, draws = torch.random.get_rng_state(), torch.rand(4)
+    torch.manual_seed(3)
+    Restorer.from_pretrained(device="cpu")
+    assert torch.equal(torch.random.get_rng_state(), state) and torch.equal(torch.rand(4), draws)
+
+
+def test_a_result_is_the_callers_to_change_and_to_differentiate(restorer):
+    image = picture(40, 70)
+    kept = image.clone()
+    for options in ({}, {"ensemble": True}, {"tile": 1}, {"weights": dict.fromkeys(restorer.bases, 0.0)}):
+        result = restorer.restore(image, **options).image
+        assert not result.is_inference() and not result.requires_grad
+        result += 1  # in place
+        (result.requires_grad_() * 2).sum().backward()
+        assert torch.equal(image, kept)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+@pytest.mark.parametrize(
+    ("low", "high", "remedy"),
+    [
+        (0.0, 255.0, "divide it by 255"),
+        (-1.0, 1.0, r"\[0, 1\]"),
+        (0.0, 1.01, r"\[0, 1\]"),
+        (float("nan"), 1.0, "NaN"),
+        (0.0, float("inf"), "NaN or infinite"),
+    ],
+)
+def test_values_that_are_no_picture_are_named_with_the_remedy(restorer, dtype, low, high, remedy):
+    image = torch.full((2, 3, 12, 12), 0.5, dtype=dtype)
+    image[1, 0, 0, 0], image[1, 2, 3, 4] = low, high
+    for do in (restorer.restore, restorer.inspect):
+        with pytest.raises(ImageError, match=remedy):
+            do(image)
+
+
+def test_rounding_of_a_thousandth_is_no_fault(restorer):
+    image = picture(20, 20) * 1.002 - 0.001
+    assert float(restorer.restore(image).image.min()) >= 0 and float(restorer.restore(image).image.max()) <= 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": 0},
+        {"scale": -2},
+        {"scale": 1.5},
+        {"scale": True},
+        {"steps": 0},
+        {"steps": 1.5},
+        {"steps": "2"},
+        {"tile": 0},
+        {"tile": 64.0},
+        {"dtype": torch.int32},
+        {"dtype": torch.int64},
+        {"dtype": torch.bool},
+        {"dtype": torch.complex64},
+        {"dtype": "float32"},
+        {"weights": [1.0, 0.0]},
+        {"weights": 1.0},
+        {"weights": {"noise": "much"}},
+        {"weights": {"noise": None}},
+        {"weights": {"noise": True}},
+        {"weights": {"noise": float("nan")}},
+        {"weights": {"noise": 2}},
+        {"weights": {"fog": 1.0}},
+        {"weights": {"noise": torch.ones(2)}},
+    ],
+    ids=str,
+)
+def test_an_argument_that_makes_no_sense_is_one_of_our_errors(restorer, options):
+    with pytest.raises(RestorekitError) as raised:
+        restorer.restore(picture(12, 12), **options)
+    assert (
+        (str(raised.value).count("\n") == 0 and "got" in str(raised.value))
+        or "[0, 1.5]" in str(raised.value)
+        or ("there are" in str(raised.value))
+    )
+
+
+def test_numbers_of_other_libraries_are_numbers(restorer):
+    image = picture(20, 20)
+    one, other = (restorer.restore(image, weights={"noise": value}) for value in (np.float32(0.5), 0.5))
+    assert torch.equal(one.image, other.image)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32, torch.int64, torch.bool, torch.complex64])
+def test_batches_of_other_types_are_refused(restorer, dtype):
+    with pytest.raises(ImageError, match="uint8 or uint16"):
+        restorer.restore(torch.zeros(1, 3, 8, 8, dtype=dtype))
