@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from restorekit.cli.main import run
+from restorekit.image import read_image
 
 PHOTO = Image.radial_gradient("L").resize((40, 30)).convert("RGB")
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF", "bmp": "BMP"}
@@ -140,8 +141,7 @@ def test_an_odd_file_is_restored_or_refused_in_one_line(cli, tmp_path, name):
     if code == 0:
         [restored] = [tmp_path / m for m in made if m != "out"]
         assert restored.parent == tmp_path / "out" and out.count("\n") == 1
-        with Image.open(restored) as image:
-            image.load()
+        assert read_image(restored).values.numel()  # PIL refuses some of what is copied
     else:
         assert code == 1 and out == "" and made <= {"out"}
         assert err.startswith("error: ") and err.count("\n") == 1, err

@@ -140,7 +140,7 @@ def work(
             name = named(job.output, picture.format)
             source = picture.stripped() if options.strip else picture
             encoded.append(encode(name, result.image, source, quality=options.quality))
-            result = replace(result, image=result.image[..., :0, :0])
+            result = replace(result, image=result.image.new_empty(1, 3, 0, 0))
         results.append(result)
     seconds = taken.seconds + time.perf_counter() - started
     return Taken(taken.pictures, seconds, results, records, encoded, notes)

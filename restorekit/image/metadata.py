@@ -53,7 +53,7 @@ def image_metadata(image: ImageFile.ImageFile, found: Chunks | jpeg.Segments | N
     found: what else was found in the file, of a PNG or a JPEG.
     """
     image.load()
-    xmp = image.info.pop("xmp", None) or image.info.pop(XMP_KEY, None) or b""  # by which PIL would turn it too
+    xmp = image.info.get("xmp") or image.info.get(XMP_KEY) or b""
     text = dict(image.text) if isinstance(image, PngImageFile) else {}
     icc, extras = image.info.get("icc_profile"), Extras()
     if isinstance(found, Chunks):
@@ -65,11 +65,11 @@ def image_metadata(image: ImageFile.ImageFile, found: Chunks | jpeg.Segments | N
     packed = text.pop(XMP_KEY, "")
     raw = [key for key in text if key.startswith(_RAW)]
     lost = [f"the {key[len(_RAW) :]} in a raw profile" for key in raw if key[len(_RAW) :] not in _RAW_READ]
-    exif, block = Image.Exif(), image.info.get("exif")
-    with suppress(*DAMAGE):  # PIL's own way would mix XMP's orientation in
-        exif = exifs.loaded(block) if block else image.getexif() if f"{_RAW}exif" in raw else exif
+    block = image.info.get("exif") or b""
+    with suppress(*DAMAGE):  # PIL's own getexif would mix XMP's orientation in
+        block = block or bytes.fromhex("".join(text.get(f"{_RAW}exif", "").split("\n")[3:]))
     return _metadata(
-        exif,
+        exifs.loaded(block),
         icc=icc,
         xmp=xmp.encode() if isinstance(xmp, str) else bytes(xmp or packed.encode()),
         dpi=image.info.get("dpi"),
