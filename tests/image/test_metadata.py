@@ -150,3 +150,13 @@ def test_values_that_exif_leaves_undefined_are_written_so(tmp_path: Path, name: 
     assert gps[0x1B] == 7 and gps[5] == 1
     with Image.open(tmp_path / name) as image:
         assert image.getexif().get_ifd(ExifTags.IFD.Exif)[0x9286] == b"ASCII\0\0\0hello"
+
+
+def test_exif_in_imagemagick_s_raw_profile_is_exif(tmp_path: Path) -> None:
+    block = exif_block(6).tobytes()
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", f"\nexif\n{len(block):8}\n{block.hex()}\n", zip=True)
+    info.add_text("Raw profile type iptc", "\niptc\n       4\n00000000\n")
+    picture = read_image(saved(tmp_path / "a.png", noise(), pnginfo=info))
+    assert picture.rgb.shape == (1, 3, 13, 9) and picture.exif is not None and b"Maker" in picture.exif
+    assert picture.text == () and picture.extras.gone == ("the iptc in a raw profile",)
