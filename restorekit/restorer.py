@@ -167,19 +167,25 @@ class Restorer:
 
     @one_at_a_time
     @torch.no_grad()
-    def inspect(self, image: Tensor, visible: Tensor | None = None) -> tuple[Inspection, ...]:
+    def inspect(
+        self, image: Tensor, visible: Tensor | None = None, *, bounded: bool = True
+    ) -> tuple[Inspection, ...]:
         """Weights and severities of each picture of a batch.
 
         image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16.
         visible: shape (B, H, W), boolean, False where pictures are transparent; None for opaque ones.
+        bounded: refuse values outside [0, 1]; False lets noise leave the range, as in the papers' tables.
         """
-        check_pictures(image)
+        check_pictures(image, bounded)
         check_visible(visible, image)
         return tuple(self.look(*shown(image, visible, i)) for i in range(len(image)))
 
-    def look(self, image: Tensor, visible: Tensor | None = None) -> Inspection:
-        """Weights and severities of one picture, (1, 3, H, W), its hidden colours filled; visible: (1, H, W)."""
-        reading = read_picture(self.encoder, self.keys, self.origins, image, self.remove, visible)
+    def look(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
+        """Weights and severities of one picture, (1, 3, H, W), its hidden colours filled; visible: (1, H, W).
+        enlarged: it was, so that its grain is coarse without being noise."""
+        reading = read_picture(
+            self.encoder, self.keys, self.origins, image, self.remove, visible, enlarged=enlarged
+        )
         severities = {
             name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
             for name, fraction in reading.fractions.items()
@@ -214,6 +220,7 @@ class Restorer:
         ensemble: bool = False,
         progress: Callable[[int, int], None] | None = None,
         visible: Tensor | None = None,
+        bounded: bool = True,
     ) -> RestorationResult:
         """Restore a batch, each image with weights of its own.
 
@@ -232,10 +239,11 @@ class Restorer:
         progress: told how many tiles are done, and of how many.
         visible: shape (B, H, W), boolean, False where pictures are transparent. The colours there decide nothing,
             bleed into nothing, and come back as they were. None: all is visible.
+        bounded: refuse values outside [0, 1]; False lets noise leave the range, as in the papers' tables.
 
         A large picture in uint8 or uint16 needs little more memory than itself, without the ensemble.
         """
-        check_pictures(image)
+        check_pictures(image, bounded)
         check_visible(visible, image)
         for name, number in (("scale", scale), ("steps", steps), ("tile", 1 if tile is None else tile)):
             check_whole(name, number)
@@ -276,7 +284,7 @@ class Restorer:
         """The inspection of a picture's own size, with what an enlarged one says of the bases for it."""
         if visible is not None:
             visible = visible.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-        found = self.look(image, visible)
+        found = self.look(image, visible, enlarged=True)
         optical = self.origins.optical
         weights = {n: w for n, w in found.weights.values.items() if n in optical}
         severities = {n: s for n, s in found.severities.items() if n in optical}
