@@ -46,7 +46,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return torch.bfloat16 if device.type == "cpu" and bf16_pays() else torch.float32
-    if name not in PRECISIONS:
+    if not isinstance(name, str) or name not in PRECISIONS:
         raise DeviceError(f"no precision {name!r}; use auto, {', '.join(PRECISIONS)}")
     return PRECISIONS[name]
 
