@@ -154,12 +154,12 @@ class Restorer:
 
     @one_at_a_time
     @torch.no_grad()
-    def inspect(self, image: Tensor) -> tuple[Inspection, ...]:
+    def inspect(self, image: Tensor, *, unclipped: bool = False) -> tuple[Inspection, ...]:
         """Weights and severities of each picture of a batch.
 
-        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16.
+        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16. unclipped: as in restore.
         """
-        check_pictures(image)
+        check_pictures(image, unclipped=unclipped)
         return tuple(self.look(image[i : i + 1]) for i in range(len(image)))
 
     def look(self, image: Tensor) -> Inspection:
@@ -192,6 +192,7 @@ class Restorer:
         tile: int | None = None,
         dtype: torch.dtype | None = None,
         ensemble: bool = False,
+        unclipped: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> RestorationResult:
         """Restore a batch, each image with weights of its own.
@@ -202,9 +203,11 @@ class Restorer:
         px; None chooses by the free memory; where the device runs out of it, the tile is halved, and a note says
         so. ensemble: restore the mirror images too, and average: better, in four times the time
         (`restorekit.ensemble`). dtype: of the result; None is float32 for floating images, else the image's own,
-        rounded. A large picture in uint8 or uint16 needs little more memory than itself, without the ensemble.
+        rounded. unclipped: floating values may lie beyond [0, 1], as those of noise that no file has clipped yet;
+        without it they are refused, since a batch in 0 to 255 would come out white. A large picture in uint8 or
+        uint16 needs little more memory than itself, without the ensemble.
         """
-        check_pictures(image)
+        check_pictures(image, unclipped=unclipped)
         for name, number in (("scale", scale), ("steps", steps), ("tile", 1 if tile is None else tile)):
             check_whole(name, number)
         check_weights(weights)
