@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from importlib import import_module
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,32 +24,13 @@ from restorekit.ensemble import mirrored
 from restorekit.errors import ImageError, PluginError
 from restorekit.flow import sample
 from restorekit.image import as_float
-from restorekit.image.pil import image_of, picture_of, working_type
 from restorekit.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
 from restorekit.reading import read_picture
 from restorekit.streaming import SampledRows
 from restorekit.tiling import apply_in_strips, apply_tiled
+from restorekit.turns import one_at_a_time
 from restorekit.weights import recorded_sums, shipped_weights
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def one_at_a_time(
-    method: Callable[Concatenate[Restorer, P], T],
-) -> Callable[Concatenate[Restorer, P], T]:
-    """Let one thread at a time into a restorer: a mixture is a state of its backbone."""
-
-    @wraps(method)
-    def locked(self: Restorer, *arguments: P.args, **named: P.kwargs) -> T:
-        with self.lock:
-            return method(self, *arguments, **named)
-
-    return locked
 
 
 @dataclass(frozen=True)
@@ -311,18 +291,3 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
         return image
     size = [n * scale for n in image.shape[-2:]]
     return F.interpolate(as_float(image), size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-
-
-def restore_pil(
-    picture: Image, *, restorer: Restorer | None = None, scale: int = 1, ensemble: bool = False
-) -> Image:
-    """Restore one PIL image with the shipped weights, or with a restorer that is at hand already.
-
-    The same is done as by the command with a file: EXIF's orientation is applied, alpha, grey and CMYK stay, and
-    colour profile, EXIF, XMP and resolution are in `info` of the result. 16 bits stay in grey, for which alone PIL
-    has a mode. Of an animation the frame is restored that it shows.
-    """
-    restorer = restorer or Restorer.from_pretrained()
-    source = picture_of(picture)
-    result = restorer.restore(source.values, scale=scale, ensemble=ensemble, dtype=working_type(source))
-    return image_of(result.image, source)
