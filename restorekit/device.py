@@ -52,7 +52,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def name_of_precision(dtype: torch.dtype) -> str:
-    """As `--precision` has it."""
+    """The name that `--precision` has for it."""
     return next(name for name, precision in PRECISIONS.items() if precision == dtype)
 
 

@@ -36,7 +36,7 @@ class Report:
 
 @dataclass
 class Ledger:
-    """Of one run. failed: the names of the pictures that did. lost: who could not be written to: standard output,
+    """Accounts of one run. failed: the names of the pictures that did. lost: who could not be written to: standard output,
     standard error, the manifest. incomplete: a basis was missing, so that a picture may not be treated."""
 
     meter: Meter
