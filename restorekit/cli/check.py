@@ -21,9 +21,7 @@ def check(
     photographs: Annotated[int, typer.Option(min=1, help="Number of held-out photographs.")] = 10,
     size: Annotated[
         float,
-        typer.Option(
-            min=0.1, max=1.0, help="Shrink the photographs to this fraction of their sides: they are sharper then."
-        ),
+        typer.Option(min=0.1, max=1.0, help="Shrink the photographs to this fraction."),
     ] = 1.0,
     soft: Annotated[
         float, typer.Option(min=1.0, max=4.0, help="Times enlarged; more than 1: only noise, JPEG and nothing.")

@@ -89,7 +89,7 @@ def restore(
         typer.Option(
             min=1,
             max=100,
-            help="Quality of JPEG, WebP, AVIF and HEIC. Default: a JPEG's own, else 95 or lossless.",
+            help="Quality of JPEG, WebP, AVIF and HEIC. Default: a JPEG's own, 95 or lossless.",
         ),
     ] = None,
     metadata: Annotated[
