@@ -38,8 +38,8 @@ class Report:
 class Ledger:
     """Accounts of one run.
 
-    failed: names of the pictures that did. lost: whatever could not be written to: standard output, standard error,
-    the manifest. incomplete: a basis was missing, so that a picture may not be treated.
+    failed: names of the pictures that did. lost: whatever could not be written to, standard output or error or the
+    manifest. incomplete: a basis was missing, so that a picture may not be treated.
     """
 
     meter: Meter
