@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What holds for all pictures of a run; the fields as `restorekit restore` has them."""
+    """Wishes that hold for all pictures of a run; the fields as `restorekit restore` has them."""
 
     device: str
     precision: str
@@ -54,7 +54,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a file: what was found, for a person; a record, for a program; notes, for both."""
+    """The outcome for a file: what was found, for a person; a record, for a program; notes, for both."""
 
     found: str
     record: Mapping[str, Any]
@@ -84,7 +84,7 @@ def fingerprint(restorer: Restorer) -> str:
 
 
 def facts(restorer: Restorer, options: Options) -> dict[str, Any]:
-    """What made the pixels of a run, for its manifest: weights, precision, device, bases, options."""
+    """Makers of the pixels of a run, for its manifest: weights, precision, device, bases, options."""
     from restorekit.device import name_of_precision
 
     return {
@@ -223,7 +223,7 @@ def write(
 
 
 def record_of(result: RestorationResult) -> dict[str, Any]:
-    """What was found in one picture, and its size, for a program."""
+    """Findings in one picture, and its size, for a program."""
     height, width = result.image.shape[-2:]
     return {
         "weights": rounded(result.weights[0].values),

@@ -6,17 +6,17 @@ grey stays grey, and CMYK goes to sRGB and back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 from torch import Tensor
 
 from restorekit.errors import ImageError
 from restorekit.image.colour import cmyk_from_srgb, srgb_from_cmyk
-from restorekit.image.metadata import DAMAGE, image_metadata
+from restorekit.image.metadata import DAMAGE, XMP_KEY, image_metadata
 from restorekit.image.picture import Picture
 from restorekit.image.pixels import pil_image, raw_bytes, samples, tensors
 
@@ -28,8 +28,7 @@ _SPACES = {"RGB": b"RGB ", "RGBA": b"RGB ", "L": b"GRAY", "LA": b"GRAY", "I;16":
 def picture_of(image: Image.Image) -> Picture:
     """The picture in an image: the frame that it shows. ImageError for a mode of no known range or colours."""
     image.load()
-    with _exif_kept(image):
-        metadata = image_metadata(image)  # type: ignore[arg-type]
+    metadata = image_metadata(_bearer(image))  # type: ignore[arg-type]
     mode, profile, inks, notes = "grey" if image.mode in _GREY else "rgb", metadata.icc_profile, None, []
     pixels = image
     try:
@@ -56,24 +55,25 @@ def picture_of(image: Image.Image) -> Picture:
         exif=metadata.exif,
         xmp=metadata.xmp,
         dpi=metadata.dpi,
-        text=metadata.text,
-        notes=(*notes, *metadata.notes),
+        text=_text_of(image),
+        notes=tuple(notes),
     )
 
 
-@contextmanager
-def _exif_kept(image: Image.Image) -> Iterator[None]:
-    """Around reading the metadata of an image that is the caller's: its EXIF is put back as it was."""
-    exif = Image.Exif()
-    with suppress(*DAMAGE):
-        exif = image.getexif()
-    before = dict(exif.items())
-    try:
-        yield
-    finally:
-        for tag, value in before.items():
-            if exif.get(tag) != value:
-                exif[tag] = value
+def _bearer(image: Image.Image) -> Image.Image:
+    """An image of one pixel with the metadata of another, which is the caller's and stays as it is."""
+    bearer = Image.new("L", (1, 1))
+    bearer.info = dict(image.info)
+    with suppress(*DAMAGE):  # in a TIFF it is not in `info`, and whoever changed it did so here
+        if block := image.getexif().tobytes():
+            bearer.info["exif"] = block
+    return bearer
+
+
+def _text_of(image: Image.Image) -> tuple[tuple[str, str], ...]:
+    """Text chunks of a PNG, but for the other kinds of metadata in their guise."""
+    text = image.text if isinstance(image, PngImageFile) else {}
+    return tuple(entry for entry in text.items() if not entry[0].startswith((XMP_KEY, "Raw prof")))
 
 
 def image_of(rgb: Tensor, source: Picture) -> Image.Image:
