@@ -19,16 +19,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from restorekit.errors import RestorekitError as RestorekitError
     from restorekit.mixing import MixingWeights as MixingWeights
+    from restorekit.pil import restore_pil as restore_pil
     from restorekit.restorer import RestorationResult as RestorationResult
     from restorekit.restorer import Restorer as Restorer
-    from restorekit.restorer import restore_pil as restore_pil
 
 _NAMES = {
     "MixingWeights": "restorekit.mixing",
     "RestorationResult": "restorekit.restorer",
     "RestorekitError": "restorekit.errors",
     "Restorer": "restorekit.restorer",
-    "restore_pil": "restorekit.restorer",
+    "restore_pil": "restorekit.pil",
 }
 __all__ = ["MixingWeights", "RestorationResult", "RestorekitError", "Restorer", "__version__", "restore_pil"]
 

@@ -14,17 +14,20 @@ from restorekit.image import check_batch
 SLACK = 1e-3  # beyond [0, 1]: rounding of whoever made the batch, and clipped in the result
 
 
-def check_pictures(image: Tensor) -> None:
-    """Raise ImageError unless image is a batch (B, 3, H, W) in uint8 or uint16, or floating in [0, 1]."""
+def check_pictures(image: Tensor, *, unclipped: bool = False) -> None:
+    """Raise ImageError unless image is a batch (B, 3, H, W) in uint8 or uint16, or floating in [0, 1].
+
+    unclipped: let finite values lie beyond, as those of noise do that no file has clipped yet.
+    """
     check_batch(image)
     if not image.is_floating_point():
         return
     low, high = (float(value) for value in image.detach().aminmax())  # NaN if there is one
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
         raise ImageError("the batch holds NaN or infinite values; repair them first, as by torch.nan_to_num")
-    if low < -SLACK or high > 1 + SLACK:
+    if not unclipped and (low < -SLACK or high > 1 + SLACK):
         levels = low >= 0 and 2 < high <= 255
-        remedy = "divide it by 255, or give it as uint8" if levels else "scale it into [0, 1]"
+        remedy = "divide it by 255, or give it as uint8" if levels else "scale or clip it, or say unclipped=True"
         raise ImageError(f"expected values in [0, 1], got {low:.4g} to {high:.4g}; {remedy}")
 
 

@@ -161,7 +161,7 @@ class Claim:
 
 
 def _is(path: Path, file: IO[bytes]) -> bool:
-    """Whether the path still names this open file."""
+    """Tell whether the path still names this open file."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
     except OSError:

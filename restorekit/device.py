@@ -46,13 +46,13 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return torch.bfloat16 if device.type == "cpu" and bf16_pays() else torch.float32
-    if name not in PRECISIONS:
+    if not isinstance(name, str) or name not in PRECISIONS:
         raise DeviceError(f"no precision {name!r}; use auto, {', '.join(PRECISIONS)}")
     return PRECISIONS[name]
 
 
 def name_of_precision(dtype: torch.dtype) -> str:
-    """As `--precision` has it."""
+    """The name that `--precision` has for it."""
     return next(name for name, precision in PRECISIONS.items() if precision == dtype)
 
 

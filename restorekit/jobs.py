@@ -1,4 +1,4 @@
-"""What is to be done with which file: from the names that a person gives to pairs (input, output).
+"""Jobs: from the names that a person gives to pairs (input, output).
 
 A name is a file, a folder, a pattern, or "-" for standard input and output. Whatever can be known to fail is
 known before a pixel is read, so that a command may say so before it imports anything heavy; the other jobs go
@@ -144,7 +144,7 @@ def take(job: Job) -> Claim | None:
 
 
 def names_several(arguments: Sequence[str]) -> bool:
-    """Whether arguments may name more than one picture, however many they name today."""
+    """Tell whether arguments may name more than one picture, however many they name today."""
     return len(arguments) > 1 or any(
         not os.path.isfile(a) and (os.path.isdir(a) or _is_pattern(a)) for a in arguments
     )

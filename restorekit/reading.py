@@ -27,8 +27,8 @@ Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
 
 SHARPEN = 0.1  # the most of an optical basis where the grain may be noise
 FOUND = 0.5  # of a late basis, which then is the reason for the grain
-LEVEL = 0.8  # of 255, the most that a sparse basis may shift the level between the streaks
-FAINT, PLAIN = 30.0, 45.0  # of 255: streaks that may be none, and streaks that are, whatever the level does
+LEVEL = 1.2  # of 255, the most that a sparse basis may shift the level between the streaks
+FAINT, PLAIN = 20.0, 30.0  # of 255: streaks that may be none, and streaks that are, whatever the level does
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,14 @@ def read_picture(
     image: Tensor,
     remove: Remove,
     visible: Tensor | None = None,
+    *,
+    enlarged: bool = False,
 ) -> Reading:
     """Weights and severity fractions of one picture.
 
     image: (1, 3, H, W), floating in [0, 1], uint8 or uint16.
     visible: (1, H, W), boolean, False where it is transparent; None for an opaque one.
+    enlarged: whether the picture is known to have been enlarged, so that its grain need not be noise.
     """
     view = encoder.view(image, visible)
     first = encoder.query_of(view)[0]
@@ -83,7 +86,8 @@ def read_picture(
         crops = remove(crops, found)
         reading = read_query(first, keys, look_again(encoder, view, crops)[0])
     weights = dict(reading.weights)
-    if max(found.values(), default=0.0) < FOUND and coarse_noise(view.crops):
+    explained = enlarged or max(found.values(), default=0.0) >= FOUND
+    if not explained and coarse_noise(view.crops):
         weights |= {name: min(SHARPEN, weights[name]) for name in origins.optical if name in weights}
     for name in origins.sparse:
         if weights.get(name):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import wraps
 from importlib import import_module
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,33 +26,14 @@ from restorekit.errors import ImageError, PluginError
 from restorekit.flow import sample
 from restorekit.image import as_float
 from restorekit.image.hidden import fill_hidden, give_back_hidden
-from restorekit.image.pil import image_of, picture_of, working_type
 from restorekit.mixing import Mixer, MixingWeights, layer_shapes
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins
 from restorekit.plugin.loading import load_bases
 from restorekit.reading import Origins, read_picture
 from restorekit.streaming import SampledRows
 from restorekit.tiling import apply_in_strips, apply_tiled
+from restorekit.turns import one_at_a_time
 from restorekit.weights import recorded_sums, shipped_weights
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def one_at_a_time(
-    method: Callable[Concatenate[Restorer, P], T],
-) -> Callable[Concatenate[Restorer, P], T]:
-    """Let one thread at a time into a restorer: a mixture is a state of its backbone."""
-
-    @wraps(method)
-    def locked(self: Restorer, *arguments: P.args, **named: P.kwargs) -> T:
-        with self.lock:
-            return method(self, *arguments, **named)
-
-    return locked
 
 
 @dataclass(frozen=True)
@@ -167,19 +147,25 @@ class Restorer:
 
     @one_at_a_time
     @torch.no_grad()
-    def inspect(self, image: Tensor, visible: Tensor | None = None) -> tuple[Inspection, ...]:
+    def inspect(
+        self, image: Tensor, visible: Tensor | None = None, *, unclipped: bool = False
+    ) -> tuple[Inspection, ...]:
         """Weights and severities of each picture of a batch.
 
         image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16.
         visible: shape (B, H, W), boolean, False where pictures are transparent; None for opaque ones.
+        unclipped: as in `restore`.
         """
-        check_pictures(image)
+        check_pictures(image, unclipped=unclipped)
         check_visible(visible, image)
         return tuple(self.look(*shown(image, visible, i)) for i in range(len(image)))
 
-    def look(self, image: Tensor, visible: Tensor | None = None) -> Inspection:
-        """Weights and severities of one picture, (1, 3, H, W), its hidden colours filled; visible: (1, H, W)."""
-        reading = read_picture(self.encoder, self.keys, self.origins, image, self.remove, visible)
+    def look(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
+        """Weights and severities of one picture, (1, 3, H, W), its hidden colours filled; visible: (1, H, W).
+        enlarged: it was, so that its grain is coarse without being noise."""
+        reading = read_picture(
+            self.encoder, self.keys, self.origins, image, self.remove, visible, enlarged=enlarged
+        )
         severities = {
             name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
             for name, fraction in reading.fractions.items()
@@ -212,6 +198,7 @@ class Restorer:
         tile: int | None = None,
         dtype: torch.dtype | None = None,
         ensemble: bool = False,
+        unclipped: bool = False,
         progress: Callable[[int, int], None] | None = None,
         visible: Tensor | None = None,
     ) -> RestorationResult:
@@ -232,10 +219,12 @@ class Restorer:
         progress: told how many tiles are done, and of how many.
         visible: shape (B, H, W), boolean, False where pictures are transparent. The colours there decide nothing,
             bleed into nothing, and come back as they were. None: all is visible.
+        unclipped: let floating values lie beyond [0, 1], as noise does that no file has clipped; without it they
+            are refused, since a batch in 0 to 255 would come out white.
 
         A large picture in uint8 or uint16 needs little more memory than itself, without the ensemble.
         """
-        check_pictures(image)
+        check_pictures(image, unclipped=unclipped)
         check_visible(visible, image)
         for name, number in (("scale", scale), ("steps", steps), ("tile", 1 if tile is None else tile)):
             check_whole(name, number)
@@ -276,7 +265,7 @@ class Restorer:
         """The inspection of a picture's own size, with what an enlarged one says of the bases for it."""
         if visible is not None:
             visible = visible.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-        found = self.look(image, visible)
+        found = self.look(image, visible, enlarged=True)
         optical = self.origins.optical
         weights = {n: w for n, w in found.weights.values.items() if n in optical}
         severities = {n: s for n, s in found.severities.items() if n in optical}
@@ -379,20 +368,3 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
         return image
     size = [n * scale for n in image.shape[-2:]]
     return F.interpolate(as_float(image), size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-
-
-def restore_pil(
-    picture: Image, *, restorer: Restorer | None = None, scale: int = 1, ensemble: bool = False
-) -> Image:
-    """Restore one PIL image with the shipped weights, or with a restorer that is at hand already.
-
-    The same is done as by the command with a file: EXIF's orientation is applied, alpha, grey and CMYK stay, and
-    colour profile, EXIF, XMP and resolution are in `info` of the result. 16 bits stay in grey, for which alone PIL
-    has a mode. Of an animation the frame is restored that it shows.
-    """
-    restorer = restorer or Restorer.from_pretrained()
-    source = picture_of(picture)
-    result = restorer.restore(
-        source.values, scale=scale, ensemble=ensemble, dtype=working_type(source), visible=source.visible
-    )
-    return image_of(result.image, source)

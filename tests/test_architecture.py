@@ -11,7 +11,7 @@ import restorekit
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
-    {"errors", "flow"},
+    {"errors", "flow", "turns"},
     {"atomic", "files", "machine", "remembered", "image"},
     {"arguments", "weights", "degradation", "basis", "tiling", "streaming", "context"},
     {"backbone", "device", "ensemble"},
@@ -20,6 +20,7 @@ LAYERS = (
     {"encoder"},
     {"reading"},
     {"restorer", "jobs"},
+    {"pil"},
     {"training", "bench"},
     {"cli"},
     {"__main__"},

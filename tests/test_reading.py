@@ -131,11 +131,11 @@ def test_what_is_sparse_may_not_darken_what_lies_between_the_streaks(encoder, ke
     def streaks(depth):
         return lambda crops: -depth * (torch.arange(crops.shape[3]) % 16 == 0).expand_as(crops)
 
-    assert rain(streaks(20.0)) == 1
-    assert rain(lambda crops: torch.full_like(crops, -4.0)) == pytest.approx(0.8 / 4, rel=1e-3)
+    assert rain(streaks(15.0)) == 1
+    assert rain(lambda crops: torch.full_like(crops, -4.0)) == pytest.approx(1.2 / 4, rel=1e-3)
     assert rain(lambda crops: streaks(60.0)(crops) - 4.0) == 1  # there is rain, and its veil goes with it
-    middling = rain(lambda crops: streaks(33.0)(crops) - 4.0)
-    assert 0.8 / 4 < middling < 1
+    middling = rain(lambda crops: streaks(22.0)(crops) - 4.0)
+    assert 1.2 / 4 < middling < 1
 
 
 def test_grain_that_may_be_coarse_noise_is_not_sharpened_unless_something_late_explains_it(encoder, keys):
@@ -151,6 +151,8 @@ def test_grain_that_may_be_coarse_noise_is_not_sharpened_unless_something_late_e
     assert blur(fine, "blur") == 1
     assert blur(coarse, "blur") == pytest.approx(0.1)
     assert blur(coarse, "blur", "noise") == 1
+    enlarged = read_picture(encoder, found(keys, "blur"), origins, coarse, Remover(), enlarged=True)
+    assert enlarged.weights["blur"] == 1
 
 
 def test_graphics_need_nothing(encoder, keys):

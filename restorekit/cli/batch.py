@@ -25,7 +25,7 @@ from restorekit.machine import short_of_memory
 
 @dataclass(frozen=True)
 class Stages:
-    """What is done with a job. read and write run on threads of their own, beside the work on other pictures;
+    """The three steps of a job. read and write run on threads of their own, beside the work on other pictures;
     each gets what the one before it made."""
 
     read: Callable[[Job], Any]

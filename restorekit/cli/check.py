@@ -18,8 +18,11 @@ def check(
     context: typer.Context,
     photos: Annotated[list[Path], typer.Argument(help="The folders of the training: one in 16 was held out.")],
     names: Annotated[str, typer.Option(help="Degradations, alone and in pairs.")] = "noise,blur,lowres,rain,jpeg",
-    photographs: Annotated[int, typer.Option(min=1, help="So many of the held-out ones.")] = 10,
-    size: Annotated[float, typer.Option(min=0.1, max=1.0, help="Of their sides: reduced ones are sharper.")] = 1.0,
+    photographs: Annotated[int, typer.Option(min=1, help="Number of held-out photographs.")] = 10,
+    size: Annotated[
+        float,
+        typer.Option(min=0.1, max=1.0, help="Shrink the photographs to this fraction."),
+    ] = 1.0,
     soft: Annotated[
         float, typer.Option(min=1.0, max=4.0, help="Times enlarged; more than 1: only noise, JPEG and nothing.")
     ] = 1.0,

@@ -154,8 +154,10 @@ def connected(address: str) -> Iterator[Any]:
     try:
         import ray
         import ray.data
-    except ImportError:
-        raise RestorekitError(f"Ray is not installed; {INSTALL} to use --engine ray") from None
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "ray":
+            raise RestorekitError(f"Ray is not installed; {INSTALL} to use --engine ray") from None
+        raise RestorekitError(f"Ray cannot be imported ({error}); {INSTALL} anew, or mend what it names") from None
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == LOCAL:
         quiet |= {"num_cpus": processors(), "object_store_memory": STORE, "include_dashboard": False}

@@ -36,8 +36,11 @@ class Report:
 
 @dataclass
 class Ledger:
-    """Of one run. failed: the names of the pictures that did. lost: who could not be written to: standard output,
-    standard error, the manifest. incomplete: a basis was missing, so that a picture may not be treated."""
+    """Accounts of one run.
+
+    failed: names of the pictures that did. lost: whatever could not be written to, standard output or error or the
+    manifest. incomplete: a basis was missing, so that a picture may not be treated.
+    """
 
     meter: Meter
     as_json: bool = False

@@ -64,7 +64,7 @@ def restore(
     tile: Annotated[
         str, typer.Option(metavar="auto|N", help="Side of a tile in pixels; smaller needs less memory.")
     ] = "auto",
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Device to compute on.")] = "auto",
     precision: Annotated[
         str,
         typer.Option(
@@ -88,7 +88,9 @@ def restore(
     quality: Annotated[
         int | None,
         typer.Option(
-            min=1, max=100, help="Of JPEG, WebP, AVIF and HEIC. Default: a JPEG's own, else 95 or lossless."
+            min=1,
+            max=100,
+            help="Quality of JPEG, WebP, AVIF and HEIC. Default: a JPEG's own, 95 or lossless.",
         ),
     ] = None,
     metadata: Annotated[
@@ -119,11 +121,11 @@ def restore(
         str, typer.Option(metavar="local|ray", help="Who works: this process, or the workers of a Ray cluster.")
     ] = "local",
     address: Annotated[
-        str, typer.Option(help="Of a Ray cluster, HOST:PORT or auto. Default: one of our own, on this machine.")
+        str, typer.Option(help="Ray cluster, HOST:PORT or auto. Default: one of our own, on this machine.")
     ] = LOCAL,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Of the cluster. Default: one for each GPU, or for every two processors."),
+        typer.Option(min=1, help="Number of workers. Default: one for each GPU, or for every two processors."),
     ] = None,
 ) -> None:
     """Restore photographs: noise, blur, low resolution, rain, JPEG artefacts, however they combine.

@@ -29,7 +29,7 @@ COPIED = "nothing to restore: copied byte for byte"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What holds for all pictures of a run; the fields as `restorekit restore` has them."""
+    """Wishes that hold for all pictures of a run; the fields as `restorekit restore` has them."""
 
     device: str
     precision: str
@@ -64,7 +64,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a file: what was found, for a person; a record, for a program; notes, for both."""
+    """The outcome for a file: what was found, for a person; a record, for a program; notes, for both."""
 
     found: str
     record: Mapping[str, Any]
@@ -94,7 +94,7 @@ def fingerprint(restorer: Restorer) -> str:
 
 
 def facts(restorer: Restorer, options: Options) -> dict[str, Any]:
-    """What made the pixels of a run, for its manifest: weights, precision, device, bases, options."""
+    """Makers of the pixels of a run, for its manifest: weights, precision, device, bases, options."""
     from restorekit.device import name_of_precision
 
     return {
@@ -262,7 +262,7 @@ def nothing_done(options: Options, job: Job, taken: Taken) -> bool:
 
 
 def record_of(result: RestorationResult) -> dict[str, Any]:
-    """What was found in one picture, and its size, for a program."""
+    """Findings in one picture, and its size, for a program."""
     height, width = result.image.shape[-2:]
     return {
         "weights": rounded(result.weights[0].values),

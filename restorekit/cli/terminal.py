@@ -129,7 +129,7 @@ def console_for(stream: TextIO | None, drawn: TextIO) -> Console:
 
 
 def warn(failures: Sequence[Failure | str]) -> None:
-    """What plugins could not bring, a line each."""
+    """Tell what plugins could not bring, a line each."""
     for failure in failures:
         tell(f"warning: {failure}")
 
@@ -179,11 +179,11 @@ class Meter:
             self.progress.update(self.tiles, visible=False)
 
     def throughput(self) -> str:
-        """Such as ", 1.2 MP/s"."""
+        """Megapixels in a second, as ", 1.2 MP/s"."""
         return f", {self.megapixels / (time.monotonic() - self.begun):.2g} MP/s" if self.megapixels else ""
 
     def tile(self, done: int, total: int) -> None:
-        """So many tiles of the picture are done."""
+        """Tell how many tiles of the picture are done."""
         if self.progress:
             count = f"{done}/{total}"
             self.progress.update(self.tiles, completed=done, total=total, visible=total > 1, count=count)

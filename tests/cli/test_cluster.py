@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from restorekit.cli.cluster import surroundings
-from restorekit.cli.restoring import fingerprint
+from restorekit.cli.cluster import Outcome, Worker, surroundings
+from restorekit.cli.restoring import Options, Written, fingerprint
 from restorekit.image import write_image
 from restorekit.restorer import Restorer
 
@@ -121,6 +121,45 @@ def test_two_workers_write_what_one_process_writes_and_one_of_them_may_die(tmp_p
 
     assert known("ray.jsonl") == known("local.jsonl")
     assert len({r["worker"] for r in lines(tmp_path / "ray.jsonl") if "worker" in r}) >= 2
+
+
+@pytest.fixture
+def worker(cli) -> Worker:
+    """A worker in this process."""
+    usual = {"precision": "fp32", "seed": None, "chosen": {}, "blind": True, "scale": 1, "steps": 1, "tile": None}
+    more = {"ensemble": False, "overwrite": True, "quality": None, "strip": False}
+    return Worker(Options(device="cpu", **usual, **more), 1, None)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(5, "Input/output error"), KeyError("gone")])
+def test_an_error_that_nobody_expected_is_an_answer_and_ends_no_worker(worker, photo, monkeypatch, error):
+    row = {"index": 7, "source": str(photo("a.png")), "output": "out/a.png"}
+    assert "record" in json.loads(worker(row)["answer"])
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(worker.restorer, "restore", fail)
+    answer = worker(row)
+    assert answer["index"] == 7 and "a.png: " in json.loads(answer["answer"])["error"]
+
+
+def test_a_basis_that_the_workers_lack_is_told_by_the_exit_code(cli, photo, monkeypatch):
+    photo("a.png")
+
+    def restored_on(cluster, jobs, options, journal):
+        record = {"input": "a.png", "output": "out/a.png", "weights": {}, "size": [1, 1], "worker": "here:1"}
+        for job in jobs:
+            yield Outcome(
+                job, "here:1", {"precision": "fp32"}, ["derain: no rain"], True, Written("", record, []), ""
+            )
+
+    monkeypatch.setattr("restorekit.cli.restore.restored_on", restored_on)
+    outcome = cli("restore", "a.png", "-o", "out/", "--engine", "ray", "--manifest", "run.jsonl")
+    assert outcome.code == 3 and outcome.err == "warning: derain: no rain\n"
+    head, about, picture = lines(Path("run.jsonl"))
+    assert head["engine"] == "ray" and about["worker"] == picture["worker"] == "here:1"
+    assert about["precision"] == "fp32" and head["run"] == about["run"] == picture["run"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ def tree(folder):
     return sorted(p.relative_to(folder).as_posix() for p in Path(folder).rglob("*") if p.is_file())
 
 
+def pictures_in(folder):
+    return [name for name in tree(folder) if not name.startswith(".")]
+
+
 def test_recursive_mirrors_the_tree_and_takes_no_output_for_an_input(cli, photo):
     photo("in/a.png")
     photo("in/deep/a.png")
@@ -43,19 +47,38 @@ def test_skip_existing_goes_on_where_a_run_stopped(cli, photo):
     assert cli("restore", "in", "-o", "out", "--skip-existing", "--overwrite").is_one_error()
 
 
+RUN = "import sys; from restorekit.cli.main import run; run(sys.argv[1:])"
+# A file system with neither hard links nor renames that do not replace, slow enough to be killed in between.
+POOR = """
+import os, time
+from restorekit import atomic
+
+def refused(*_):
+    raise OSError(1, "Operation not permitted")
+
+replace = os.replace
+atomic.rename_to_new = lambda source, target: False
+os.link = refused
+os.replace = lambda *paths: (time.sleep(0.5), replace(*paths))
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
-def test_a_run_killed_at_any_moment_and_repeated_ends_as_an_undisturbed_one(cli, photo, tiny):
+@pytest.mark.parametrize("file_system", ["", POOR], ids=["any", "without links"])
+def test_a_run_killed_at_any_moment_and_repeated_ends_as_an_undisturbed_one(cli, photo, tiny, file_system):
     for i in range(6):
         photo(f"in/{i}.png", (160, 120 + i))
     same = ("in", "-o")
     assert cli("restore", *same, "whole").code == 0
-    command = [sys.executable, "-m", "restorekit", "restore", *same, "out", "--skip-existing"]
+    command = [sys.executable, "-c", file_system + RUN, "restore", *same, "out", "--skip-existing"]
     environment = {**os.environ, "RESTOREKIT_WEIGHTS": str(tiny)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while process.poll() is None and not (Path("out").is_dir() and len(tree("out")) >= 2):
+    while process.poll() is None and not (Path("out").is_dir() and len(pictures_in("out")) >= 2):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    if file_system:
+        assert any(Path("out", name).stat().st_size == 0 for name in pictures_in("out"))  # the gap was hit
     Path("out/.restorekit-0123456789abcdef.tmp").write_bytes(b"half")  # if the kill hit between two writes
     assert cli("restore", *same, "out", "--skip-existing").code == 0
     assert tree("out") == tree("whole")

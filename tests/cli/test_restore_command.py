@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from restorekit.device import bf16_pays
 from restorekit.restorer import Restorer
 from restorekit.weights import write_sums
 from tests.tiny import BASES, LOOK
@@ -185,6 +186,17 @@ def test_too_little_memory_is_one_line_with_a_remedy(cli, photo, monkeypatch):
     monkeypatch.setattr(Restorer, "restore", restore)
     outcome = cli("restore", "photo.png")
     assert outcome.is_one_error() and "--tile" in outcome.err
+
+
+def test_a_precision_that_this_processor_computes_slowly_is_told_once(cli, photo, monkeypatch):
+    photo("a.png"), photo("b.png")
+    monkeypatch.setattr("restorekit.device.multiplies_bf16", lambda: False)
+    monkeypatch.setattr("restorekit.device.bf16_pays", bf16_pays.__wrapped__)
+    slow = cli("restore", "a.png", "b.png", "-o", "slow/", "--precision", "bf16")
+    assert slow.code == 0 and slow.err.count("\n") == 1
+    assert slow.err.startswith("warning: ") and "bf16" in slow.err and "--precision fp32" in slow.err
+    for precision in ("auto", "fp32"):
+        assert cli("restore", "a.png", "b.png", "-o", f"{precision}/", "--precision", precision).err == ""
 
 
 def test_an_interrupt_ends_with_130_and_no_partial_file(cli, photo, monkeypatch):

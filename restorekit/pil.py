@@ -1,0 +1,28 @@
+"""PIL image to PIL image: the restorer for whoever has a picture in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from restorekit.image.pil import image_of, picture_of, working_type
+from restorekit.restorer import Restorer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def restore_pil(
+    picture: Image, *, restorer: Restorer | None = None, scale: int = 1, ensemble: bool = False
+) -> Image:
+    """Restore one PIL image with the shipped weights, or with a restorer that is at hand already.
+
+    The same is done as by the command with a file: EXIF's orientation is applied, alpha, grey and CMYK stay, and
+    colour profile, EXIF, XMP and resolution are in `info` of the result. 16 bits stay in grey, for which alone PIL
+    has a mode. Of an animation the frame is restored that it shows.
+    """
+    restorer = restorer or Restorer.from_pretrained()
+    source = picture_of(picture)
+    result = restorer.restore(
+        source.values, scale=scale, ensemble=ensemble, dtype=working_type(source), visible=source.visible
+    )
+    return image_of(result.image, source)
