@@ -14,21 +14,29 @@ from restorekit.image import check_batch
 SLACK = 1e-3  # beyond [0, 1]: rounding of whoever made the batch, and clipped in the result
 
 
-def check_pictures(image: Tensor, *, unclipped: bool = False) -> None:
-    """Raise ImageError unless image is a batch (B, 3, H, W) in uint8 or uint16, or floating in [0, 1].
-
-    unclipped: let finite values lie beyond, as those of noise do that no file has clipped yet.
-    """
+def check_pictures(image: Tensor, bounded: bool = True) -> None:
+    """Raise ImageError unless image is a batch (B, 3, H, W) in uint8 or uint16, or floating in [0, 1]; without
+    `bounded`, floating and finite."""
     check_batch(image)
     if not image.is_floating_point():
         return
     low, high = (float(value) for value in image.detach().aminmax())  # NaN if there is one
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
         raise ImageError("the batch holds NaN or infinite values; repair them first, as by torch.nan_to_num")
-    if not unclipped and (low < -SLACK or high > 1 + SLACK):
+    if bounded and (low < -SLACK or high > 1 + SLACK):
         levels = low >= 0 and 2 < high <= 255
-        remedy = "divide it by 255, or give it as uint8" if levels else "scale or clip it, or say unclipped=True"
+        remedy = "divide it by 255, or give it as uint8" if levels else "scale it into [0, 1]"
         raise ImageError(f"expected values in [0, 1], got {low:.4g} to {high:.4g}; {remedy}")
+
+
+def check_visible(visible: object, image: Tensor) -> None:
+    """Raise ImageError unless visible is None, or a boolean mask (B, H, W) for a batch (B, 3, H, W)."""
+    if visible is None:
+        return
+    size = (len(image), *image.shape[2:])
+    if not isinstance(visible, Tensor) or visible.dtype != torch.bool or tuple(visible.shape) != size:
+        got = f"{tuple(visible.shape)} {visible.dtype}" if isinstance(visible, Tensor) else type(visible).__name__
+        raise ImageError(f"visible must be a boolean mask of shape {size}, got {got}; give alpha > 0")
 
 
 def check_whole(name: str, value: object, least: int = 1) -> None:

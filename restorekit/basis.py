@@ -1,27 +1,39 @@
 """A basis: one LoRA that removes one degradation, with the key by which the encoder finds it.
 
 On disk it is a PEFT adapter (`adapter_config.json`, `adapter_model.safetensors`) with two files beside it:
-`basis.json` names the backbone it is for, `basis.safetensors` holds key (D,), bias () and gauge (D + 1,). The
-card is torch-free; tensors load when asked for.
+`basis.json` names the backbone it is for and the encoder that its key reads, `basis.safetensors` holds key (D,),
+bias () and gauge (D + 1,). The card is torch-free; tensors load when asked for, and are checked in full.
 LoRA: Hu et al., 2021, https://arxiv.org/abs/2106.09685
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restorekit.errors import WeightsError
-from restorekit.weights import load_json, load_tensors, save_json, save_tensors, write_sums
+from restorekit.weights import (
+    load_json,
+    load_tensors,
+    recorded_sums,
+    save_json,
+    save_tensors,
+    verify,
+    write_sums,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 PREFIX = "base_model.model."
+ADAPTER = "adapter_model.safetensors"
 KEY = "basis.safetensors"  # what the encoder reads of a basis
+RECORD = "basis.json"
 
 
 @dataclass(frozen=True)
@@ -65,46 +77,146 @@ class Basis:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The PEFT configuration."""
-        return load_json(self.folder / "adapter_config.json")
+        """The PEFT configuration, checked."""
+        return checked_config(self.folder / "adapter_config.json")
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """`basis.json`: what the basis was made for, and how good its key is."""
+        if not self.folder.is_dir():
+            raise WeightsError(f"there is no folder {self.folder}; its package was built without the weights")
+        return load_json(self.folder / RECORD)
 
     @property
     def backbone_sha256(self) -> str:
         """Digest of the backbone weights that this basis was trained on."""
         try:
-            return str(load_json(self.folder / "basis.json")["backbone_sha256"])
+            return str(self.record["backbone_sha256"])
         except KeyError:
             raise WeightsError(
-                f"{self.folder / 'basis.json'} does not say which backbone it is for; "
+                f"{self.folder / RECORD} does not say which backbone it is for; "
                 "train the basis with `restorekit train basis`"
             ) from None
+
+    @property
+    def encoder_sha256(self) -> str:
+        """Digest of the encoder weights whose queries the key reads; empty where that was not recorded."""
+        return str(self.record.get("encoder_sha256", ""))
 
     @property
     def rank(self) -> int:
         return self.config["r"]
 
+    def check(self) -> None:
+        """Raise WeightsError unless every file is there and whole and the records make sense. Needs no torch."""
+        recorded = self.record.get("degradation", self.degradation)
+        if recorded != self.degradation:
+            raise WeightsError(
+                f"{self.folder / RECORD} is of a basis for {recorded or 'no degradation'!r}, not for "
+                f"{self.degradation or 'no degradation'!r}; correct the folder or the degradation of its card"
+            )
+        files = {ADAPTER, "adapter_config.json", RECORD}
+        for name in sorted(files | set(recorded_sums(self.folder))):
+            verify(self.folder / name)
+        if not self.degradation and (self.folder / KEY).exists():
+            raise WeightsError(f"{self.folder / KEY} is a key, but its card names no degradation; delete the key")
+        _ = self.config
+
     def layers(self) -> dict[str, LoraLayer]:
         """The LoRA of every layer, by the layer's name in the backbone, with PEFT's scale alpha / r applied."""
-        tensors = load_tensors(self.folder / "adapter_model.safetensors")
-        ranks, alphas = self.config.get("rank_pattern", {}), self.config.get("alpha_pattern", {})
+        path, config = self.folder / ADAPTER, self.config
+        tensors = load_tensors(path)
+        ranks, alphas = config.get("rank_pattern") or {}, config.get("alpha_pattern") or {}
         layers = {}
-        for name, down in tensors.items():
-            if not name.endswith(".lora_A.weight"):
-                continue
-            layer = name.removeprefix(PREFIX).removesuffix(".lora_A.weight")
-            up = tensors[name.replace(".lora_A.", ".lora_B.")].flatten(1)
-            scale = alphas.get(layer, self.config["lora_alpha"]) / ranks.get(layer, self.config["r"])
-            layers[layer] = LoraLayer(down, up * scale)
+        for layer, down, up in pairs_of(path, tensors):
+            rank = ranks.get(layer, config["r"])
+            if len(down) != rank:
+                raise WeightsError(
+                    f"{path} has rank {len(down)} at {layer}, adapter_config.json says {rank}; export it again"
+                )
+            layers[layer] = LoraLayer(down, up * (alphas.get(layer, config["lora_alpha"]) / rank))
         return layers
 
-    def key(self) -> BasisKey | None:
-        """Key, bias and gauge; None for a basis whose key has not been trained yet."""
+    def layers_for(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, LoraLayer]:
+        """The same as `layers`, after comparing them with a backbone. shapes: of its layers' weights, by name."""
+        layers = self.layers()
+        again = "train the basis for this backbone with `restorekit train basis`"
+        if foreign := sorted(set(layers) - set(shapes)):
+            raise WeightsError(
+                f"{self.folder / ADAPTER} changes layers that the backbone lacks: {', '.join(foreign)}; {again}"
+            )
+        for name, layer in layers.items():
+            shape = (len(layer.up), *layer.down.shape[1:])
+            if shape != tuple(shapes[name]):
+                raise WeightsError(
+                    f"{self.folder / ADAPTER} has shape {shape} at {name}, the backbone's weight is "
+                    f"{tuple(shapes[name])}; {again}"
+                )
+        return layers
+
+    def key(self, dimension: int | None = None) -> BasisKey | None:
+        """Key, bias and gauge; None for a basis without one. dimension: length of the encoder's query, if it is
+        known."""
         path = self.folder / KEY
         if not path.exists():
             return None
         tensors = load_tensors(path)
+        if missing := sorted({"key", "bias", "gauge"} - set(tensors)):
+            raise WeightsError(f"{path} has no {', '.join(missing)}; train its key again")
+        length = tensors["key"].numel() if dimension is None else dimension
+        wanted = {"key": (length,), "bias": (), "gauge": (length + 1,), "second": ()}
+        for name in sorted(set(wanted) & set(tensors)):
+            if tuple(tensors[name].shape) != wanted[name]:
+                raise WeightsError(
+                    f"{path} has a {name} of shape {tuple(tensors[name].shape)}, the encoder wants "
+                    f"{wanted[name]}; train its key again with `restorekit train basis`"
+                )
         second = float(tensors["second"]) if "second" in tensors else 0.0
+        if not 0 <= second <= 1:
+            raise WeightsError(f"{path} has a share of the second look of {second:g}; it lies in [0, 1]")
         return BasisKey(tensors["key"], tensors["bias"], tensors["gauge"], second)
+
+
+def checked_config(path: Path) -> dict[str, Any]:
+    """A PEFT configuration, less what this package would get wrong: other kinds of adapter, other scales."""
+    config = load_json(path)
+    numbers: dict[str, Any] = {"r": config.get("r"), "lora_alpha": config.get("lora_alpha")}
+    for pattern in ("rank_pattern", "alpha_pattern"):
+        values = config.get(pattern) or {}
+        if not isinstance(values, dict):
+            raise WeightsError(f"{path} has a {pattern} that is not an object; export the basis again")
+        numbers |= {f"{pattern} of {layer}": value for layer, value in values.items()}
+    for name, number in numbers.items():
+        numeric = isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+        if not numeric or (name.startswith("r") and (number < 1 or not isinstance(number, int))):
+            raise WeightsError(f"{path} has {name} {number!r}; a number above 0 is wanted: export the basis again")
+    plain: dict[str, Any] = {"peft_type": "LORA", "bias": "none"}
+    plain |= dict.fromkeys(("use_rslora", "use_dora", "fan_in_fan_out", "modules_to_save"))
+    for name, value in plain.items():
+        if (config.get(name) or None) != value:
+            raise WeightsError(
+                f"{path} has {name} {config.get(name)!r}; only plain LoRA is merged: train it as such"
+            )
+    return config
+
+
+def pairs_of(path: Path, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Layer, down and up (out, r) of every layer in an adapter's file, each of the two with the other."""
+    halves = {name.replace(".lora_B.", ".lora_A.") for name in tensors}
+    if not halves:
+        raise WeightsError(f"{path} is empty; export the basis again")
+    for name in sorted(halves):
+        twin = name.replace(".lora_A.", ".lora_B.")
+        if not name.endswith(".lora_A.weight") or name not in tensors or twin not in tensors:
+            raise WeightsError(f"{path} has not both lora_A and lora_B for {name}; export the basis again")
+        down, up = tensors[name], tensors[twin]
+        flat = up.flatten(1) if up.ndim > 1 else up[:, None]
+        if down.ndim not in (2, 4) or up.ndim not in (2, 4) or tuple(flat.shape) != (len(up), len(down)):
+            raise WeightsError(
+                f"{path} has lora_A {tuple(down.shape)} and lora_B {tuple(up.shape)} for {name}, which do not "
+                "fit each other; export the basis again"
+            )
+        yield name.removeprefix(PREFIX).removesuffix(".lora_A.weight"), down, flat
 
 
 def save_basis(
@@ -119,7 +231,7 @@ def save_basis(
         tensors[f"{PREFIX}{name}.lora_B.weight"] = up
         if len(layer.down) != rank:
             ranks[name] = len(layer.down)
-    save_tensors(folder / "adapter_model.safetensors", tensors)
+    save_tensors(folder / ADAPTER, tensors)
     config = {
         "peft_type": "LORA",
         "r": rank,
@@ -132,16 +244,37 @@ def save_basis(
         "inference_mode": True,
     }
     save_json(folder / "adapter_config.json", config)
-    save_json(folder / "basis.json", {"backbone_sha256": backbone_sha256, "degradation": degradation})
+    save_json(folder / RECORD, {"backbone_sha256": backbone_sha256, "degradation": degradation})
     write_sums(folder)
 
 
-def save_key(folder: Path, key: BasisKey) -> None:
-    """Write key, bias and gauge beside the adapter, and the share of the second look if there is one."""
+def save_key(
+    folder: Path, key: BasisKey, *, encoder_sha256: str = "", figures: Mapping[str, float] | None = None
+) -> None:
+    """Write key, bias and gauge beside the adapter, and the share of the second look if there is one.
+
+    encoder_sha256: digest of the encoder weights that the key reads. figures: how good the key is. Both go into
+    `basis.json`.
+    """
     import torch
 
     tensors = {"key": key.key, "bias": key.bias, "gauge": key.gauge}
     if key.second:
         tensors["second"] = torch.tensor(key.second)
     save_tensors(folder / KEY, tensors)
+    said: dict[str, Any] = {"encoder_sha256": encoder_sha256} if encoder_sha256 else {}
+    add_to_record(folder, said | ({"key": dict(figures)} if figures else {}))
+
+
+def drop_key(folder: Path, *, figures: Mapping[str, float]) -> None:
+    """Leave the basis without a key, at the user's command only. figures: how good it would have been."""
+    (folder / KEY).unlink(missing_ok=True)
+    add_to_record(folder, {"key": dict(figures)})
+
+
+def add_to_record(folder: Path, values: Mapping[str, Any]) -> None:
+    """Write values into `basis.json`, beside what it says, and the sums anew."""
+    path = folder / RECORD
+    if values:
+        save_json(path, (json.loads(path.read_text()) if path.exists() else {}) | dict(values))
     write_sums(folder)

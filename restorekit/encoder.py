@@ -14,7 +14,6 @@ ABAIR: Serrano-Lozano et al., 2024, https://arxiv.org/abs/2411.18412
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,12 +23,11 @@ from torch import Tensor, nn
 
 from restorekit.context import CONTEXT, describe
 from restorekit.errors import WeightsError
-from restorekit.image import as_float
+from restorekit.looking import look_at
 from restorekit.weights import load_json, load_tensors, save_json, save_tensors, write_sums
 
 CONFIG, TENSORS = "config.json", "model.safetensors"
 DETAIL = 6.0  # amplifies what 3x3 means leave: noise, blocks, or that there is nothing
-GRID = 8  # crops begin at multiples of a JPEG block
 RINGS = 24  # of the spectrum, and as many stripes along each axis
 UNSHUFFLE = 2  # the CNN works on blocks of so many pixels a side: half the time, nothing lost
 STRETCH = 0.1  # of the sigmoid beyond 0 and 1, before it is clipped
@@ -51,60 +49,12 @@ class EncoderConfig:
 @dataclass(frozen=True)
 class View:
     """What the encoder looks at of B pictures. crops: (N, 3, s, s), in [0, 1]. owners: (N,), which picture each is
-    of. contexts: (B, CONTEXT)."""
+    of. contexts: (B, CONTEXT). blank: (B,), True where nothing was photographed."""
 
     crops: Tensor
     owners: Tensor
     contexts: Tensor
-
-
-def choose_crops(image: Tensor, size: int, count: int) -> Tensor:
-    """Native-resolution crops of a picture, (1, 3, H, W), at `choose_places`; (N, 3, size, size), N at most
-    `count`, floating. Pictures smaller than a crop are mirrored up to its size."""
-    if min(image.shape[-2:]) < size:
-        image = mirror_up_to(as_float(image), size)
-    return as_float(cut(image, choose_places(image, size, count), size))
-
-
-def cut(image: Tensor, places: Sequence[tuple[int, int]], size: int) -> Tensor:
-    """The squares of `size` px whose top left corners are at `places`, of (1, C, H, W)."""
-    return torch.cat([image[..., top : top + size, left : left + size] for top, left in places])
-
-
-def choose_places(image: Tensor, size: int, count: int) -> list[tuple[int, int]]:
-    """Top left corners of crops: half of them the most detailed of a grid over the picture, half its flattest.
-
-    Detail shows blur and low resolution, flat ground shows noise and rain. image: (1, 3, H, W), no side below
-    `size`.
-    """
-    height, width = image.shape[-2:]
-    tops, lefts = (crop_origins(n, size) for n in (height, width))
-    places = [(top, left) for top in tops for left in lefts]
-    if len(places) > count:
-        # The energy of differences between neighbours, blind to single pixels of noise: on 4x4 means.
-        coarse = F.avg_pool2d(as_float(cut(image, places, size)).mean(1, keepdim=True), 4)
-        steps = coarse.diff(dim=2).abs().mean((1, 2, 3)) + coarse.diff(dim=3).abs().mean((1, 2, 3))
-        energies = steps.tolist()
-        ranked = sorted(range(len(places)), key=lambda i: -energies[i])
-        flat = count // 2
-        places = [places[i] for i in sorted([*ranked[: count - flat], *ranked[len(ranked) - flat :]])]
-    return places
-
-
-def crop_origins(length: int, size: int, most: int = 5) -> list[int]:
-    """Evenly spread starts of crops along one side, multiples of GRID."""
-    free = length - size
-    number = min(most, 1 + free // (size // 2)) if free >= GRID else 1
-    return sorted({round(free * (i + 0.5) / number) // GRID * GRID for i in range(number)})
-
-
-def mirror_up_to(image: Tensor, size: int) -> Tensor:
-    """Repeat a small picture mirrored until both sides reach `size`."""
-    for dim in (2, 3):
-        while image.shape[dim] < size:
-            missing = size - image.shape[dim]
-            image = torch.cat([image, image.flip(dim).narrow(dim, 0, min(missing, image.shape[dim]))], dim)
-    return image
+    blank: Tensor
 
 
 class Spectrum(nn.Module):
@@ -223,12 +173,27 @@ class DegradationEncoder(nn.Module):
         """Queries of whole pictures. images: (B, 3, H, W), floating in [0, 1], uint8 or uint16; (B, D)."""
         return self.query_of(self.view(images))
 
-    def view(self, images: Tensor) -> View:
-        """What is looked at of whole pictures, on the encoder's device."""
+    def view(self, images: Tensor, visible: Tensor | None = None) -> View:
+        """Choose what is looked at of whole pictures; on the encoder's device.
+
+        images: (B, 3, H, W), floating in [0, 1], uint8 or uint16.
+        visible: (B, H, W), boolean, False where they are transparent; None for opaque ones.
+        """
         device = self.out.weight.device
-        crops = [choose_crops(images[i : i + 1], self.config.crop, self.config.crops) for i in range(len(images))]
-        owners = torch.cat([torch.full((len(c),), i) for i, c in enumerate(crops)])
-        return View(torch.cat(crops).to(device), owners.to(device), describe(images).to(device))
+        looks = [
+            look_at(
+                images[i : i + 1],
+                self.config.crop,
+                self.config.crops,
+                None if visible is None else visible[i],
+            )
+            for i in range(len(images))
+        ]
+        owners = torch.cat([torch.full((len(look.crops),), i) for i, look in enumerate(looks)])
+        blank = torch.tensor([look.blank for look in looks])
+        crops = torch.cat([look.crops for look in looks]).to(device)
+        contexts = torch.cat([describe(look.live) for look in looks]).to(device)
+        return View(crops, owners.to(device), contexts, blank.to(device))
 
     def query_of(self, view: View) -> Tensor:
         """Queries, (B, D), of a view of B pictures."""

@@ -138,6 +138,15 @@ class Mixer:
             self.merge(MixingWeights({}))
 
 
+def layer_shapes(backbone: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Shapes of the weights that bases may change, by the layer's name."""
+    return {
+        name: tuple(module.weight.shape)  # type: ignore[union-attr, arg-type, operator]
+        for name, module in backbone.named_modules()
+        if hasattr(module, "weight")
+    }
+
+
 def as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
     """A tensor of a layer's shape (..., in, kh, kw) as (..., everything else), in the order in which the layer's
     weight lies in memory: for the weight itself, a view of it."""

@@ -22,5 +22,7 @@ def restore_pil(
     """
     restorer = restorer or Restorer.from_pretrained()
     source = picture_of(picture)
-    result = restorer.restore(source.values, scale=scale, ensemble=ensemble, dtype=working_type(source))
+    result = restorer.restore(
+        source.values, scale=scale, ensemble=ensemble, dtype=working_type(source), visible=source.visible
+    )
     return image_of(result.image, source)

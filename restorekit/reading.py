@@ -3,6 +3,9 @@
 What happened last hides what happened first: rain beneath noise looks like more noise, and a bright rod in noise
 like rain. So the encoder looks at its crops once more, when what the sensor and the file did to them has been
 restored by the bases that the first look found. Each key says how much of its answer comes from that second look.
+
+Two checks need no key. A picture whose grain may be coarse noise is not sharpened. And removing what is sparse,
+such as rain, may not darken the pixels between the streaks.
 """
 
 from __future__ import annotations
@@ -10,14 +13,41 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from restorekit.basis import BasisKey
+from restorekit.degradation import Degradation
 from restorekit.encoder import DegradationEncoder, View, weights_of
 from restorekit.errors import WeightsError
+from restorekit.looking import coarse_noise
 
 # Crops, (N, 3, s, s), in [0, 1], and weights by basis name to the crops restored with them.
 Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
+
+SHARPEN = 0.1  # the most of an optical basis where the grain may be noise
+FOUND = 0.5  # of a late basis, which then is the reason for the grain
+LEVEL = 0.8  # of 255, the most that a sparse basis may shift the level between the streaks
+FAINT, PLAIN = 30.0, 45.0  # of 255: streaks that may be none, and streaks that are, whatever the level does
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Names of the bases by where what they remove comes from. late: the sensor or the file; optical: the lens or
+    sampling; sparse: things that touch few pixels."""
+
+    late: Collection[str] = ()
+    optical: Collection[str] = ()
+    sparse: Collection[str] = ()
+
+    @classmethod
+    def of(cls, degradations: Mapping[str, Degradation]) -> Origins:
+        """Sort bases by their degradations. degradations: by basis name."""
+        return cls(
+            frozenset(name for name, d in degradations.items() if d.late),
+            frozenset(name for name, d in degradations.items() if d.optical),
+            frozenset(name for name, d in degradations.items() if d.sparse),
+        )
 
 
 @dataclass(frozen=True)
@@ -32,21 +62,45 @@ class Reading:
 def read_picture(
     encoder: DegradationEncoder,
     keys: Mapping[str, BasisKey],
-    late: Collection[str],
+    origins: Origins,
     image: Tensor,
     remove: Remove,
+    visible: Tensor | None = None,
 ) -> Reading:
-    """Weights and severity fractions of one picture, (1, 3, H, W), floating in [0, 1], uint8 or uint16.
+    """Weights and severity fractions of one picture.
 
-    late: names of the bases for what happens in the sensor or the file.
+    image: (1, 3, H, W), floating in [0, 1], uint8 or uint16.
+    visible: (1, H, W), boolean, False where it is transparent; None for an opaque one.
     """
-    view = encoder.view(image)
+    view = encoder.view(image, visible)
     first = encoder.query_of(view)[0]
     reading = read_query(first, keys)
-    found = {name: reading.weights[name] for name in late if reading.weights.get(name)}
-    if not found or not any(key.second for key in keys.values()):
-        return reading
-    return read_query(first, keys, look_again(encoder, view, remove(view.crops, found))[0])
+    if bool(view.blank[0]):
+        return Reading(dict.fromkeys(keys, 0.0), reading.fractions)
+    found = {name: reading.weights[name] for name in origins.late if reading.weights.get(name)}
+    crops = view.crops
+    if found and any(key.second for key in keys.values()):
+        crops = remove(crops, found)
+        reading = read_query(first, keys, look_again(encoder, view, crops)[0])
+    weights = dict(reading.weights)
+    if max(found.values(), default=0.0) < FOUND and coarse_noise(view.crops):
+        weights |= {name: min(SHARPEN, weights[name]) for name in origins.optical if name in weights}
+    for name in origins.sparse:
+        if weights.get(name):
+            change = remove(view.crops, {**found, name: 1.0}) - crops
+            weights[name] = min(weights[name], level_kept(change))
+    return Reading(weights, reading.fractions)
+
+
+def level_kept(change: Tensor) -> float:
+    """Limit the weight of a sparse basis, so that what lies between the streaks keeps its level.
+
+    change: (N, 3, s, s), what the basis does to crops at weight 1. Between 0 and 1; 1 where the streaks are plain.
+    """
+    luma = 255 * change.mean(1).flatten()
+    streaks, middle = luma.quantile(torch.tensor([0.01, 0.5], device=luma.device)).tolist()
+    plain = (-streaks - FAINT) / (PLAIN - FAINT)
+    return min(1.0, max(plain, LEVEL / max(abs(middle), 1e-6)))
 
 
 def look_again(encoder: DegradationEncoder, view: View, restored: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ restored = sample(backbone + sum_k weights_k basis_k, image)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from threading import RLock
 from typing import Any
@@ -16,17 +16,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restorekit.arguments import check_pictures, check_result_type, check_weights, check_whole
+from restorekit.arguments import check_pictures, check_result_type, check_visible, check_weights, check_whole
 from restorekit.basis import BasisKey
 from restorekit.device import auto_tile, autocast, choose_device, choose_precision
+from restorekit.encoder import TENSORS as ENCODER_TENSORS
 from restorekit.encoder import DegradationEncoder
 from restorekit.ensemble import mirrored
 from restorekit.errors import ImageError, PluginError
 from restorekit.flow import sample
 from restorekit.image import as_float
-from restorekit.mixing import Mixer, MixingWeights
-from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins, mismatched_bases
-from restorekit.reading import read_picture
+from restorekit.image.hidden import fill_hidden, give_back_hidden
+from restorekit.mixing import Mixer, MixingWeights, layer_shapes
+from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins
+from restorekit.plugin.loading import load_bases
+from restorekit.reading import Origins, read_picture
 from restorekit.streaming import SampledRows
 from restorekit.tiling import apply_in_strips, apply_tiled
 from restorekit.turns import one_at_a_time
@@ -50,6 +53,17 @@ class RestorationResult:
     weights: tuple[MixingWeights, ...]
     severities: tuple[Mapping[str, float], ...]
     notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Pass:
+    """How pictures go through the network. side: of a tile in px, smaller once memory ran out; notes say so."""
+
+    steps: int
+    side: int
+    ensemble: bool
+    progress: Callable[[int, int], None] | None
+    notes: list[str] = field(default_factory=list)
 
 
 class Restorer:
@@ -76,8 +90,8 @@ class Restorer:
         self.mixer = Mixer(self.backbone, bases)
         self.encoder = encoder.to(self.device).eval()
         self.keys = dict(sorted(keys.items()))
-        own = [n for n in keys if n in catalog.bases]
-        self.late = frozenset(n for n in own if catalog.degradation(catalog.basis(n).degradation).late)
+        known = {n: b for n, b in catalog.bases.items() if n in bases and b.degradation}
+        self.origins = Origins.of({n: catalog.degradation(b.degradation) for n, b in known.items()})
 
     @classmethod
     @torch.random.fork_rng(
@@ -102,23 +116,22 @@ class Restorer:
         dtype = choose_precision(precision, place)
         module, _, name = card.architecture.partition(":")
         network = getattr(import_module(module), name).from_folder(card.folder)
-        refused = mismatched_bases(catalog, card)
-        outside = {f.basis for f in refused}
-        usable = {n: b for n, b in catalog.bases.items() if n not in outside}
-        if not usable:
+        encoder = DegradationEncoder.from_folder(shipped_weights("encoder"))
+        reads = recorded_sums(shipped_weights("encoder")).get(ENCODER_TENSORS, "")
+        loaded = load_bases(catalog, card, layer_shapes(network), encoder.dimension, reads)
+        if not loaded.layers:
             raise PluginError(
                 f"no basis fits backbone {backbone}; `restorekit plugins` tells what was left out and why"
             )
-        keys = {n: key for n, b in usable.items() if (key := b.key()) is not None}
         return cls(
             network,
-            {n: b.layers() for n, b in usable.items()},
-            DegradationEncoder.from_folder(shipped_weights("encoder")),
-            keys,
+            loaded.layers,
+            encoder,
+            loaded.keys,
             catalog,
             device=place,
             dtype=dtype,
-            failures=(*catalog.failures, *refused),
+            failures=(*catalog.failures, *loaded.failures),
         )
 
     @property
@@ -134,29 +147,39 @@ class Restorer:
 
     @one_at_a_time
     @torch.no_grad()
-    def inspect(self, image: Tensor, *, unclipped: bool = False) -> tuple[Inspection, ...]:
+    def inspect(
+        self, image: Tensor, visible: Tensor | None = None, *, bounded: bool = True
+    ) -> tuple[Inspection, ...]:
         """Weights and severities of each picture of a batch.
 
-        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16. unclipped: as in restore.
+        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16.
+        visible: shape (B, H, W), boolean, False where pictures are transparent; None for opaque ones.
+        bounded: refuse values outside [0, 1]; False lets noise leave the range, as in the papers' tables.
         """
-        check_pictures(image, unclipped=unclipped)
-        return tuple(self.look(image[i : i + 1]) for i in range(len(image)))
+        check_pictures(image, bounded)
+        check_visible(visible, image)
+        return tuple(self.look(*shown(image, visible, i)) for i in range(len(image)))
 
-    def look(self, image: Tensor) -> Inspection:
-        """Weights and severities of one picture, (1, 3, H, W)."""
-        reading = read_picture(self.encoder, self.keys, self.late, image, self.remove)
+    def look(self, image: Tensor, visible: Tensor | None = None) -> Inspection:
+        """Weights and severities of one picture, (1, 3, H, W), its hidden colours filled; visible: (1, H, W)."""
+        reading = read_picture(self.encoder, self.keys, self.origins, image, self.remove, visible)
         severities = {
             name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
             for name, fraction in reading.fractions.items()
             if name in self.catalog.bases
         }
         # A basis without a key yet is at the user's command only.
-        return Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(reading.weights)), severities)
+        return Inspection(self.none.override(reading.weights), severities)
+
+    @property
+    def none(self) -> MixingWeights:
+        """A weight of 0 for every basis."""
+        return MixingWeights(dict.fromkeys(self.bases, 0.0))
 
     @one_at_a_time
     def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
         """Crops of one picture, (N, 3, s, s), restored in one step with a mixture; in [0, 1]."""
-        self.mixer.merge(MixingWeights(dict.fromkeys(self.bases, 0.0) | dict(weights)))
+        self.mixer.merge(self.none.override(weights))
         return self.run(crops, 1, max(crops.shape[2:]), torch.float32)
 
     @one_at_a_time
@@ -172,49 +195,90 @@ class Restorer:
         tile: int | None = None,
         dtype: torch.dtype | None = None,
         ensemble: bool = False,
-        unclipped: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        visible: Tensor | None = None,
+        bounded: bool = True,
     ) -> RestorationResult:
         """Restore a batch, each image with weights of its own.
 
-        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16; any size. weights: replace the encoder's;
-        with `blind=False` the encoder is not asked and bases that are not named stay at 0. scale: enlarge
-        bicubically first. steps: 1 gives the best PSNR, more trade it for sharper detail. tile: side of a tile in
-        px; None chooses by the free memory; where the device runs out of it, the tile is halved, and a note says
-        so. ensemble: restore the mirror images too, and average: better, in four times the time
-        (`restorekit.ensemble`). dtype: of the result; None is float32 for floating images, else the image's own,
-        rounded. unclipped: floating values may lie beyond [0, 1], as those of noise that no file has clipped yet;
-        without it they are refused, since a batch in 0 to 255 would come out white. A large picture in uint8 or
-        uint16 needs little more memory than itself, without the ensemble.
+        image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16; any size.
+        weights: replace the encoder's, by name of the basis; with `blind=False` the encoder is not asked, and
+            bases that are not named stay at 0.
+        blind: whether the encoder is asked.
+        scale: times the size. What the scene, the sensor and the file did is removed at the picture's own size;
+            then it is enlarged bicubically, looked at again, and sharpened.
+        steps: of the sampler; 1 gives the best PSNR.
+        tile: side of a tile in px; None chooses by the free memory; where the device runs out of it, the tile is
+            halved, and a note says so.
+        dtype: of the result; None is float32 for floating images, else the image's own, rounded.
+        ensemble: restore the mirror images too, and average: better, in four times the time
+            (`restorekit.ensemble`).
+        progress: told how many tiles are done, and of how many.
+        visible: shape (B, H, W), boolean, False where pictures are transparent. The colours there decide nothing,
+            bleed into nothing, and come back as they were. None: all is visible.
+        bounded: refuse values outside [0, 1]; False lets noise leave the range, as in the papers' tables.
+
+        A large picture in uint8 or uint16 needs little more memory than itself, without the ensemble.
         """
-        check_pictures(image, unclipped=unclipped)
+        check_pictures(image, bounded)
+        check_visible(visible, image)
         for name, number in (("scale", scale), ("steps", steps), ("tile", 1 if tile is None else tile)):
             check_whole(name, number)
         check_weights(weights)
         rows, mixtures, severities = [], [], []
-        side, notes = tile or auto_tile(self.device), []
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         check_result_type(dtype)
+        run = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
         for i in range(len(image)):
-            one = enlarge(image[i : i + 1], scale)
-            nothing = Inspection(MixingWeights(dict.fromkeys(self.bases, 0.0)), {})
-            inspection = self.look(one) if blind else nothing
+            one, seen = shown(image, visible, i)
+            inspection = self.look(one, seen) if blind else Inspection(self.none, {})
             mixture = inspection.weights.override(weights or {})
-            self.mixer.merge(mixture)
-            while True:
-                try:
-                    rows.append(self.run(one, steps, side, dtype, progress, ensemble))
-                    break
-                except torch.OutOfMemoryError:
-                    if side <= smallest_tile(self.backbone):
-                        raise
-                    torch.cuda.empty_cache()
-                side = max(side // 2, smallest_tile(self.backbone))
-                notes.append(f"out of memory on {self.device}: went on with tiles of {side} px")
+            if scale > 1:
+                native = MixingWeights({n: 0.0 if self.is_of_scale(n) else w for n, w in mixture.values.items()})
+                if native.active:
+                    one = self.once(native, one, torch.float32, replace(run, progress=None))
+                one = enlarge(one, scale)
+                if blind:
+                    inspection = self.look_enlarged(inspection, one, seen, scale)
+                    mixture = inspection.weights.override(weights or {})
+                last = MixingWeights({n: w if self.is_of_scale(n) else 0.0 for n, w in mixture.values.items()})
+            else:
+                last = mixture
+            restored = self.once(last, one, dtype, run)
+            if seen is not None:
+                restored = give_back_hidden(restored, image[i : i + 1], seen[0], scale)
+            rows.append(restored)
             mixtures.append(mixture)
             severities.append(inspection.severities)
         whole = rows[0] if len(rows) == 1 else torch.cat(rows)  # a copy of one large picture is a large copy
-        return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(notes))
+        return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(run.notes))
+
+    def is_of_scale(self, basis: str) -> bool:
+        """Whether a basis is for the enlarged picture: it sharpens, or is for a look."""
+        return basis in self.origins.optical or not self.catalog.basis(basis).degradation
+
+    def look_enlarged(self, native: Inspection, image: Tensor, visible: Tensor | None, scale: int) -> Inspection:
+        """The inspection of a picture's own size, with what an enlarged one says of the bases for it."""
+        if visible is not None:
+            visible = visible.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+        found = self.look(image, visible)
+        optical = self.origins.optical
+        weights = {n: w for n, w in found.weights.values.items() if n in optical}
+        severities = {n: s for n, s in found.severities.items() if n in optical}
+        return Inspection(native.weights.override(weights), {**native.severities, **severities})
+
+    def once(self, mixture: MixingWeights, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
+        """One pass over a picture with a mixture, in smaller tiles where memory runs out."""
+        self.mixer.merge(mixture)
+        while True:
+            try:
+                return self.run(image, how.steps, how.side, dtype, how.progress, how.ensemble)
+            except torch.OutOfMemoryError:
+                if how.side <= smallest_tile(self.backbone):
+                    raise
+                torch.cuda.empty_cache()
+            how.side = max(how.side // 2, smallest_tile(self.backbone))
+            how.notes.append(f"out of memory on {self.device}: went on with tiles of {how.side} px")
 
     def autocast(self) -> torch.autocast:
         """Around the network: computes in this restorer's precision."""
@@ -278,6 +342,15 @@ def finished(restored: Tensor, place: torch.device) -> Tensor:
     if not torch.isfinite(restored.sum()):
         raise ImageError("the network made NaN or infinite values; restore in full precision, fp32")
     return restored.clamp(0, 1).to(place)
+
+
+def shown(image: Tensor, visible: Tensor | None, index: int) -> tuple[Tensor, Tensor | None]:
+    """One picture of a batch with its hidden colours filled, (1, 3, H, W), and where it is visible, (1, H, W);
+    None for the latter where all is."""
+    one = image[index : index + 1]
+    if visible is None or bool(visible[index].all()):
+        return one, None
+    return fill_hidden(one, visible[index]), visible[index : index + 1]
 
 
 def smallest_tile(backbone: Any) -> int:

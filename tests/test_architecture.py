@@ -16,6 +16,7 @@ LAYERS = (
     {"arguments", "weights", "degradation", "basis", "tiling", "streaming", "context"},
     {"backbone", "device", "ensemble"},
     {"mixing", "plugin"},
+    {"looking"},
     {"encoder"},
     {"reading"},
     {"restorer", "jobs"},

@@ -9,9 +9,9 @@ from restorekit.encoder import (
     DegradationEncoder,
     EncoderConfig,
     Spectrum,
-    choose_places,
     weights_of,
 )
+from restorekit.looking import choose_places
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,8 @@ def test_a_blurred_picture_ends_early_in_the_spectrum_and_only_along_the_blur(no
 @pytest.mark.parametrize("count", [1, 4, 9])
 def test_half_of_the_crops_are_the_most_detailed_and_half_the_flattest(count):
     detailed = torch.rand(1, 3, 200, 100, generator=Generator().manual_seed(2)).repeat_interleave(4, 2)
-    image = torch.cat([torch.full((1, 3, 800, 700), 0.5), detailed], 3)
+    smooth = (torch.linspace(0.2, 0.5, 800)[:, None] + torch.linspace(0, 0.4, 700)).expand(1, 3, -1, -1)
+    image = torch.cat([smooth, detailed], 3)
     lefts = [left for _, left in choose_places(image, 96, count)]
     assert len(lefts) == count and sum(left < 600 for left in lefts) == count // 2
 

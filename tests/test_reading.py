@@ -8,10 +8,10 @@ from torch import Generator
 
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.encoder import DegradationEncoder, EncoderConfig
-from restorekit.reading import read_picture, read_query
+from restorekit.reading import Origins, read_picture, read_query
 from restorekit.restorer import Restorer
 
-LATE = ("jpeg", "noise")
+LATE = Origins(late=("jpeg", "noise"))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_a_saved_key_keeps_its_share_of_the_second_look(keys, tmp_path):
 
 def test_a_restorer_removes_with_its_own_bases_and_pictures_of_any_size(tiny):
     restorer = Restorer.from_pretrained(device="cpu")
-    assert restorer.late == {"noise", "jpeg"}
+    assert restorer.origins == Origins({"noise", "jpeg"}, {"blur", "lowres"}, {"rain"})
     crops = torch.rand(2, 3, 33, 41, generator=Generator().manual_seed(3))
     removed = restorer.remove(crops, {"noise": 1.0})
     assert removed.shape == crops.shape and not torch.equal(removed, crops)
@@ -106,8 +106,55 @@ def test_looking_twice_is_the_same_every_time_and_leaves_what_is_late_as_first_s
     restorer = Restorer.from_pretrained(device="cpu")
     picture = torch.rand(1, 3, 64, 64, generator=Generator().manual_seed(4))
     once = restorer.inspect(picture)[0].weights.values
-    restorer.keys = {n: replace(key, second=float(n not in restorer.late)) for n, key in restorer.keys.items()}
+    late = restorer.origins.late
+    restorer.keys = {n: replace(key, second=float(n not in late)) for n, key in restorer.keys.items()}
     twice = restorer.inspect(picture)[0].weights.values
     assert twice == restorer.inspect(picture)[0].weights.values
-    assert all(twice[n] == once[n] for n in restorer.late)
+    assert all(twice[n] == once[n] for n in late)
     assert any(twice[n] != once[n] for n in twice)
+
+
+def found(keys, *names):
+    """Keys that always find the named bases, and no other."""
+    return {n: replace(key, bias=torch.tensor(1e3 if n in names else -1e3)) for n, key in keys.items()}
+
+
+def test_what_is_sparse_may_not_darken_what_lies_between_the_streaks(encoder, keys, image):
+    origins = Origins(sparse=("rain",))
+
+    def rain(change):
+        def remove(crops, weights):
+            return crops + weights.get("rain", 0.0) * change(crops) / 255
+
+        return read_picture(encoder, found(keys, "rain"), origins, image, remove).weights["rain"]
+
+    def streaks(depth):
+        return lambda crops: -depth * (torch.arange(crops.shape[3]) % 16 == 0).expand_as(crops)
+
+    assert rain(streaks(20.0)) == 1
+    assert rain(lambda crops: torch.full_like(crops, -4.0)) == pytest.approx(0.8 / 4, rel=1e-3)
+    assert rain(lambda crops: streaks(60.0)(crops) - 4.0) == 1  # there is rain, and its veil goes with it
+    middling = rain(lambda crops: streaks(33.0)(crops) - 4.0)
+    assert 0.8 / 4 < middling < 1
+
+
+def test_grain_that_may_be_coarse_noise_is_not_sharpened_unless_something_late_explains_it(encoder, keys):
+    keys = {"noise": keys["noise"], "blur": keys["rain"]}
+    origins = Origins(late=("noise",), optical=("blur",))
+    white = torch.randn(1, 3, 80, 80, generator=Generator().manual_seed(6))
+    wide = torch.nn.functional.avg_pool2d(white, 3, 1)
+    coarse, fine = 0.5 + 0.05 * wide / wide.std(), 0.5 + 0.05 * white
+
+    def blur(picture, *names):
+        return read_picture(encoder, found(keys, *names), origins, picture, Remover()).weights["blur"]
+
+    assert blur(fine, "blur") == 1
+    assert blur(coarse, "blur") == pytest.approx(0.1)
+    assert blur(coarse, "blur", "noise") == 1
+
+
+def test_graphics_need_nothing(encoder, keys):
+    checker = (torch.arange(64)[:, None] + torch.arange(64)) % 2
+    drawn = checker.expand(1, 3, -1, -1).float()
+    reading = read_picture(encoder, found(keys, *keys), LATE, drawn, Remover())
+    assert set(reading.weights.values()) == {0.0}

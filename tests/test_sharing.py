@@ -89,12 +89,12 @@ def test_values_that_are_no_picture_are_named_with_the_remedy(restorer, dtype, l
 def test_noise_that_no_file_has_clipped_is_taken_where_it_is_announced(restorer):
     image = picture(40, 40) * 1.6 - 0.3
     none = dict.fromkeys(restorer.bases, 0.0)
-    assert torch.equal(restorer.restore(image, weights=none, unclipped=True).image, image.clamp(0, 1))
-    assert len(restorer.inspect(image, unclipped=True)) == 1
-    with pytest.raises(ImageError, match="unclipped=True"):
+    assert torch.equal(restorer.restore(image, weights=none, bounded=False).image, image.clamp(0, 1))
+    assert len(restorer.inspect(image, bounded=False)) == 1
+    with pytest.raises(ImageError, match=r"\[0, 1\]"):
         restorer.restore(image)
     with pytest.raises(ImageError, match="NaN"):
-        restorer.restore(image * float("nan"), unclipped=True)
+        restorer.restore(image * float("nan"), bounded=False)
 
 
 def test_rounding_of_a_thousandth_is_no_fault(restorer):

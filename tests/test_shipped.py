@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Generator
 
 from restorekit.bench.scene import scene
 from restorekit.degradation import Compose, Step, in_physical_order
-from restorekit.restorer import Restorer
+from restorekit.restorer import Restorer, enlarge
 from restorekit.weights import recorded_sums, shipped_weights, verify
 
 ROOT = shipped_weights("backbone").parent
@@ -108,3 +109,33 @@ def test_a_tile_changes_nothing_that_can_be_seen(restorer, clean):
     whole = restorer.restore(clean, weights=chosen, blind=False, tile=1024).image
     tiled = restorer.restore(clean, weights=chosen, blind=False, tile=320).image
     assert float((whole - tiled).abs().max()) < 1 / 255
+
+
+@pytest.mark.parametrize("severities", [{"jpeg": 50.0}, {"noise": 10.0}], ids=str)
+def test_an_enlargement_is_cleaned_first_and_beats_the_bicubic_one(restorer, clean, severities):
+    small = F.interpolate(clean, scale_factor=0.5, mode="bicubic", antialias=True).clamp(0, 1)
+    degraded = degrade(restorer, small, **severities)
+    gain = psnr(restorer.restore(degraded, scale=2).image, clean) - psnr(enlarge(degraded, 2), clean)
+    assert gain > 0.2
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("sigma", [0.0, 1.0])
+def test_noise_within_a_frame_is_found(restorer, clean, colour, sigma):
+    noisy = degrade(restorer, clean, noise=25.0)
+    frame = colour + sigma / 255 * torch.randn(1, 3, 256 + 160, 384 + 240, generator=Generator().manual_seed(5))
+    frame = (255 * frame.clamp(0, 1)).round() / 255
+    frame[..., 80:-80, 120:-120] = noisy
+    restored = restorer.restore(frame).image[..., 80:-80, 120:-120]
+    assert psnr(restored, clean) > psnr(restorer.restore(noisy).image, clean) - 0.5
+
+
+def test_a_noisy_cut_out_is_restored_as_the_same_object_is(restorer, clean):
+    noisy = degrade(restorer, clean, noise=25.0)
+    visible = torch.zeros(1, 256, 384, dtype=torch.bool)
+    visible[:, 40:-40, 60:-60] = True
+    cut_out = torch.where(visible, noisy, 0.0)
+    inside = (slice(None), slice(None), slice(40, -40), slice(60, -60))
+    alone = restorer.restore(noisy).image[inside]
+    restored = restorer.restore(cut_out, visible=visible).image[inside]
+    assert psnr(restored, clean[inside]) > psnr(alone, clean[inside]) - 0.5

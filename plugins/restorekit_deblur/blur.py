@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from restorekit.plugin import Degradation, Realisation, Severity
 
 if TYPE_CHECKING:
+    import torch
     from torch import Generator, Tensor
 
 SHARES = (0.52, 0.15, 0.21, 0.12)
@@ -41,23 +42,24 @@ class Blur(Degradation):
     ) -> Realisation:
         import torch
 
-        batch = shape[0]
+        batch, device = shape[0], generator.device
         kind = self.check_kind(kind, severity)
         if severity is None:
             low, high = self.severity.mild, self.severity.strong
-            sigma = low + (high - low) * torch.rand(batch, generator=generator) ** 1.5
+            sigma = low + (high - low) * torch.rand(batch, generator=generator, device=device) ** 1.5
         else:
-            sigma = torch.full((batch,), float(severity))
+            # A severity beyond what the kernel's square holds is refused rather than quietly cut.
+            if severity > SIZE / 6:
+                raise ValueError(f"blur sigma {severity:.1f} px is above the largest, {SIZE / 6:.1f} px")
+            sigma = torch.full((batch,), float(severity), device=device)
         if kind is None:
-            kinds = torch.multinomial(torch.tensor(SHARES), batch, replacement=True, generator=generator)
+            shares = torch.tensor(SHARES, device=device)
+            kinds = torch.multinomial(shares, batch, replacement=True, generator=generator)
         else:
-            kinds = torch.full((batch,), self.kinds.index(kind))
-        # A severity beyond what the kernel's square holds is refused rather than quietly cut.
-        if float(sigma.max()) > SIZE / 6:
-            raise ValueError(f"blur sigma {float(sigma.max()):.1f} px is above the largest, {SIZE / 6:.1f} px")
-        isotropic = gaussian_kernels(sigma, torch.ones(batch), torch.zeros(batch))
-        stretch = 1 + 3 * torch.rand(batch, generator=generator)
-        angle = math.pi * torch.rand(batch, generator=generator)
+            kinds = torch.full((batch,), self.kinds.index(kind), device=device)
+        isotropic = gaussian_kernels(sigma, torch.ones_like(sigma), torch.zeros_like(sigma))
+        stretch = 1 + 3 * torch.rand(batch, generator=generator, device=device)
+        angle = math.pi * torch.rand(batch, generator=generator, device=device)
         choices = torch.stack(
             [
                 isotropic,
@@ -66,17 +68,17 @@ class Blur(Degradation):
                 defocus_kernels(sigma),
             ]
         )  # (4, B, k, k)
-        kernels = choices[kinds, torch.arange(batch)]
+        kernels = choices[kinds, torch.arange(batch, device=device)]
         return Realisation(sigma, {"kernel": kernels})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         return filter_images(image, realisation["kernel"].to(image))
 
 
-def grid() -> tuple[Tensor, Tensor]:
+def grid(device: torch.device) -> tuple[Tensor, Tensor]:
     import torch
 
-    axis = torch.arange(SIZE, dtype=torch.float32) - SIZE // 2
+    axis = torch.arange(SIZE, dtype=torch.float32, device=device) - SIZE // 2
     return axis.view(1, -1, 1), axis.view(1, 1, -1)
 
 
@@ -88,7 +90,7 @@ def gaussian_kernels(sigma: Tensor, stretch: Tensor, angle: Tensor) -> Tensor:
     """Gaussians of per-axis deviation sigma, stretched by `stretch` along `angle`; (B,) each, to (B, k, k)."""
     import torch
 
-    y, x = grid()
+    y, x = grid(sigma.device)
     long = sigma * torch.sqrt(2 * stretch**2 / (1 + stretch**2))
     short = (long / stretch).clamp_min(0.05).view(-1, 1, 1)
     long = long.clamp_min(0.05).view(-1, 1, 1)
@@ -99,7 +101,7 @@ def gaussian_kernels(sigma: Tensor, stretch: Tensor, angle: Tensor) -> Tensor:
 
 def defocus_kernels(sigma: Tensor) -> Tensor:
     """Disks with soft edges whose per-axis deviation is sigma: radius 2 sigma; (B,) to (B, k, k)."""
-    y, x = grid()
+    y, x = grid(sigma.device)
     radius = (2 * sigma).view(-1, 1, 1)
     return normalised((radius + 0.5 - (x**2 + y**2).sqrt()).clamp(0, 1) + 1e-12)
 
@@ -108,30 +110,54 @@ def motion_kernels(sigma: Tensor, generator: Generator) -> Tensor:
     """Paths of a hand that drifts, turns and jerks, drawn with unit deviation and scaled to sigma."""
     import torch
 
-    batch = len(sigma)
-    heading = 2 * math.pi * torch.rand(batch, 1, generator=generator)
-    wildness = 0.35 * torch.rand(batch, 1, generator=generator) ** 2
-    turns = torch.randn(batch, POINTS, generator=generator) * wildness
-    jerks = (torch.rand(batch, POINTS, generator=generator) < 0.01) * 2.0
-    turns = turns + jerks * torch.randn(batch, POINTS, generator=generator)
+    batch, device = len(sigma), generator.device
+
+    def uniform(*size: int) -> Tensor:
+        return torch.rand(size, generator=generator, device=device)
+
+    def normal(*size: int) -> Tensor:
+        return torch.randn(size, generator=generator, device=device)
+
+    heading = 2 * math.pi * uniform(batch, 1)
+    wildness = 0.35 * uniform(batch, 1) ** 2
+    turns = normal(batch, POINTS) * wildness
+    jerks = (uniform(batch, POINTS) < 0.01) * 2.0
+    turns = turns + jerks * normal(batch, POINTS)
     direction = heading + turns.cumsum(1)
-    speed = (0.5 + torch.rand(batch, POINTS, generator=generator)).cumsum(1).div(POINTS).add(0.5)
+    speed = (0.5 + uniform(batch, POINTS)).cumsum(1).div(POINTS).add(0.5)
     path = torch.stack([direction.sin() * speed, direction.cos() * speed], 2).cumsum(1)  # (B, P, 2)
     path = path - path.mean(1, keepdim=True)
     deviation = path.square().mean((1, 2), keepdim=True).sqrt()
     path = path / deviation * sigma.view(-1, 1, 1)
     half = SIZE // 2
     path = (path + half).clamp(0, SIZE - 1.001)
-    corner = path.floor().long()  # each point spreads over its four neighbours
+    return normalised(spread_points(path) if device.type == "cpu" else spread_points_in_order(path))
+
+
+def spread_points(path: Tensor) -> Tensor:
+    """Kernels of paths: each point spreads over its four neighbours. (B, P, 2), px, to (B, k, k)."""
+    import torch
+
+    corner = path.floor().long()
     weight = path - corner
-    kernels = torch.zeros(batch, SIZE * SIZE)
+    kernels = torch.zeros(len(path), SIZE * SIZE, device=path.device)
     for dy in (0, 1):
         for dx in (0, 1):
             share_y = weight[..., 0] if dy else 1 - weight[..., 0]
             share_x = weight[..., 1] if dx else 1 - weight[..., 1]
             index = (corner[..., 0] + dy) * SIZE + corner[..., 1] + dx
             kernels.scatter_add_(1, index, share_y * share_x)
-    return normalised(kernels.view(batch, SIZE, SIZE))
+    return kernels.view(-1, SIZE, SIZE)
+
+
+def spread_points_in_order(path: Tensor) -> Tensor:
+    """Kernels of paths as one matrix product: elsewhere than on a CPU scattered sums come in any order, and the
+    same seed would not give the same kernel."""
+    import torch
+
+    axis = torch.arange(SIZE, dtype=path.dtype, device=path.device)
+    shares = (1 - (path[..., None] - axis).abs()).clamp_min(0)  # (B, P, 2, k)
+    return shares[:, :, 0].mT @ shares[:, :, 1]
 
 
 def filter_images(image: Tensor, kernels: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ class Rain(Degradation):
     severity = Severity(symbol="rms", unit="", off=0, mild=4, strong=60, typical=18, logarithmic=True)
     kinds = ("streaks", "heavy", "veil")
     order = 10
+    sparse = True
     summary = "rain: streaks of varied density, length, width, angle and brightness, with or without veil"
 
     def draw(
@@ -43,23 +44,27 @@ class Rain(Degradation):
         import torch
 
         batch, _, height, width = shape
+        device = generator.device
         kind = self.check_kind(kind, severity)
 
         def uniform(*size: int) -> Tensor:
-            return torch.rand(size, generator=generator)
+            return torch.rand(size, generator=generator, device=device)
 
         if kind is None:
-            kinds = torch.multinomial(torch.tensor(SHARES), batch, replacement=True, generator=generator)
+            shares = torch.tensor(SHARES, device=device)
+            kinds = torch.multinomial(shares, batch, replacement=True, generator=generator)
         else:
-            kinds = torch.full((batch,), self.kinds.index(kind))
+            kinds = torch.full((batch,), self.kinds.index(kind), device=device)
         heavy = kinds == 1
-        layers = HEAVY_LAYERS if bool(heavy.any()) else LAYERS
+        # To ask whether any of a mixture is heavy would wait for the device.
+        mixture = kind is None and (device.type != "cpu" or bool(heavy.any()))
+        layers = HEAVY_LAYERS if kind == "heavy" or mixture else LAYERS
         if severity is None:
             low, high = math.log(self.severity.mild), math.log(self.severity.strong)
             least = torch.where(heavy, 0.35 * low + 0.65 * high, low)  # heavy rain is not faint
             rms = torch.exp(least + (high - least) * uniform(batch)).view(-1, 1, 1, 1)
         else:
-            rms = torch.full((batch, 1, 1, 1), float(severity))
+            rms = torch.full((batch, 1, 1, 1), float(severity), device=device)
         spread = torch.where(heavy, 0.6, 0.08).view(-1, 1)
         lean = (uniform(batch, 1) - 0.5) * 1.6  # radians off the vertical
         angle = lean + spread * (2 * uniform(batch, layers) - 1)
@@ -74,7 +79,7 @@ class Rain(Degradation):
         margin = lines.shape[-1]
         # Sizes that the Fourier transform likes.
         field_shape = (batch, layers, *(32 * math.ceil((n + margin) / 32) for n in (height, width)))
-        chance = torch.rand(field_shape, generator=generator)
+        chance = uniform(*field_shape)
         drop = chance / density[..., None, None]  # where below 1, itself uniform: how bright the drop is
         drops = (drop < 1) * (0.2 + 0.8 * drop**2)
         size = field_shape[-2:]
@@ -86,7 +91,7 @@ class Rain(Degradation):
         streaks = (streaks * scale).clamp_max(1)
         amount = streaks.square().mean((1, 2, 3)).sqrt() * 255
         veiled = (kinds == 2).view(-1, 1, 1, 1)
-        veil = torch.where(veiled, 0.35 * uniform(batch, 1, 1, 1), torch.zeros(()))
+        veil = torch.where(veiled, 0.35 * uniform(batch, 1, 1, 1), 0.0)
         airlight = 0.6 + 0.35 * uniform(batch, 1, 1, 1)
         screened = (uniform(batch, 1, 1, 1) < 0.4).float()
         if severity is not None:
@@ -104,7 +109,7 @@ def streak_kernels(length: Tensor, thickness: Tensor, angle: Tensor) -> Tensor:
     """Soft line segments, brightest in the middle. (B, L) each, px and radians; to (B, L, k, k)."""
     import torch
 
-    axis = torch.arange(-REACH, REACH + 1, dtype=torch.float32)
+    axis = torch.arange(-REACH, REACH + 1, dtype=torch.float32, device=angle.device)
     y, x = axis.view(1, 1, -1, 1), axis.view(1, 1, 1, -1)
     cos, sin = torch.cos(angle)[..., None, None], torch.sin(angle)[..., None, None]
     along, across = cos * y + sin * x, cos * x - sin * y

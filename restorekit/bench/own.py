@@ -30,8 +30,7 @@ class Restorekit:
 
     def __init__(self, rule: Rule, steps: int = 1, *, asks: bool = False, ensemble: bool = False) -> None:
         self.rule = rule
-        # Some protocols hand over noise that no file has clipped.
-        self.options: Mapping[str, Any] = {"blind": False, "steps": steps, "ensemble": ensemble, "unclipped": True}
+        self.options: Mapping[str, Any] = {"steps": steps, "ensemble": ensemble}
         self.asks = asks
 
     def prepare(self) -> None:
@@ -39,7 +38,7 @@ class Restorekit:
 
     def __call__(self, item: Item) -> Tensor:
         weights = self.rule(self.restorer, item)
-        return self.restorer.restore(item.degraded, weights=weights, **self.options).image
+        return self.restorer.restore(item.degraded, weights=weights, blind=False, **self.options).image
 
     def provenance(self) -> Mapping[str, str]:
         """Of the weights that are read: another encoder leaves the results of a rule that asks none valid."""
@@ -58,7 +57,7 @@ class Blind(Restorekit):
         super().__init__(blind_rule, int(steps), asks=True)
 
     def identify(self, item: Item) -> Mapping[str, float]:
-        return self.restorer.inspect(item.degraded, unclipped=True)[0].weights.values
+        return self.restorer.inspect(item.degraded)[0].weights.values
 
     def truth(self, item: Item) -> tuple[str, ...]:
         """The bases that the picture needs."""
@@ -89,7 +88,7 @@ class BestSingle(Restorekit):
         if clean is None:
             raise Unsuited("it needs the clean picture")
         tries = [
-            self.restorer.restore(item.degraded, weights={b: 1.0}, **self.options).image
+            self.restorer.restore(item.degraded, weights={b: 1.0}, blind=False).image
             for b in restoring(self.restorer)
         ]
         return min(tries, key=lambda image: float((image - clean).square().mean()))
@@ -109,7 +108,7 @@ class Sequential(Restorekit):
 
         image = item.degraded
         for basis in sorted(oracle(self.restorer, item), key=order, reverse=True):
-            image = as_file(self.restorer.restore(image, weights={basis: 1.0}, **self.options).image)
+            image = as_file(self.restorer.restore(image, weights={basis: 1.0}, blind=False).image)
         return image
 
 
@@ -141,7 +140,7 @@ def is_of_encoder(file: str) -> bool:
 def blind_rule(restorer: Restorer, item: Item) -> Mapping[str, float]:
     """What the encoder says; a degradation that the protocol keeps is kept by the user's word."""
     bases = restorer.catalog.bases
-    found = restorer.inspect(item.degraded, unclipped=True)[0].weights.values
+    found = restorer.inspect(item.degraded)[0].weights.values
     return {b: 0.0 if bases[b].degradation in item.protocol.keep else w for b, w in found.items()}
 
 

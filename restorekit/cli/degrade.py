@@ -98,12 +98,9 @@ def degrade_one(job: Job, wishes: Sequence[Wish], seed: int, *, overwrite: bool)
 def draw(wish: Wish, shape: Sequence[int], seed: int) -> Step:
     """The realisation that the seed gives, whatever else is asked for."""
     try:
-        drawn = wish.degradation.draw(
-            shape, generator_for(wish.degradation, seed), severity=wish.severity, kind=wish.kind
-        )
+        return Step.draw(wish.degradation, shape, generator_for(wish.degradation, seed), wish.severity, wish.kind)
     except ValueError as error:
         raise ImageError(f"{error}; choose a severity nearer to {wish.degradation.severity.typical:g}") from None
-    return Step(wish.degradation, drawn)
 
 
 def generator_for(degradation: Degradation, seed: int) -> Generator:

@@ -69,7 +69,7 @@ def load(catalog: Catalog) -> Restorer:
 
 
 def inspect_one(restorer: Restorer, job: Job, picture: Picture, missing: Sequence[str] = ()) -> Report:
-    (found,) = restorer.inspect(picture.values)
+    (found,) = restorer.inspect(picture.values, picture.visible)
     weights, severities = dict(sorted(found.weights.values.items())), dict(sorted(found.severities.items()))
     rows = []
     for name, weight in weights.items():

@@ -10,7 +10,8 @@ import typer
 from restorekit.cli.degrade import range_of
 from restorekit.cli.terminal import plugins_of, put, put_json, put_table
 from restorekit.errors import RestorekitError
-from restorekit.plugin.catalog import Catalog, Failure, PluginInfo, build_catalog, mismatched_bases
+from restorekit.plugin.catalog import Catalog, Failure, PluginInfo, build_catalog
+from restorekit.plugin.loading import mismatched_bases
 
 EPILOG = """Examples:
 

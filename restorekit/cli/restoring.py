@@ -169,6 +169,7 @@ def work(
                 ensemble=options.ensemble,
                 dtype=working_type(picture),
                 progress=progress,
+                visible=picture.visible,
             )
         except (MemoryError, RuntimeError) as error:
             if not short_of_memory(error):

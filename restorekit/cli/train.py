@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from restorekit.cli.check import check
+from restorekit.cli.terminal import tell, warn
 from restorekit.cli.training import (
+    about_key,
     among,
     go,
     load_photos,
@@ -217,26 +219,37 @@ def basis(
     patch: Annotated[int, typer.Option(help="Side of a patch in px; haze and darkness want 128.")] = 96,
     learning_rate: Rate = 1e-3,
     decay: Decay = 0.3,
+    looks: Annotated[
+        int, typer.Option(help="Pictures that its key is fitted to, and as many to judge it.")
+    ] = 1200,
     threads: Threads = None,
     seed: Seed = 2,
     limit: Limit = None,
     checkpoint_minutes: CheckpointMinutes = 10,
 ) -> None:
-    """Train one more basis; backbone, encoder and the other bases stay as they are."""
+    """Train one more basis; backbone, encoder and the other bases stay as they are.
+
+    With --export its key is fitted at the end, which takes a few minutes. A key that finds too few of the pictures
+    with the degradation, where at most 1 % of the others may be touched, is left out: the basis is then used with
+    `--set NAME=1` only.
+    """
     budget = make_budget(minutes, iterations, threads)
     from restorekit.plugin.catalog import build_catalog, load_plugins
     from restorekit.training.basis import BasisRecipe
     from restorekit.training.start import start_basis
 
     recipe = BasisRecipe(
-        names=(name,), rank=rank, patch=patch, learning_rate=learning_rate, decay=decay, seed=seed
+        names=(name,), rank=rank, patch=patch, learning_rate=learning_rate, decay=decay, looks=looks, seed=seed
     )
     catalog = build_catalog(load_plugins())
     catalog.degradation(name)
     loaded = load_photos(photos, limit, recipe.picture)
     folder = run or Path("runs") / name
     training = start_basis(name, recipe, catalog, loaded, folder, weights or shipped())
+    warn((*catalog.failures, *training.failures))
     go(training, budget, folder, export, checkpoint_minutes)
+    if export is not None:
+        tell(about_key(export, name))
 
 
 @app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --export my_plugin/weights/detail")

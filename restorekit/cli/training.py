@@ -137,5 +137,24 @@ def go(training: Training, budget: Budget, run: Path, export: Path | None, check
         console.print(f"{name:24} {value:.3f}")
     console.print(f"checkpoint and log in {run}")
     if export is not None:
-        training.export(export)
+        with console.status("writing weights"):
+            training.export(export)
         console.print(f"weights in {export}")
+
+
+def about_key(folder: Path, name: str) -> str:
+    """A line on the key of the basis `name` in a folder: how good it is, or why there is none."""
+    from restorekit.basis import KEY, Basis
+    from restorekit.training.readout import ENOUGH, FALSE_ALARMS
+
+    figures = Basis(name, name, folder).record["key"]
+    said = (
+        f"finds {figures['found']:.1%} of the pictures with {name}, false alarms on {figures['false_alarms']:.1%} "
+        f"of the others, accuracy {figures['accuracy']:.1%} ({figures['queries']} queries)"
+    )
+    if (folder / KEY).exists():
+        return f"key: {said}"
+    return (
+        f"no key: it {said}; {ENOUGH:.0%} at no more than {FALSE_ALARMS:.0%} are wanted. "
+        f"The basis works with --set {name}=1"
+    )

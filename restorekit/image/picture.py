@@ -54,6 +54,14 @@ class Picture:
         """Shape (1, 3, H, W), float32 in [0, 1]."""
         return as_float(self.values)
 
+    @property
+    def visible(self) -> Tensor | None:
+        """Shape (1, H, W), boolean, False where the picture is transparent; None for an opaque picture."""
+        if self.alpha is None:
+            return None
+        alpha = self.alpha.view(torch.int16) if self.alpha.dtype == torch.uint16 else self.alpha
+        return (alpha != 0)[None]
+
     def stripped(self) -> Picture:
         """Without what it says of place, time, people and device; profiles stay, since colours need them."""
         return replace(self, exif=None, xmp=None, dpi=None, text=())

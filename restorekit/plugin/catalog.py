@@ -1,13 +1,14 @@
 """From installed packages to a catalogue of what they bring. The one file that knows pluggy's manager.
 
-Nothing is global: every call of `load_plugins` makes a new manager. A plugin that cannot be imported or used is
-left out and reported with the way to block it; the others go on.
+Nothing is global: every call of `load_plugins` makes a new manager. The plugins that come with restorekit are
+asked first, the others in the order of their names: nobody takes a first-party name. A plugin that cannot be
+imported or used is left out and reported with the remedy; the others go on.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,13 +17,15 @@ import pluggy
 
 from restorekit.basis import Basis
 from restorekit.degradation import Degradation
-from restorekit.errors import PluginError, RestorekitError
+from restorekit.errors import PluginError
+from restorekit.plugin.checks import fault_in
 from restorekit.plugin.hookspecs import GROUP, BackboneCard, Hooks, Method
 
 if TYPE_CHECKING:
     import typer
 
 BLOCK = "RESTOREKIT_BLOCK_PLUGINS"
+CORE = "restorekit"  # the package whose plugins are first-party
 T = TypeVar("T")
 
 
@@ -38,14 +41,17 @@ class PluginInfo:
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that was left out: a whole plugin, or one name that it brings."""
+    """Something that was left out: a whole plugin, or one name that it brings. remedy: a sentence; without one,
+    how to block the plugin."""
 
     plugin: str
     reason: str
     basis: str = ""  # if it is one basis that was left out
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.plugin}: {self.reason}. Set {BLOCK}={self.plugin} to go on without it."
+        remedy = self.remedy or f"Set {BLOCK}={self.plugin} to go on without it."
+        return f"{self.plugin}: {self.reason}. {remedy}"
 
 
 @dataclass(frozen=True)
@@ -94,46 +100,75 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(Hooks)
     blocked = {name.strip() for name in os.environ.get(BLOCK, "").split(",") if name.strip()}
-    loaded: list[PluginInfo] = []
+    loaded: dict[str, PluginInfo] = {}
     failures: list[Failure] = []
     skipped: list[str] = []
-    for entry in sorted(entry_points(group=GROUP) if found is None else found, key=lambda e: e.name):
-        if entry.name in blocked:
-            skipped.append(entry.name)
+    for entry in sorted(entry_points(group=GROUP) if found is None else found, key=core_first):
+        name, package = entry.name, package_of(entry)
+        if name in blocked:
+            skipped.append(name)
+            continue
+        if name in loaded:
+            failures.append(
+                Failure(
+                    name,
+                    f"package {package} brings a plugin of this name, which {loaded[name].distribution} has",
+                    remedy=f"Uninstall {package}, or ask its author to rename its entry point.",
+                )
+            )
             continue
         try:
-            manager.register(entry.load(), entry.name)
+            plugin = entry.load()
+            manager.register(plugin, name)
             manager.check_pending()
-        except Exception as error:  # whatever a stranger's import may raise must not stop the others
-            if manager.has_plugin(entry.name):
-                manager.unregister(name=entry.name)
-            failures.append(Failure(entry.name, f"{type(error).__name__}: {first_line(error)}"))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # what a stranger's import raises, sys.exit too, must not stop the others
+            if manager.has_plugin(name):
+                manager.unregister(name=name)
+            failures.append(Failure(name, said(error)))
             continue
-        plugin = manager.get_plugin(entry.name)
         hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or []))
-        distribution = entry.dist
-        loaded.append(
-            PluginInfo(
-                entry.name,
-                distribution.name if distribution else "",
-                distribution.version if distribution else "",
-                hooks,
-            )
-        )
-    return Plugins(manager, tuple(loaded), tuple(failures), tuple(skipped))
+        loaded[name] = PluginInfo(name, package, entry.dist.version if entry.dist else "", hooks)
+        failures.extend(Failure(name, reason) for reason in forgotten(plugin, hooks))
+    return Plugins(manager, tuple(loaded.values()), tuple(failures), tuple(skipped))
+
+
+def core_first(entry: EntryPoint) -> tuple[bool, str, str]:
+    """Sorting key of entry points."""
+    return package_of(entry) != CORE, entry.name, package_of(entry)
+
+
+def package_of(entry: EntryPoint) -> str:
+    """Name of the package that declares an entry point; empty where that is not known."""
+    return entry.dist.name if entry.dist else ""
+
+
+def forgotten(plugin: object, hooks: Collection[str]) -> Iterator[str]:
+    """Words on functions that are called like hooks and have no `@hookimpl`, or on a plugin without any hook."""
+    known = [name for name in vars(Hooks) if name.startswith("register_")]
+    bare = [name for name in known if name not in hooks and callable(getattr(plugin, name, None))]
+    for name in bare:
+        yield f"its {name} is not asked: put @hookimpl above it"
+    if not hooks and not bare:
+        yield f"it has no hook; its entry point should name a module with one of {', '.join(known)}"
 
 
 def build_catalog(plugins: Plugins) -> Catalog:
     """Ask every plugin what it brings. A name that is taken is refused to the second who asks for it."""
     owners: dict[str, str] = {}
     failures = list(plugins.failures)
+    place = {info.name: i for i, info in enumerate(plugins.loaded)}
 
     def collect(kind: str, hook: pluggy.HookCaller, of: type[T]) -> dict[str, T]:
         things: dict[str, T] = {}
-        # pluggy calls the last registered first; the catalogue is built in the order of names.
-        for implementation in sorted(hook.get_hookimpls(), key=lambda i: i.plugin_name):
+        # pluggy calls the last registered first; the catalogue is built in the order in which plugins were loaded.
+        for implementation in sorted(hook.get_hookimpls(), key=lambda i: place.get(i.plugin_name, len(place))):
             owner = implementation.plugin_name
             for thing in answers(owner, cast(Any, implementation.function), of, failures):
+                if fault := fault_in(thing):
+                    failures.append(Failure(owner, f"its {kind} {fault}"))
+                    continue
                 name = thing.name  # type: ignore[attr-defined]
                 if name in things:
                     failures.append(
@@ -156,6 +191,7 @@ def build_catalog(plugins: Plugins) -> Catalog:
             Failure(
                 owners[f"basis {name}"],
                 f"its basis {name!r} is refused: nobody registers the degradation {bases[name].degradation!r}",
+                name,
             )
         )
         del bases[name]
@@ -164,14 +200,21 @@ def build_catalog(plugins: Plugins) -> Catalog:
 
 def answers(owner: str, function: Callable[[], Iterable[T]], of: type[T], failures: list[Failure]) -> list[T]:
     """What one plugin's hook returns, less what is not of the right type."""
+    hook = function.__name__
     try:
-        things = list(function())
-    except Exception as error:  # as above: a broken plugin is reported, not fatal
-        failures.append(Failure(owner, f"{function.__name__} raised {type(error).__name__}: {first_line(error)}"))
+        returned = function()
+        things = list(returned) if isinstance(returned, Iterable) else None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # as above: a broken plugin is reported, not fatal
+        failures.append(Failure(owner, f"{hook} raised {said(error)}"))
+        return []
+    if things is None:
+        failures.append(Failure(owner, f"{hook} returned {returned!r}, not a list; return [{of.__name__}(...)]"))
         return []
     wrong = [t for t in things if not isinstance(t, of)]
     if wrong:
-        failures.append(Failure(owner, f"{function.__name__} returned {wrong[0]!r}, not a {of.__name__}"))
+        failures.append(Failure(owner, f"{hook} returned {wrong[0]!r}, not a {of.__name__}"))
     return [t for t in things if isinstance(t, of)]
 
 
@@ -182,30 +225,19 @@ def register_commands(plugins: Plugins, app: typer.Typer) -> tuple[Failure, ...]
     for implementation in hook.register_commands.get_hookimpls():
         try:
             implementation.function(app)
-        except Exception as error:  # as above
-            failures.append(Failure(implementation.plugin_name, f"register_commands: {first_line(error)}"))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # as above
+            failures.append(Failure(implementation.plugin_name, f"register_commands raised {said(error)}"))
     return tuple(failures)
 
 
-def mismatched_bases(catalog: Catalog, backbone: BackboneCard) -> tuple[Failure, ...]:
-    """Bases that were made for other backbone weights than these."""
-    failures, sha256 = [], backbone.sha256
-    for name, basis in catalog.bases.items():
-        try:
-            made_for = basis.backbone_sha256
-        except RestorekitError as error:
-            failures.append(Failure(catalog.owners[f"basis {name}"], f"basis {name!r}: {error}", name))
-            continue
-        if made_for != sha256:
-            failures.append(
-                Failure(
-                    catalog.owners[f"basis {name}"],
-                    f"its basis {name!r} is refused: made for a backbone {made_for[:12]}, "
-                    f"{backbone.name} is {sha256[:12]}",
-                    name,
-                )
-            )
-    return tuple(failures)
+def said(error: BaseException) -> str:
+    """The kind of an error, and the first line of its message."""
+    kind = type(error).__name__
+    if isinstance(error, SystemExit):
+        return f"{kind} {error.code}: it ends the program instead of raising an error"
+    return f"{kind}: {first_line(error)}"
 
 
 def first_line(error: BaseException) -> str:

@@ -236,8 +236,11 @@ class Training(ABC):
 
 
 def gradients_of(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
-    """Each in the memory order of its parameter: a convolution's may come with the channels last, and the fused
-    optimisers read both from beginning to end."""
+    """Gradients of a loss, each in the memory order of its parameter: a convolution's may come with the channels
+    last, and the fused optimisers read both from beginning to end. None for what the loss does not depend on; a
+    loss that depends on nothing that is trained has no graph."""
+    if not loss.requires_grad:
+        return [None] * len(parameters)
     gradients: list[Tensor | None] = []
     for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
         alike = gradient is None or gradient.stride() == p.stride()

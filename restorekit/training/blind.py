@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from restorekit.basis import BasisKey
 from restorekit.degradation import Compose
 from restorekit.encoder import DegradationEncoder
-from restorekit.reading import Reading, read_picture
+from restorekit.reading import Origins, Reading, read_picture
 from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.pairs import Group, PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches
@@ -29,12 +29,12 @@ def read_as_in_use(
 ) -> Reading:
     """What the encoder sees in a picture, (1, 3, H, W), in as many looks as in use. keys: by basis name, in the
     order of the weights."""
-    late = [name for name, d in zip(keys, pairs.degradations, strict=True) if d.late]
+    origins = Origins.of(dict(zip(keys, pairs.degradations, strict=True)))
 
     def remove(crops: Tensor, found: Mapping[str, float]) -> Tensor:
         return restore(crops, torch.tensor([found.get(name, 0.0) for name in keys]))
 
-    return read_picture(encoder, keys, late, picture, remove)
+    return read_picture(encoder, keys, origins, picture, remove)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from restorekit.encoder import GRID, DegradationEncoder, View, weights_of
+from restorekit.encoder import DegradationEncoder, View, weights_of
+from restorekit.looking import GRID
 from restorekit.reading import look_again
 from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.keys import Keys

@@ -72,8 +72,8 @@ def compare(
         scores, weights = [], []
         factors = [soft] * len(photographs)
         for degraded, clean in degraded_pictures(pairs, severities, photographs, generator, factors):
-            told = restorer.restore(degraded, weights=right, blind=False, unclipped=True).image
-            seen = restorer.restore(degraded, unclipped=True)
+            told = restorer.restore(degraded, weights=right, blind=False, bounded=False).image
+            seen = restorer.restore(degraded, bounded=False)
             weights.append(seen.weights[0].values)
             scores.append([psnr(image, clean) for image in (degraded, told, seen.image)])
         before, right_bases, blind = (sum(column) / len(scores) for column in zip(*scores, strict=True))

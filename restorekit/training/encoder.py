@@ -26,8 +26,9 @@ from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation
 from restorekit.device import autocast, choose_precision
-from restorekit.encoder import GRID, DegradationEncoder, EncoderConfig, choose_places, cut, weights_of
+from restorekit.encoder import DegradationEncoder, EncoderConfig, weights_of
 from restorekit.errors import TrainingError
+from restorekit.looking import GRID, choose_places, cut
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training
 from restorekit.training.blind import read_as_in_use

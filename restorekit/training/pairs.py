@@ -53,21 +53,22 @@ class PairMaker:
 
     def draw_set(self, generator: Generator) -> tuple[list[int], list[int] | None]:
         """Indices of the degradations of one group, in random order, and of those to remove: None is not said."""
+        device = generator.device
         if self.sets:
-            die = float(torch.rand(1, generator=generator))
+            die = float(torch.rand(1, generator=generator, device=device))
             names = [d.name for d in self.degradations]
             for text, share in self.sets:
                 die -= share
                 if die < 0:
                     removed, *kept = ([names.index(n) for n in side.split("+")] for side in text.split("/"))
                     wanted = removed + [i for side in kept for i in side]
-                    order = torch.randperm(len(wanted), generator=generator).tolist()
+                    order = torch.randperm(len(wanted), generator=generator, device=device).tolist()
                     return [wanted[i] for i in order], removed if kept else None
-        sizes = torch.tensor(self.sizes[: len(self.degradations) + 1])
+        sizes = torch.tensor(self.sizes[: len(self.degradations) + 1], device=device)
         size = int(torch.multinomial(sizes, 1, generator=generator))
         if size == 0:
             return [], None
-        shares = torch.tensor(self.shares, dtype=torch.float32)
+        shares = torch.tensor(self.shares, dtype=torch.float32, device=device)
         return torch.multinomial(shares, size, generator=generator).tolist(), None
 
     def file_share(self, chosen: Sequence[int]) -> float:
@@ -76,17 +77,27 @@ class PairMaker:
         arrays = chosen and not any(self.degradations[i].rounded for i in chosen)
         return FILES_OF_ARRAYS if arrays else FILES
 
-    def group(self, clean: Tensor, generator: Generator, *, selective: bool) -> Group:
-        """Degrade one group of clean patches, (B, 3, H, W), in [0, 1]."""
-        chosen, named = self.draw_set(generator)
-        dice = torch.rand(4, generator=generator).tolist()
+    def group(
+        self, clean: Tensor, generator: Generator, *, selective: bool, choices: Generator | None = None
+    ) -> Group:
+        """Degrade one group of clean patches.
+
+        clean: (B, 3, H, W), in [0, 1], on the generator's device.
+        generator: draws what the patches get.
+        choices: draws what happens to the whole group; `generator` if None. One on the CPU beside a `generator`
+            elsewhere never waits for that device.
+        """
+        choices = generator if choices is None else choices
+        place = choices.device
+        chosen, named = self.draw_set(choices)
+        dice = torch.rand(4, generator=choices, device=place).tolist()
         compose = Compose.draw([self.degradations[i] for i in chosen], clean.shape, generator)
         degraded = compose.apply(clean)
         removed = chosen
         if selective and named is not None:
             removed = named
         elif selective and len(chosen) > 1 and dice[0] < SELECTIVE:
-            keep = 1 + int(torch.randint(0, len(chosen) - 1, (1,), generator=generator))
+            keep = 1 + int(torch.randint(0, len(chosen) - 1, (1,), generator=choices, device=place))
             removed = chosen[:keep]  # `chosen` is in random order
         target = clean
         if len(removed) < len(chosen):
@@ -95,21 +106,22 @@ class PairMaker:
         weights = torch.zeros(len(self.degradations))
         weights[removed] = 1.0
         if selective and dice[1] < FRACTIONAL:
-            fraction = float(torch.rand(1, generator=generator))
+            fraction = float(torch.rand(1, generator=choices, device=place))
             weights *= fraction
             target = degraded + fraction * (target - degraded)
         absent = [i for i in range(len(self.degradations)) if i not in chosen]
         if selective and absent and (dice[2] < ABSENT or not chosen):
             alarms = 1 + int(dice[3] < 0.3)
-            picks = torch.randperm(len(absent), generator=generator)[:alarms].tolist()
+            picks = torch.randperm(len(absent), generator=choices, device=place)[:alarms].tolist()
             weights[[absent[i] for i in picks]] = 1.0
         present = {s.degradation.name: s.realisation.severity for s in compose.steps}
-        return Group(degraded, target, weights, present)
+        return Group(degraded, target, weights.to(clean.device), present)
 
 
 def as_file(degraded: Tensor, generator: Generator, share: float = FILES) -> Tensor:
     """What a file holds, 8 bits within the range, in a share of the pictures; the others stay unbounded arrays."""
-    clipped = torch.rand(len(degraded), 1, 1, 1, generator=generator) < share
+    clipped = torch.rand(len(degraded), 1, 1, 1, generator=generator, device=generator.device) < share
+    clipped = clipped.to(degraded.device)
     return torch.where(clipped, (degraded.clamp(0, 1) * 255).round() / 255, degraded)
 
 

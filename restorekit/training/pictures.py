@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from restorekit.degradation import Compose
-from restorekit.encoder import GRID
+from restorekit.looking import GRID
 from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import more_detailed, random_patches, softened
 from restorekit.training.visibility import visibility

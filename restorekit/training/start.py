@@ -12,9 +12,13 @@ from pathlib import Path
 
 from restorekit.backbone.flow_unet import TENSORS, FlowUnet
 from restorekit.basis import Basis, BasisKey
+from restorekit.encoder import TENSORS as ENCODER_TENSORS
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
+from restorekit.mixing import layer_shapes
+from restorekit.plugin import BackboneCard
 from restorekit.plugin.catalog import Catalog
+from restorekit.plugin.loading import load_bases
 from restorekit.training.backbone import BackboneTraining, Recipe
 from restorekit.training.base import CHECKPOINT, Training
 from restorekit.training.basis import BasisRecipe, BasisTraining
@@ -74,18 +78,21 @@ def start_basis(
 ) -> BasisTraining:
     """A basis for the degradation `name`, beside those in `weights`; the others keep what they have."""
     catalog.degradation(name)
-    sha256 = digest(weights / "backbone" / TENSORS)
-    others = {
-        n: b for n, b in catalog.bases.items() if n != name and fits(b, sha256) and b.degradation not in (name, "")
-    }
+    card = BackboneCard("backbone", "", weights / "backbone")
+    backbone, encoder = FlowUnet.from_folder(card.folder), DegradationEncoder.from_folder(weights / "encoder")
+    encoder_sha256 = digest(weights / "encoder" / ENCODER_TENSORS)
+    loaded = load_bases(catalog, card, layer_shapes(backbone), encoder.dimension, encoder_sha256)
+    others = {n: loaded.layers[n] for n in sorted(loaded.layers) if catalog.basis(n).degradation not in (name, "")}
     training = BasisTraining(
-        replace(recipe, names=(name, *sorted(others))),
+        replace(recipe, names=(name, *others)),
         list(catalog.degradations.values()),
         photos,
-        FlowUnet.from_folder(weights / "backbone"),
-        sha256,
-        {n: others[n].layers() for n in sorted(others)},
-        DegradationEncoder.from_folder(weights / "encoder"),
+        backbone,
+        card.sha256,
+        others,
+        encoder,
+        encoder_sha256,
+        [failure for failure in loaded.failures if failure.basis != name],
     )
     resume_or_start(training, run)
     return training
@@ -110,10 +117,6 @@ def keys_in(weights: Path, names: Sequence[str]) -> list[BasisKey]:
     if without:
         raise TrainingError(f"{weights} has no key for {', '.join(without)}; train one with `train encoder`")
     return [keys[name] for name in names]
-
-
-def fits(basis: Basis, sha256: str) -> bool:
-    return (basis.folder / "adapter_config.json").exists() and basis.backbone_sha256 == sha256
 
 
 def per_name(names: Sequence[str], default: float, chosen: dict[str, float]) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from typer.main import get_command
 import restorekit
 from restorekit.cli.main import build_app
 from restorekit.plugin import catalog
+from restorekit.weights import write_sums
 
 HEAVY = {"torch", "torchvision", "diffusers", "peft", "kornia", "pyiqa"}
 
@@ -157,12 +158,41 @@ def test_a_broken_plugin_is_one_warning_and_the_rest_goes_on(cli, install, photo
     assert outcome.code == 0 and outcome.err.startswith("warning: broken: ") and outcome.err.count("\n") == 1
 
 
+ENDINGS = {
+    "sys.exit": "import sys; sys.exit('fog needs a licence')",
+    "SystemExit without a word": "raise SystemExit",
+    "a degradation without a name or severity": """
+from restorekit.plugin import Degradation, hookimpl
+class Fog(Degradation):
+    kinds, order = ("even",), 5
+    def draw(self, shape, generator, *, severity=None, kind=None): ...
+    def apply(self, image, realisation): ...
+@hookimpl
+def register_degradations():
+    return [Fog()]
+""",
+    "a hook without its decorator": "def register_bases():\n    return []",
+}
+
+
+@pytest.mark.parametrize("code", ENDINGS.values(), ids=ENDINGS)
+def test_no_plugin_ends_a_command(cli, install, photo, code):
+    install("broken", code)
+    photo("photo.png")
+    outcome = cli("plugins")
+    assert outcome.code == 0 and outcome.out.count("failed: broken: ") == 1 and "denoise" in outcome.out
+    outcome = cli("restore", "photo.png")
+    assert outcome.code == 3 and Path("photo.restored.png").exists()  # restored without what it may have brought
+    assert outcome.err.startswith("warning: broken: ") and outcome.err.count("\n") == 1
+
+
 def test_bases_for_another_backbone_are_listed_as_refused(cli, tiny, tmp_path, monkeypatch):
     import shutil
 
     copy = tmp_path / "weights"
     shutil.copytree(tiny, copy)
     (copy / "rain" / "basis.json").write_text(json.dumps({"backbone_sha256": "0" * 64}))
+    write_sums(copy / "rain")
     monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(copy))
     refused = json.loads(cli("plugins", "--json").out)["refused"]
     assert [f["plugin"] for f in refused] == ["derain"] and "000000" in refused[0]["reason"]

@@ -90,3 +90,15 @@ def test_the_picture_itself_and_files_that_exist_are_not_written_over(cli, photo
     assert cli("degrade", "photo.png", "-o", "photo.png", "--with", "noise=5", "--overwrite").is_one_error()
     assert cli("degrade", "photo.png", "-o", "taken.png", "--with", "noise=5").is_one_error()
     assert cli("degrade", "photo.png", "-o", "taken.png", "--with", "noise=5", "--overwrite").code == 0
+
+
+def test_a_plugin_that_makes_no_picture_is_named_and_nothing_is_written(cli, photo, monkeypatch):
+    from restorekit_denoise.noise import Noise
+
+    photo("photo.png")
+    for wrong in (lambda image: None, lambda image: image * float("nan"), lambda image: image[:, :1]):
+        monkeypatch.setattr(Noise, "apply", lambda self, image, realisation, wrong=wrong: wrong(image))
+        outcome = cli("degrade", "photo.png", "-o", "out.png", "--with", "noise=25")
+        assert outcome.is_one_error()
+        assert "'noise' of restorekit_denoise" in outcome.err
+        assert not Path("out.png").exists()

@@ -1,6 +1,5 @@
 """Laws of the plugin seam."""
 
-import types
 from pathlib import Path
 
 import pytest
@@ -8,34 +7,14 @@ import pytest
 from restorekit.backbone import plugin as flow_unet_plugin
 from restorekit.basis import Basis
 from restorekit.errors import PluginError
-from restorekit.plugin import BackboneCard, hookimpl
-from restorekit.plugin.catalog import build_catalog, load_plugins, mismatched_bases
+from restorekit.plugin import BackboneCard, Method, Severity
+from restorekit.plugin.catalog import build_catalog, load_plugins, register_commands
 from restorekit.plugin.hookspecs import Hooks
+from restorekit.plugin.loading import mismatched_bases
 from restorekit.weights import BACKBONE_TENSORS
+from tests.plugin.strangers import Entry, fog, plugin
 
 README = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
-
-
-class Entry:
-    """An entry point whose target is at hand."""
-
-    dist = None
-
-    def __init__(self, name, target):
-        self.name, self.target = name, target
-
-    def load(self):
-        if isinstance(self.target, Exception):
-            raise self.target
-        return self.target
-
-
-def plugin(**hooks):
-    module = types.ModuleType("stranger")
-    for name, function in hooks.items():
-        function.__name__ = name
-        setattr(module, name, hookimpl(function))
-    return module
 
 
 def noise_like(name="noise"):
@@ -135,6 +114,125 @@ def test_a_basis_for_another_backbone_is_refused_with_the_reason(weights_folder,
     assert failure.basis == "noise"
     assert "ffffff" in failure.reason
     assert catalog.bases["noise"].backbone_sha256[:12] in failure.reason
+
+
+def test_a_first_party_name_is_kept_whatever_a_stranger_is_called():
+    mine = noise_like()
+    entries = [
+        Entry("aaa", plugin(register_degradations=lambda: [noise_like()]), "aaa"),
+        Entry("denoise", plugin(register_degradations=lambda: [mine]), "restorekit"),
+    ]
+    catalog = build_catalog(load_plugins(entries))
+    assert catalog.degradation("noise") is mine
+    (failure,) = catalog.failures
+    assert failure.plugin == "aaa" and "denoise brings one already" in failure.reason
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_first_party_plugin_is_kept_where_a_stranger_has_its_entry_points_name(turn):
+    mine = noise_like()
+    entries = [
+        Entry("denoise", plugin(register_degradations=lambda: [fog()]), "impostor"),
+        Entry("denoise", plugin(register_degradations=lambda: [mine]), "restorekit"),
+    ]
+    plugins = load_plugins(entries[::turn])
+    assert [(p.name, p.distribution) for p in plugins.loaded] == [("denoise", "restorekit")]
+    assert build_catalog(plugins).degradations == {"noise": mine}
+    (failure,) = plugins.failures
+    assert "restorekit has" in failure.reason and "Uninstall impostor" in str(failure)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), SystemExit(), GeneratorExit(), MemoryError(), OSError("disk")])
+def test_a_plugin_that_ends_the_program_at_import_is_named_and_the_others_go_on(error):
+    good = plugin(register_degradations=lambda: [noise_like()])
+    plugins = load_plugins([Entry("bad", error), Entry("good", good)])
+    assert [p.name for p in plugins.loaded] == ["good"]
+    (failure,) = plugins.failures
+    assert failure.plugin == "bad" and type(error).__name__ in failure.reason
+
+
+def test_ctrl_c_at_import_ends_the_program():
+    with pytest.raises(KeyboardInterrupt):
+        load_plugins([Entry("slow", KeyboardInterrupt())])
+
+
+def test_a_hook_that_ends_the_program_is_reported_and_the_others_go_on():
+    entries = [
+        Entry("a", plugin(register_bases=lambda: exit(1), register_commands=lambda app: exit(2))),
+        Entry("b", plugin(register_degradations=lambda: [noise_like()])),
+    ]
+    plugins = load_plugins(entries)
+    catalog = build_catalog(plugins)
+    assert list(catalog.degradations) == ["noise"]
+    assert "register_bases raised SystemExit 1: it ends the program" in catalog.failures[0].reason
+    assert "SystemExit 2" in register_commands(plugins, None)[0].reason
+
+
+def test_a_hook_without_its_decorator_gets_a_word():
+    module = plugin(register_degradations=lambda: [fog()])
+    module.register_bases = lambda: []
+    plugins = load_plugins([Entry("careless", module)])
+    assert [p.name for p in plugins.loaded] == ["careless"]
+    (failure,) = plugins.failures
+    assert "register_bases" in failure.reason and "@hookimpl" in failure.reason
+
+
+def test_a_plugin_without_any_hook_gets_a_word():
+    (failure,) = load_plugins([Entry("empty", plugin())]).failures
+    assert "no hook" in failure.reason
+
+
+@pytest.mark.parametrize("returned", [None, 7, fog()], ids=["None", "a number", "one card"])
+def test_a_hook_that_returns_no_list_is_refused(returned):
+    catalog = build_catalog(load_plugins([Entry("odd", plugin(register_degradations=lambda: returned))]))
+    assert catalog.degradations == {}
+    assert "not a list" in catalog.failures[0].reason
+
+
+SCALE = {"symbol": "opacity", "unit": "%", "off": 0, "mild": 10, "strong": 70, "typical": 35}
+ODD_DEGRADATIONS = {
+    "without a name": ({"name": None}, "no name"),
+    "with a name that is no word": ({"name": "a=b"}, "'a=b'"),
+    "without a severity": ({"severity": None}, "no severity"),
+    "with a number for severity": ({"severity": 3}, "no severity"),
+    "with a severity of words": ({"severity": Severity(**SCALE | {"strong": "much"})}, "strong 'much'"),
+    "with an infinite severity": ({"severity": Severity(**SCALE | {"strong": float("inf")})}, "strong inf"),
+    "that is off when mild": ({"severity": Severity(**SCALE | {"mild": 0})}, "mild at 0"),
+    "that is typical when beyond strong": ({"severity": Severity(**SCALE | {"typical": 90})}, "typical at 90"),
+    "without kinds": ({"kinds": None}, "kinds None"),
+    "with no kind": ({"kinds": ()}, "kinds ()"),
+    "with one kind": ({"kinds": "even"}, "kinds 'even'"),
+    "without an order": ({"order": None}, "order None"),
+    "with a summary of another type": ({"summary": 3}, "summary 3"),
+    "that raises when asked": ({"severity": property(lambda self: 1 / 0)}, "ZeroDivisionError"),
+}
+
+
+@pytest.mark.parametrize(("fields", "said"), ODD_DEGRADATIONS.values(), ids=ODD_DEGRADATIONS)
+def test_a_degradation_with_wrong_fields_is_refused_and_the_others_go_on(fields, said):
+    odd = plugin(register_degradations=lambda: [fog(**fields), noise_like()])
+    catalog = build_catalog(load_plugins([Entry("odd", odd)]))
+    assert list(catalog.degradations) == ["noise"]
+    (failure,) = catalog.failures
+    assert failure.plugin == "odd" and said in failure.reason and "\n" not in str(failure)
+
+
+ODD_CARDS = {
+    "a basis in words": (Basis("fog", "", "weights"), "pathlib.Path"),
+    "a basis without a name": (Basis("", "", README), "name ''"),
+    "a basis for a thing": (Basis("fog", None, README), "degradation None"),
+    "a backbone in words": (BackboneCard("net", "x:Y", "weights"), "pathlib.Path"),
+    "a backbone of no class": (BackboneCard("net", "torch", README), "'module:name'"),
+    "a method of no callable": (Method("m", "", "", "torch"), "'module:name'"),
+}
+
+
+@pytest.mark.parametrize(("card", "said"), ODD_CARDS.values(), ids=ODD_CARDS)
+def test_a_card_with_wrong_fields_is_refused(card, said):
+    hook = {Basis: "register_bases", BackboneCard: "register_backbones", Method: "register_methods"}[type(card)]
+    catalog = build_catalog(load_plugins([Entry("odd", plugin(**{hook: lambda: [card]}))]))
+    assert not (catalog.bases or catalog.backbones or catalog.methods)
+    assert said in catalog.failures[0].reason
 
 
 def test_an_unknown_name_is_refused_with_the_names_there_are():

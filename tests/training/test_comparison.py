@@ -20,7 +20,7 @@ PAIRS = PairMaker(tuple(CATALOG.degradation(n) for n in NAMES), (1.0,) * len(NAM
 class SeesNoise:
     """Sees noise in everything, and makes a picture darker by a tenth for each basis."""
 
-    def restore(self, image, weights=None, blind=True, unclipped=False):
+    def restore(self, image, weights=None, blind=True, bounded=True):
         found = {"noise": 1.0} if blind else weights
         restored = image.clamp(0, 1) * (1 - 0.1 * sum(found.values()))
         return SimpleNamespace(image=restored, weights=[MixingWeights(dict.fromkeys(NAMES, 0.0) | found)])

@@ -7,10 +7,14 @@ import pytest
 import torch
 from torch import Generator
 
+from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis
 from restorekit.context import CONTEXT
 from restorekit.encoder import DegradationEncoder, EncoderConfig, weights_of
 from restorekit.errors import TrainingError
+from restorekit.plugin.catalog import build_catalog, load_plugins
+from restorekit.training.bank import BasisBank
+from restorekit.training.base import gradients_of
 from restorekit.training.basis import BasisRecipe
 from restorekit.training.calibration import ALONE, CLEAN, Calibration, counted, spread
 from restorekit.training.critic import relative_loss
@@ -110,6 +114,21 @@ def test_a_later_basis_leaves_backbone_encoder_and_other_bases_as_they_are(photo
     before = {n: p.clone() for n, p in training.backbone.state_dict().items()}
     training.run(Budget(iterations=3), tmp_path)
     assert all(torch.equal(p, before[n]) for n, p in training.backbone.state_dict().items())
+
+
+def test_a_loss_that_depends_on_nothing_trained_has_no_gradient():
+    bases = BasisBank(FlowUnet(FlowUnetConfig((8, 16), (1, 1), 16)), {"blur": 2, "noise": 2}, Generator())
+    parameters = list(bases.parameters())
+    assert bases.deltas(torch.zeros(2)) == {}
+    assert gradients_of(torch.rand(2, 3).mean(), parameters) == [None] * len(parameters)
+
+
+def test_a_later_basis_takes_part_in_every_group_it_learns_from(photos, tiny, tmp_path):
+    recipe = BasisRecipe(names=("blur",), rank=2, patch=32, picture=96, groups=1, group_size=1)
+    training = start_basis("blur", recipe, build_catalog(load_plugins()), photos, tmp_path, tiny)
+    groups = [training.draw(Generator().manual_seed(seed)) for seed in range(30)]
+    assert all(group.weights[0] for group in groups)
+    assert any(len(group.present) > 1 for group in groups)
 
 
 def test_a_detail_basis_changes_only_itself_and_its_critic(photos, weights_folder, tmp_path):

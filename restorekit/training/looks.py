@@ -1,0 +1,93 @@
+"""Pictures with and without one degradation, as the frozen encoder sees them: what its key is fitted on.
+
+Half of the pictures have nothing else wrong with them, since those are what people have most; the other half have
+every other degradation, alone and together. Each is looked at twice, with the new degradation and without it,
+the other realisations unchanged: so that nothing but the new one tells the two apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from restorekit.degradation import Compose, Degradation
+from restorekit.encoder import DegradationEncoder
+from restorekit.training.pairs import as_file
+from restorekit.training.photos import random_patches, softened
+from restorekit.training.pictures import SOFT, SOFTEST, VARIED
+
+OTHERS = (0.5, 0.3, 0.14, 0.06)  # probability of 0, 1, 2, 3 other degradations
+SIDES = (96, 160, 224, 320, 448)  # px; of the longer side, as far as the photographs go
+SHORTEST = 0.6  # of the longer side
+TOGETHER = 2  # pictures of one draw, with realisations of their own
+CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Queries of N pictures. queries: (N, D). fractions: (N,), severity of the new degradation between off (0) and
+    strong (1), 0 where it is absent. others: for each picture the other degradations in it, or CLEAN."""
+
+    queries: Tensor
+    fractions: Tensor
+    others: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Looking:
+    """Draws pictures and looks at them. new: the degradation whose key is wanted. others: those that it has to be
+    told from."""
+
+    new: Degradation
+    others: tuple[Degradation, ...]
+    encoder: DegradationEncoder
+
+    @torch.inference_mode()
+    def look(
+        self,
+        photos: Sequence[Tensor],
+        count: int,
+        generator: Generator,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> Looks:
+        """Look at `count` pictures without the new degradation, and at the same ones with it.
+
+        photos: uint8, (3, H, W) each. progress: told how many of the 2 count queries there are.
+        """
+        queries: list[Tensor] = []
+        fractions: list[Tensor] = []
+        named: list[tuple[str, ...]] = []
+        while len(named) < 2 * count:
+            clean, compose = self.draw(photos, generator)
+            severity = next(s.realisation.severity for s in compose.steps if s.degradation is self.new)
+            names = tuple(s.degradation.name for s in compose.steps if s.degradation is not self.new) or (CLEAN,)
+            present = torch.tensor([self.new.severity.fraction(v) for v in severity.tolist()])
+            without = compose.without([self.new.name]).apply(clean)
+            for image, fraction in ((without, torch.zeros(len(clean))), (compose.apply(clean), present)):
+                queries.append(self.encoder.query(as_file(image, generator).clamp(0, 1)).cpu())
+                fractions.append(fraction)
+                named.extend([names] * len(clean))
+            progress(len(named))
+        return Looks(torch.cat(queries), torch.cat(fractions), tuple(named))
+
+    def draw(self, photos: Sequence[Tensor], generator: Generator) -> tuple[Tensor, Compose]:
+        """Clean pictures, (TOGETHER, 3, H, W), and what is to happen to them, the new degradation included."""
+        largest = max(min(p.shape[1:]) for p in photos)
+        sides = [s for s in SIDES if s <= largest] or [largest]
+        dice = torch.rand(5, generator=generator).tolist()
+        side = sides[int(dice[0] * len(sides))]
+        short = round(side * (SHORTEST + (1 - SHORTEST) * dice[1]))
+        clean = random_patches(photos, TOGETHER, side, generator, emphasis=0.0)
+        clean = clean[..., :short, :] if dice[2] < 0.5 else clean[..., :short]
+        sizes = torch.tensor(OTHERS[: len(self.others) + 1])
+        size = int(torch.multinomial(sizes, 1, generator=generator))
+        chosen = [self.others[i] for i in torch.randperm(len(self.others), generator=generator)[:size].tolist()]
+        if dice[3] < SOFT and all(d.late for d in chosen):
+            clean = softened(clean, 1 + dice[4] * (SOFTEST - 1))
+        kinds = {}
+        if float(torch.rand(1, generator=generator)) < VARIED:
+            kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=generator))] for d in chosen}
+        return clean, Compose.draw([self.new, *chosen], clean.shape, generator, kinds=kinds)

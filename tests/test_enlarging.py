@@ -1,0 +1,40 @@
+"""Laws of `scale`: a picture is looked at and cleaned at its own size, then enlarged and sharpened."""
+
+import pytest
+import torch
+from torch import Generator
+
+from restorekit.restorer import Restorer, enlarge
+
+
+@pytest.fixture
+def restorer(tiny):
+    return Restorer.from_pretrained(device="cpu", precision="fp32")
+
+
+@pytest.fixture
+def small():
+    return 0.2 + 0.6 * torch.rand(1, 3, 60, 72, generator=Generator().manual_seed(0))
+
+
+def test_what_the_sensor_did_is_removed_before_the_picture_is_enlarged_and_the_rest_after(restorer, small):
+    chosen = {"noise": 1.0, "rain": 0.5, "lowres": 1.0, "blur": 0.25}
+    at_once = restorer.restore(small, weights=chosen, blind=False, scale=2).image
+    cleaned = restorer.restore(small, weights={"noise": 1.0, "rain": 0.5}, blind=False).image
+    twice = restorer.restore(enlarge(cleaned, 2), weights={"lowres": 1.0, "blur": 0.25}, blind=False).image
+    torch.testing.assert_close(at_once, twice)
+
+
+def test_what_happened_early_and_late_is_read_at_the_pictures_own_size(restorer, small):
+    at_own_size = restorer.inspect(small)[0].weights
+    enlarged = restorer.restore(small, scale=2).weights[0]
+    names = [n for n in restorer.bases if not restorer.is_of_scale(n)]
+    assert {"noise", "jpeg", "rain"} == set(names)
+    assert all(enlarged[n] == at_own_size[n] for n in names)
+    cleaned = restorer.restore(small, weights={n: at_own_size[n] for n in names}, blind=False).image
+    again = restorer.inspect(enlarge(cleaned, 2))[0].weights
+    assert all(enlarged[n] == pytest.approx(again[n], abs=1e-4) for n in ("blur", "lowres"))
+
+
+def test_nothing_chosen_is_a_bicubic_enlargement(restorer, small):
+    assert torch.equal(restorer.restore(small, blind=False, scale=3).image, enlarge(small, 3))
