@@ -182,7 +182,8 @@ def test_no_plugin_ends_a_command(cli, install, photo, code):
     outcome = cli("plugins")
     assert outcome.code == 0 and outcome.out.count("failed: broken: ") == 1 and "denoise" in outcome.out
     outcome = cli("restore", "photo.png")
-    assert outcome.code == 0 and Path("photo.restored.png").exists()
+    may_lack_a_basis = "Fog" not in code  # a degradation alone is nothing that a picture is treated with
+    assert outcome.code == (3 if may_lack_a_basis else 0) and Path("photo.restored.png").exists()
     assert outcome.err.startswith("warning: broken: ") and outcome.err.count("\n") == 1
 
 
