@@ -141,7 +141,7 @@ def core_first(entry: EntryPoint) -> tuple[bool, str, str]:
 
 def package_of(entry: EntryPoint) -> str:
     """Name of the package that declares an entry point; empty where that is not known."""
-    return entry.dist.name if entry.dist else ""
+    return (entry.dist.name if entry.dist else "") or ""
 
 
 def forgotten(plugin: object, hooks: Collection[str]) -> Iterator[str]:

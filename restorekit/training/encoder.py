@@ -26,7 +26,7 @@ from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation
 from restorekit.device import autocast, choose_precision
-from restorekit.encoder import DegradationEncoder, EncoderConfig, weights_of
+from restorekit.encoder import TENSORS, DegradationEncoder, EncoderConfig, weights_of
 from restorekit.errors import TrainingError
 from restorekit.looking import GRID, choose_places, cut
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
@@ -39,6 +39,7 @@ from restorekit.training.memory import Lesson, Memory
 from restorekit.training.pairs import PairMaker, typical
 from restorekit.training.photos import Photos, validation_crops
 from restorekit.training.pictures import PictureMaker, Pictures
+from restorekit.weights import digest
 
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
 AVERAGE = 0.995  # decay of the averaged weights
@@ -265,5 +266,6 @@ class EncoderTraining(Training):
         """Averaged encoder to `folder`/encoder; key and gauge into each basis's folder."""
         with self.average.used():
             self.encoder.save(folder / "encoder")
+            sha256 = digest(folder / "encoder" / TENSORS)
             for i, name in enumerate(self.recipe.names):
-                save_key(folder / name, self.keys.take(i))
+                save_key(folder / name, self.keys.take(i), encoder_sha256=sha256)

@@ -26,6 +26,7 @@ from restorekit.training.looks import Looks
 DECAY = 1e-3
 ABSENT = 0.15  # share of a picture without the degradation in the gauge's error
 FALSE_ALARMS = 0.01
+TAIL, FEWEST = 0.05, 5  # share of a group of pictures that makes its tail, and their number at least
 HARMFUL = 0.05  # weight from which on a picture without the degradation counts as a false alarm
 SUREST = 4.0  # times the fitted slope, at most
 MARGIN = 0.05  # of the logit, for what rounding to 16 bits does to key and bias
@@ -75,10 +76,20 @@ def on_disk(tensor: Tensor) -> Tensor:
 def floor_of(scores: Tensor, looks: Looks) -> float:
     """The score, (N,), that no more than FALSE_ALARMS of the pictures without the degradation are above: of the
     clean ones, and of those with each other degradation."""
-    return max(
-        float(scores[group].sort(descending=True).values[int(FALSE_ALARMS * int(group.sum()))])
-        for group in groups_without(looks).values()
-    )
+    return max(rarely_above(scores[group]) for group in groups_without(looks).values())
+
+
+def rarely_above(scores: Tensor) -> float:
+    """The value, of scores (N,), that no more than FALSE_ALARMS of them are above: counted, and, since few of them
+    show none as rare as that, reckoned from the mean excess of the largest, as if they fell off exponentially.
+
+    Pickands, "Statistical inference using extreme order statistics", 1975, https://doi.org/10.1214/aos/1176343003
+    """
+    ranked = scores.sort(descending=True).values
+    count = min(max(FEWEST, int(TAIL * len(ranked))), len(ranked) - 1)
+    excess = float((ranked[:count] - ranked[count]).mean()) if count else 0.0
+    reckoned = float(ranked[count]) + excess * max(0.0, math.log(max(count, 1) / len(ranked) / FALSE_ALARMS))
+    return max(float(ranked[int(FALSE_ALARMS * len(ranked))]), reckoned)
 
 
 def steepness(scores: Tensor, looks: Looks) -> float:

@@ -176,7 +176,7 @@ def test_a_key_for_another_encoder_is_left_out_and_its_basis_stays(load):
     assert restorer.restore(PICTURE).weights[0]["fog"] == 0 and not torch.equal(changed, PICTURE)
 
 
-def test_what_needs_no_tensors_is_told_without_torch(load, tiny, tmp_path, monkeypatch):
+def test_what_needs_no_tensors_is_told_before_any_is_loaded(tiny, tmp_path):
     for number, damage in enumerate((cut(ADAPTER), put(CONFIG, lora_alpha=800), shutil.rmtree)):
         folder = fog_basis(tiny, tmp_path / str(number))
         damage(folder)

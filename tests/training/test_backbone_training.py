@@ -46,7 +46,7 @@ def test_training_goes_through_both_stages_and_its_weights_restore(photos, tmp_p
         assert torch.equal(taken.key, key.key) and torch.equal(taken.gauge, key.gauge)
     later = start_basis(
         "jpeg",
-        BasisRecipe(names=("jpeg",), rank=2, patch=32, picture=96, groups=1),
+        BasisRecipe(names=("jpeg",), rank=2, patch=32, picture=96, groups=1, looks=10),
         CATALOG,
         photos,
         tmp_path / "jpeg",

@@ -16,6 +16,7 @@ from restorekit.training.readout import (
     groups_without,
     logistic,
     logit_of,
+    rarely_above,
     ridge,
 )
 from tests.plugin.strangers import fog
@@ -93,6 +94,16 @@ def test_at_most_one_in_a_hundred_pictures_without_it_is_touched_whatever_else_t
 def test_a_key_that_tells_the_pictures_apart_is_good_and_one_that_does_not_is_not():
     assert fit_key(looks(800, 8.0), looks(800, 8.0, 1))[1].good
     assert not fit_key(looks(800, 0.3), looks(800, 0.3, 1))[1].good
+
+
+def test_few_pictures_make_a_key_more_careful():
+    """The top of 20 says little about 1 in 100: what is reckoned from few lies above what many show."""
+    many = torch.randn(20000, generator=Generator().manual_seed(0))
+    assert rarely_above(many) == pytest.approx(2.33, abs=0.15)
+    few = [rarely_above(part) for part in many.split(20)]
+    largest = [float(part.max()) for part in many.split(20)]
+    assert all(reckoned >= top for reckoned, top in zip(few, largest, strict=True))
+    assert sum(few) / len(few) > 2.33 > sum(largest) / len(largest)
 
 
 def test_a_key_is_as_it_will_be_on_disk():
