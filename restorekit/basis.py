@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restorekit.errors import WeightsError
+from restorekit.errors import MixingError, WeightsError
 from restorekit.weights import (
     load_json,
     load_tensors,
@@ -34,6 +34,7 @@ PREFIX = "base_model.model."
 ADAPTER = "adapter_model.safetensors"
 KEY = "basis.safetensors"  # what the encoder reads of a basis
 RECORD = "basis.json"
+LARGEST = 1.5  # weight of any basis; `basis.json` may say less
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,22 @@ class Basis:
         return str(self.record.get("encoder_sha256", ""))
 
     @property
+    def largest(self) -> float:
+        """Largest weight that a user may give it."""
+        value = self.record.get("largest", LARGEST)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= LARGEST:
+            raise WeightsError(f"{self.folder / RECORD} has a largest weight {value!r}; it lies in (0, {LARGEST}]")
+        return float(value)
+
+    def check_weight(self, value: float) -> None:
+        """Raise MixingError for a weight above the largest."""
+        if value > self.largest:
+            raise MixingError(
+                f"weight {self.name}={value:g} is too large: {self.name} takes 0 to {self.largest:g}; beyond, it "
+                "does harm"
+            )
+
+    @property
     def rank(self) -> int:
         return self.config["r"]
 
@@ -120,7 +137,7 @@ class Basis:
             verify(self.folder / name)
         if not self.degradation and (self.folder / KEY).exists():
             raise WeightsError(f"{self.folder / KEY} is a key, but its card names no degradation; delete the key")
-        _ = self.config
+        _ = self.config, self.largest
 
     def layers(self) -> dict[str, LoraLayer]:
         """The LoRA of every layer, by the layer's name in the backbone, with PEFT's scale alpha / r applied."""

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from restorekit.basis import LARGEST
 from restorekit.errors import MixingError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from restorekit.basis import LoraLayer
-
-LARGEST = 1.5
 
 
 @dataclass(frozen=True)

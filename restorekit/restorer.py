@@ -229,6 +229,8 @@ class Restorer:
         for name, number in (("scale", scale), ("steps", steps), ("tile", 1 if tile is None else tile)):
             check_whole(name, number)
         check_weights(weights)
+        for name in set(weights or {}) & set(self.catalog.bases):
+            self.catalog.bases[name].check_weight(float((weights or {})[name]))
         rows, mixtures, severities = [], [], []
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         check_result_type(dtype)

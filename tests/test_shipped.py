@@ -9,6 +9,7 @@ from torch import Generator
 
 from restorekit.bench.scene import scene
 from restorekit.degradation import Compose, Step, in_physical_order
+from restorekit.errors import MixingError
 from restorekit.restorer import Restorer, enlarge
 from restorekit.weights import recorded_sums, shipped_weights, verify
 
@@ -100,8 +101,10 @@ def test_detail_is_at_the_users_command_only_and_sharpens_what_was_blurred(resto
     blurred = degrade(restorer, clean, blur=1.6)
     result = restorer.restore(blurred)
     assert result.weights[0]["detail"] == 0
-    crisper = restorer.restore(blurred, weights={"detail": 1.0}).image
+    crisper = restorer.restore(blurred, weights={"detail": 0.5}).image
     assert crisper.diff(dim=-1).abs().mean() > result.image.diff(dim=-1).abs().mean()
+    with pytest.raises(MixingError, match=r"detail takes 0 to 0\.5"):  # beyond, it leaves a grid of 2 px
+        restorer.restore(blurred, weights={"detail": 0.6})
 
 
 def test_a_tile_changes_nothing_that_can_be_seen(restorer, clean):

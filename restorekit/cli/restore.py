@@ -20,7 +20,7 @@ from restorekit.cli.terminal import Meter, plugins_of, put, tell
 from restorekit.cli.watch import watch_folders
 from restorekit.errors import ImageError, MixingError, RestorekitError
 from restorekit.jobs import STREAM, Job, passed_over, plan
-from restorekit.mixing import LARGEST, MixingWeights
+from restorekit.mixing import MixingWeights
 from restorekit.plugin.catalog import Catalog, Plugins, build_catalog
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ def restore(
         ),
     ] = None,
     scale: Annotated[
-        int | None, typer.Option(metavar="2|3|4", help="Enlarge so many times, then restore.")
+        int | None, typer.Option(metavar="2|3|4", help="Clean, enlarge so many times, then sharpen.")
     ] = None,
     steps: Annotated[
-        int, typer.Option(min=1, help="Steps of the sampler: 1 is the most faithful, more are sharper.")
+        int, typer.Option(min=1, help="Steps of the sampler: 1 is the most faithful; more bring nothing.")
     ] = 1,
     ensemble: Annotated[
         bool,
@@ -259,11 +259,14 @@ def parse_settings(settings: Sequence[str], catalog: Catalog) -> dict[str, float
     chosen: dict[str, float] = {}
     for setting in settings:
         name, _, text = setting.partition("=")
-        catalog.basis(name)
+        basis = catalog.basis(name)
         if name in chosen:
             raise MixingError(f"--set names {name} twice; give one weight")
         try:
             chosen[name] = float(text)
         except ValueError:
-            raise MixingError(f"--set {setting} has no weight; write {name}=1, from 0 to {LARGEST}") from None
+            raise MixingError(
+                f"--set {setting} has no weight; write {name}=1, from 0 to {basis.largest:g}"
+            ) from None
+        basis.check_weight(chosen[name])
     return dict(MixingWeights(chosen).values)
