@@ -7,38 +7,33 @@ restored = sample(backbone + sum_k weights_k basis_k, image)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from threading import RLock
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restorekit.arguments import check_pictures, check_result_type, check_visible, check_weights, check_whole
 from restorekit.basis import BasisKey
-from restorekit.device import auto_tile, autocast, choose_device, choose_precision
+from restorekit.device import auto_tile, choose_device, choose_precision
 from restorekit.encoder import TENSORS as ENCODER_TENSORS
 from restorekit.encoder import DegradationEncoder
-from restorekit.ensemble import mirrored
-from restorekit.errors import ImageError, PluginError
-from restorekit.flow import sample
-from restorekit.image import as_float
+from restorekit.errors import PluginError
 from restorekit.image.hidden import fill_hidden, give_back_hidden
 from restorekit.mixing import Mixer, MixingWeights, layer_shapes
+from restorekit.passing import Pass, Passing, enlarge
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins
 from restorekit.plugin.loading import load_bases
 from restorekit.reading import Origins, read_picture
-from restorekit.streaming import SampledRows
-from restorekit.tiling import apply_in_strips, apply_tiled
 from restorekit.turns import one_at_a_time
 from restorekit.weights import recorded_sums, shipped_weights
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is wrong with one picture: mixing weights, and severities in each degradation's unit, by basis."""
+    """Findings in one picture: mixing weights, and severities in each degradation's unit, by basis."""
 
     weights: MixingWeights
     severities: Mapping[str, float]
@@ -53,17 +48,6 @@ class RestorationResult:
     weights: tuple[MixingWeights, ...]
     severities: tuple[Mapping[str, float], ...]
     notes: tuple[str, ...] = ()
-
-
-@dataclass
-class Pass:
-    """How pictures go through the network. side: of a tile in px, smaller once memory ran out; notes say so."""
-
-    steps: int
-    side: int
-    ensemble: bool
-    progress: Callable[[int, int], None] | None
-    notes: list[str] = field(default_factory=list)
 
 
 class Restorer:
@@ -87,6 +71,7 @@ class Restorer:
         self.catalog = catalog
         self.failures = tuple(failures)
         self.backbone: Any = backbone.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.passing = Passing(self.backbone, self.device, self.dtype)
         self.mixer = Mixer(self.backbone, bases)
         self.encoder = encoder.to(self.device).eval()
         self.keys = dict(sorted(keys.items()))
@@ -183,7 +168,7 @@ class Restorer:
     def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
         """Crops of one picture, (N, 3, s, s), restored in one step with a mixture; in [0, 1]."""
         self.mixer.merge(self.none.override(weights))
-        return self.run(crops, 1, max(crops.shape[2:]), torch.float32)
+        return self.passing.run(crops, torch.float32, Pass(1, max(crops.shape[2:])))
 
     @one_at_a_time
     @torch.no_grad()  # not inference_mode: the result is the caller's to change in place
@@ -234,7 +219,7 @@ class Restorer:
         rows, mixtures, severities = [], [], []
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         check_result_type(dtype)
-        run = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
+        how = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
         for i in range(len(image)):
             one, seen = shown(image, visible, i)
             inspection = self.look(one, seen) if blind else Inspection(self.none, {})
@@ -242,7 +227,8 @@ class Restorer:
             if scale > 1:
                 native = MixingWeights({n: 0.0 if self.is_of_scale(n) else w for n, w in mixture.values.items()})
                 if native.active:
-                    one = self.once(native, one, torch.float32, replace(run, progress=None))
+                    self.mixer.merge(native)
+                    one = self.passing.until_it_fits(one, torch.float32, replace(how, progress=None))
                 one = enlarge(one, scale)
                 if blind:
                     inspection = self.look_enlarged(inspection, one, seen, scale)
@@ -250,14 +236,15 @@ class Restorer:
                 last = MixingWeights({n: w if self.is_of_scale(n) else 0.0 for n, w in mixture.values.items()})
             else:
                 last = mixture
-            restored = self.once(last, one, dtype, run)
+            self.mixer.merge(last)
+            restored = self.passing.until_it_fits(one, dtype, how)
             if seen is not None:
                 restored = give_back_hidden(restored, image[i : i + 1], seen[0], scale)
             rows.append(restored)
             mixtures.append(mixture)
             severities.append(inspection.severities)
         whole = rows[0] if len(rows) == 1 else torch.cat(rows)  # a copy of one large picture is a large copy
-        return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(run.notes))
+        return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(how.notes))
 
     def is_of_scale(self, basis: str) -> bool:
         """Whether a basis is for the enlarged picture: it sharpens, or is for a look."""
@@ -273,82 +260,6 @@ class Restorer:
         severities = {n: s for n, s in found.severities.items() if n in optical}
         return Inspection(native.weights.override(weights), {**native.severities, **severities})
 
-    def once(self, mixture: MixingWeights, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
-        """One pass over a picture with a mixture, in smaller tiles where memory runs out."""
-        self.mixer.merge(mixture)
-        while True:
-            try:
-                return self.run(image, how.steps, how.side, dtype, how.progress, how.ensemble)
-            except torch.OutOfMemoryError:
-                if how.side <= smallest_tile(self.backbone):
-                    raise
-                torch.cuda.empty_cache()
-            how.side = max(how.side // 2, smallest_tile(self.backbone))
-            how.notes.append(f"out of memory on {self.device}: went on with tiles of {how.side} px")
-
-    def autocast(self) -> torch.autocast:
-        """Around the network: computes in this restorer's precision."""
-        return autocast(self.device.type, self.dtype)
-
-    def run(
-        self,
-        image: Tensor,
-        steps: int,
-        tile: int,
-        dtype: torch.dtype,
-        progress: Callable[[int, int], None] | None = None,
-        ensemble: bool = False,
-    ) -> Tensor:
-        """The backbone as it is merged now, tile by tile. image: (1, 3, H, W), or several of one tile each;
-        the same shape, of dtype. ensemble: the mean over the mirror images."""
-        if ensemble:
-            return mirrored(
-                lambda part, told: self.run(part, steps, tile, torch.float32, told), image, dtype, progress
-            )
-        context = self.backbone.describe(image).to(self.device)
-        side, halo, multiple = max(tile, smallest_tile(self.backbone)), self.backbone.halo, self.backbone.multiple
-
-        def restore_tile(part: Tensor) -> Tensor:
-            degraded = self.on_device(part)
-
-            def predict(x_t: Tensor, t: float) -> Tensor:
-                with self.autocast():
-                    return self.backbone.predict(x_t, self.times(t, len(x_t)), degraded, context).float()
-
-            return finished(sample(predict, degraded, steps), image.device)
-
-        def begin() -> Callable[[Tensor, bool], Tensor]:
-            with self.autocast():
-                rows = SampledRows(lambda t: self.backbone.stream(self.times(t), context), steps)
-
-            def push(part: Tensor, last: bool) -> Tensor:
-                with self.autocast():
-                    return finished(rows.push(self.on_device(part), last), image.device)
-
-            return push
-
-        # A picture that is one piece in any case goes the shorter way.
-        if hasattr(self.backbone, "stream") and max(image.shape[2:]) > side:
-            return apply_in_strips(
-                begin, image, tile=side, halo=halo, multiple=multiple, dtype=dtype, progress=progress
-            )
-        return apply_tiled(
-            restore_tile, image, tile=side, halo=halo, multiple=multiple, dtype=dtype, progress=progress
-        )
-
-    def on_device(self, part: Tensor) -> Tensor:
-        return part.to(self.device).contiguous(memory_format=torch.channels_last)
-
-    def times(self, t: float, count: int = 1) -> Tensor:
-        return torch.full((count,), t, device=self.device)
-
-
-def finished(restored: Tensor, place: torch.device) -> Tensor:
-    """Within the range, where the picture is."""
-    if not torch.isfinite(restored.sum()):
-        raise ImageError("the network made NaN or infinite values; restore in full precision, fp32")
-    return restored.clamp(0, 1).to(place)
-
 
 def shown(image: Tensor, visible: Tensor | None, index: int) -> tuple[Tensor, Tensor | None]:
     """One picture of a batch with its hidden colours filled, (1, 3, H, W), and where it is visible, (1, H, W);
@@ -357,16 +268,3 @@ def shown(image: Tensor, visible: Tensor | None, index: int) -> tuple[Tensor, Te
     if visible is None or bool(visible[index].all()):
         return one, None
     return fill_hidden(one, visible[index]), visible[index : index + 1]
-
-
-def smallest_tile(backbone: Any) -> int:
-    return 2 * backbone.halo + 8 * backbone.multiple
-
-
-def enlarge(image: Tensor, scale: int) -> Tensor:
-    """Bicubic enlargement (a = -0.5, as MATLAB and Pillow do it). image: (B, 3, H, W), floating in [0, 1], uint8
-    or uint16; floating where scale is not 1."""
-    if scale == 1:
-        return image
-    size = [n * scale for n in image.shape[-2:]]
-    return F.interpolate(as_float(image), size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)

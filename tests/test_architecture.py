@@ -16,7 +16,7 @@ LAYERS = (
     {"arguments", "weights", "degradation", "basis", "tiling", "streaming", "context"},
     {"backbone", "device", "ensemble"},
     {"mixing", "plugin"},
-    {"looking"},
+    {"looking", "passing"},
     {"encoder"},
     {"reading"},
     {"restorer", "jobs"},

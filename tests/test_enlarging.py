@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.restorer import Restorer, enlarge
+from restorekit.passing import enlarge
+from restorekit.restorer import Restorer
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import restorekit
 from restorekit.device import choose_precision
 from restorekit.errors import DeviceError, ImageError, MixingError, WeightsError
 from restorekit.image import as_float, as_values
-from restorekit.restorer import Restorer, enlarge
+from restorekit.passing import Passing, enlarge
+from restorekit.restorer import Restorer
 from tests.tiny import LOOK
 
 SIZES = [(1, 1), (1, 9), (7, 5), (31, 64), (64, 64), (65, 130)]
@@ -76,7 +77,7 @@ def test_only_parts_of_a_large_picture_are_ever_floating(restorer, monkeypatch):
         sizes.append(values.numel())
         return as_float(values)
 
-    for room in ("restorer", "tiling", "looking", "context"):
+    for room in ("passing", "tiling", "looking", "context"):
         monkeypatch.setattr(f"restorekit.{room}.as_float", spy)
     image = torch.zeros(1, 3, 400, 3000, dtype=torch.uint8)
     restorer.restore(image, tile=1)
@@ -86,14 +87,14 @@ def test_only_parts_of_a_large_picture_are_ever_floating(restorer, monkeypatch):
 def test_out_of_memory_halves_the_tile_and_says_so(restorer, monkeypatch):
     image = picture(150, 190)
     whole = restorer.restore(image).image
-    run = restorer.run
+    run = Passing.run
 
-    def short_of_memory(one, steps, tile, *rest):
-        if tile > 300:
+    def short_of_memory(self, one, dtype, how):
+        if how.side > 300:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return run(one, steps, tile, *rest)
+        return run(self, one, dtype, how)
 
-    monkeypatch.setattr(restorer, "run", short_of_memory)
+    monkeypatch.setattr(Passing, "run", short_of_memory)
     result = restorer.restore(image, tile=1024)
     assert [note.split()[-2] for note in result.notes] == ["512", "256"]
     assert float((result.image - whole).abs().max()) < 1 / 255

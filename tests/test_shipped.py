@@ -10,7 +10,8 @@ from torch import Generator
 from restorekit.bench.scene import scene
 from restorekit.degradation import Compose, Step, in_physical_order
 from restorekit.errors import MixingError
-from restorekit.restorer import Restorer, enlarge
+from restorekit.passing import enlarge
+from restorekit.restorer import Restorer
 from restorekit.weights import recorded_sums, shipped_weights, verify
 
 ROOT = shipped_weights("backbone").parent

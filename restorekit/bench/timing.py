@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restorekit.bench.errors import BenchError
+from restorekit.passing import Pass
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +62,7 @@ def forward(restorer: Restorer, image: Tensor) -> Callable[[], None]:
 
     @torch.inference_mode()
     def run() -> None:
-        with restorer.autocast():
+        with restorer.passing.autocast():
             restorer.backbone.predict(degraded, once, degraded, context)
 
     return run
@@ -192,7 +193,7 @@ def bases_ratio(count: int, size: int = 512, rounds: int = 5) -> Ratio:
     def run(mixer: Mixer) -> None:
         weight = (0.5 + 0.0001 * (next(turn) % 1000)) / len(mixer.bases)
         mixer.merge(MixingWeights(dict.fromkeys(mixer.bases, weight)))
-        restorer.run(image, 1, 1024, torch.float32)
+        restorer.passing.run(image, torch.float32, Pass(1, 1024))
 
     return compare(f"{count} bases mixed", "1 basis", lambda: run(mixers[0]), lambda: run(mixers[1]), rounds)
 
