@@ -116,8 +116,7 @@ class Basis:
         """Raise MixingError for a weight above the largest."""
         if value > self.largest:
             raise MixingError(
-                f"weight {self.name}={value:g} is too large: {self.name} takes 0 to {self.largest:g}; beyond, it "
-                "does harm"
+                f"weight {self.name}={value:g} is outside [0, {self.largest:g}]; beyond, it does harm"
             )
 
     @property

@@ -87,7 +87,7 @@ def rows(catalog):
 
 def loss(before, after, clean, degraded):
     """How many dB the picture restored is further from the clean one since the basis was installed."""
-    weights = [restorer.inspect(degraded).weights.active for restorer in (before, after)]
+    weights = [restorer.inspect(degraded)[0].weights.active for restorer in (before, after)]
     if weights[0] == weights[1]:  # one mixture: one result, to the bit
         return 0.0
     errors = [

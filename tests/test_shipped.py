@@ -104,7 +104,9 @@ def test_detail_is_at_the_users_command_only_and_sharpens_what_was_blurred(resto
     assert result.weights[0]["detail"] == 0
     crisper = restorer.restore(blurred, weights={"detail": 0.5}).image
     assert crisper.diff(dim=-1).abs().mean() > result.image.diff(dim=-1).abs().mean()
-    with pytest.raises(MixingError, match=r"detail takes 0 to 0\.5"):  # beyond, it leaves a grid of 2 px
+    with pytest.raises(
+        MixingError, match=r"detail=0\.6 is outside \[0, 0\.5\]"
+    ):  # beyond, it leaves a grid of 2 px
         restorer.restore(blurred, weights={"detail": 0.6})
 
 
