@@ -41,13 +41,22 @@ class Stateless:
 
     def __call__(self, tensors: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
         if not hasattr(self.local, "shell"):
-            self.local.shell = copy.deepcopy(self.module).to("meta")
+            self.local.shell = shell_of(self.module)
             if self.finish is not None:
                 self.finish(self.local.shell)
         output: Tensor = functional_call(
             self.local.shell, {**dict(self.module.named_parameters()), **tensors}, inputs
         )
         return output
+
+
+def shell_of(module: nn.Module) -> nn.Module:
+    """Copy a module without its parameters' values."""
+    empty = {
+        id(p): nn.Parameter(torch.empty(p.shape, dtype=p.dtype, device="meta"), p.requires_grad)
+        for p in module.parameters()
+    }
+    return copy.deepcopy(module, empty)
 
 
 class Lora(nn.Module):

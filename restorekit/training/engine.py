@@ -30,6 +30,7 @@ __all__ = [
 CPU = torch.device("cpu")
 COMPILE = ("auto", "on", "off")
 CHECKPOINTS = ("all", "weights")
+FUSED = ("cpu", "cuda")  # devices on which AdamW is one operation
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def adamw(
     others: AdamW's own options.
     """
     on_cuda = device.type == "cuda"
-    fused = device.type in ("cpu", "cuda")
+    fused = device.type in FUSED
     optimiser = torch.optim.AdamW(groups, learning_rate, fused=fused, capturable=on_cuda, **others)
     if on_cuda:
         put_rates_on(optimiser, device)

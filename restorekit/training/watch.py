@@ -1,4 +1,4 @@
-"""A watch over the losses: where they go wrong, the training goes back to its last good state, at half the rate."""
+"""A watch over the losses: where they go wrong, the training goes back to its last good state at half the rate."""
 
 from __future__ import annotations
 
