@@ -57,7 +57,7 @@ class Engine:
 def choose_engine(device: str, compile_blocks: str = "auto", checkpoint: str = "all") -> Engine:
     """Make the engine that the command line names.
 
-    device: auto, cpu, cuda, cuda:N or mps.
+    device: auto (a CUDA device if there is one, else the CPU), cpu, cuda, cuda:N or mps.
     compile_blocks: auto (on CUDA devices only), on or off.
     checkpoint: all, or weights for compact checkpoints.
     Raises DeviceError for a device that is not there, TrainingError for another word.
@@ -65,6 +65,8 @@ def choose_engine(device: str, compile_blocks: str = "auto", checkpoint: str = "
     for option, word, known in (("--compile", compile_blocks, COMPILE), ("--checkpoint", checkpoint, CHECKPOINTS)):
         if word not in known:
             raise TrainingError(f"{option} must be {', '.join(known[:-1])} or {known[-1]}, got {word!r}")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     place = choose_device(device)
     if place.type == "cuda" and place.index is None:
         place = torch.device("cuda", torch.cuda.current_device())

@@ -9,7 +9,10 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
+from restorekit.cli.train import app as train
+from restorekit.cli.training import minutes_in
 from restorekit.errors import DeviceError, TrainingError
 from restorekit.training import compiling
 from restorekit.training.backbone import BackboneTraining
@@ -235,3 +238,29 @@ def test_an_engine_is_chosen_by_words_and_others_are_refused_with_those_there_ar
         choose_engine("cuda:7")
     with pytest.raises(TrainingError, match="bf16 or fp32"):
         training_precision("fp16", CPU)
+
+
+@pytest.mark.parametrize(("text", "minutes"), [("9m", 9), ("90s", 1.5), ("1.5h", 90), ("0.5m", 0.5)])
+def test_a_deadline_is_a_time_with_its_unit(text, minutes):
+    assert minutes_in(text, "--deadline") == pytest.approx(minutes)
+
+
+@pytest.mark.parametrize("text", ["9", "m", "9 minutes", "-3m", "0m", "1h30m"])
+def test_a_deadline_that_is_no_time_is_refused_with_examples(text):
+    with pytest.raises(TrainingError, match=r"--deadline must be .* as 9m, 90s or 1\.5h, got"):
+        minutes_in(text, "--deadline")
+
+
+def test_the_command_trains_to_a_deadline_and_goes_on_from_a_compact_checkpoint(folder, tmp_path):
+    command = ["train", "backbone", str(folder), "--run", str(tmp_path / "run"), "--channels", "8,16"]
+    command += ["--blocks", "1,1", "--names", "noise,blur", "--patch", "32", "--groups", "2", "--group-size", "2"]
+    command += ["--device", "cpu", "--checkpoint", "weights"]
+    results = [
+        CliRunner().invoke(train, [*command[1:], *budget])
+        for budget in (["--deadline", "3s"], ["--iterations", "100000", "--deadline", "1s"], ["--deadline", "2s"])
+    ]
+    assert [result.exit_code for result in results] == [0, 1, 0]
+    assert "either --minutes, --iterations or --deadline" in str(results[1].exception)
+    assert "resuming" in results[2].stderr
+    with safe_open(tmp_path / "run" / CHECKPOINT, "pt") as file:
+        assert {name.partition(".")[0] for name in file.keys()} == {"average"}  # noqa: SIM118
