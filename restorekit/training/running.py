@@ -90,4 +90,5 @@ def save(training: Training, watch: Watch, folder: Path, log: Log) -> None:
 
 def device_name(device: torch.device) -> str:
     """The device as a person knows it, "cuda:0 NVIDIA H100" or "cpu"."""
-    return f"{device} {torch.cuda.get_device_name(device)}" if device.type == "cuda" else str(device)
+    known = device.type == "cuda" and torch.cuda.is_available()
+    return f"{device} {torch.cuda.get_device_name(device)}" if known else str(device)
