@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -131,6 +132,11 @@ def load_photos(folders: list[Path], limit: int | None, smallest: int) -> Photos
         )
 
 
+def known(loss: float) -> str:
+    """The loss as the progress bar shows it; a GPU is asked for it once a minute."""
+    return "-" if math.isnan(loss) else f"{loss:.4f}"
+
+
 def go(training: Training, budget: Budget, run: Path, export: Path | None, checkpoint_minutes: float) -> None:
     """Run to the end of the budget under a progress bar, then export."""
     from rich.progress import BarColumn, TextColumn
@@ -149,7 +155,7 @@ def go(training: Training, budget: Budget, run: Path, export: Path | None, check
             counters = progress.counters
             share = 100 * counters.data_seconds / max(counters.seconds, 1e-9)
             text = (
-                f"iteration {counters.iteration}  loss {progress.loss:.4f}  "
+                f"iteration {counters.iteration}  loss {known(progress.loss)}  "
                 f"{counters.seconds / counters.iteration:.2f} s/it  data {share:.0f} %  "
                 f"left {format_minutes(progress.seconds_left)}"
             )

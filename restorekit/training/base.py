@@ -179,7 +179,7 @@ class Training(ABC):
     def rehearse(self) -> None:
         """Compute the gradients of one part, or off the CPU of one step, and change nothing."""
         if self.device.type == "cpu":
-            self.parallel.share([0], list(self.trainable().values()))
+            self.parallel.rehearse()
         else:
             self.stepper.rehearse()
 

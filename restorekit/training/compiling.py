@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 import threading
 import time
@@ -12,7 +13,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from restorekit.backbone.flow_unet import Block
 from restorekit.errors import RestorekitError
@@ -33,7 +35,7 @@ def compile_blocks(training: Training) -> str:
         return "this training has no blocks to compile"
     started = time.monotonic()
     try:
-        compiled = torch.compile(Block.forward, dynamic=False)
+        compiled = torch.compile(called, dynamic=False)
         for network in networks:
             network.finish_with(partial(use, compiled))
         with time_limit(limit):
@@ -48,17 +50,31 @@ def compile_blocks(training: Training) -> str:
     return f"the blocks were compiled in {time.monotonic() - started:.0f} s"
 
 
+def called(block: Block, tensors: dict[str, Tensor], x: Tensor, embedding: Tensor) -> Tensor:
+    """The block with these tensors for its own."""
+    result: Tensor = functional_call(block, tensors, (x, embedding))
+    return result
+
+
 def use(compiled: Callable[..., Any], network: nn.Module) -> None:
     """Make the blocks of a network compute by a compiled function where gradients are wanted: validation has other
-    shapes, for which compiling would not pay."""
+    shapes, for which compiling would not pay.
 
-    def forward(block: Block, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
-        function = compiled if torch.is_grad_enabled() else Block.forward
-        result: torch.Tensor = function(block, x, embedding)
+    The blocks of one size share one compiled form: it is given a block of that size and all tensors, none of them
+    a parameter, whether it is merged or the backbone's own.
+    """
+    sizes: dict[int, Block] = {}
+
+    def forward(block: Block, x: Tensor, embedding: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            return Block.forward(block, x, embedding)
+        tensors = {name: tensor.view_as(tensor) for name, tensor in block.named_parameters()}
+        result: Tensor = compiled(sizes[block.conv1.in_channels], tensors, x, embedding)
         return result
 
     for module in network.modules():
         if isinstance(module, Block):
+            sizes.setdefault(module.conv1.in_channels, copy.deepcopy(module))
             module.forward = partial(forward, module)  # type: ignore[method-assign]
 
 

@@ -61,6 +61,10 @@ class Parallel:
             share.loss += float(loss.detach())
         return share
 
+    def rehearse(self) -> None:
+        """Compute the gradients of one part on a worker, and change nothing."""
+        self.workers.submit(self.share, [0], list(self.training.trainable().values())).result()
+
     def step(self, factor: float) -> float:
         """One iteration at a share of the full learning rates; the loss, and nothing is moved where it or its
         gradient is not finite."""

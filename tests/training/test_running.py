@@ -198,12 +198,14 @@ def test_compiled_blocks_compute_where_gradients_are_wanted_and_only_there(photo
     calls = []
 
     def counting(function, **options):
-        return lambda *args: (calls.append(1), function(*args))[1]
+        return lambda *args: (calls.append(args[:2]), function(*args))[1]
 
     monkeypatch.setattr(compiling.torch, "compile", counting)
     training, plain = start(photos, engine=Engine(compiled=True)), start(photos)
     assert "compiled in" in compile_blocks(training)
-    assert len(calls) == 3  # blocks: two down, one up
+    assert len(calls) == 3  # blocks: two down, one up, of two sizes
+    assert len({id(block) for block, _ in calls}) == 2
+    assert not any(isinstance(t, torch.nn.Parameter) for _, tensors in calls for t in tensors.values())
     calls.clear()
     assert training.validate() == plain.validate() and not calls
     assert training.step(1.0) == plain.step(1.0)
