@@ -29,6 +29,7 @@ from restorekit.cli.options import (
     Together,
     Weights,
 )
+from restorekit.cli.recipe import NAME, RecipeGroup, recipe
 from restorekit.cli.training import (
     among,
     go,
@@ -45,8 +46,10 @@ from restorekit.cli.training import (
 from restorekit.errors import TrainingError
 
 app = typer.Typer(
-    help="Train weights from a folder of clean photographs. Every training can be interrupted and resumed.",
+    help="Train weights from a folder of clean photographs. Every training can be interrupted and resumed. "
+    "A run can also be a file: restorekit train RECIPE.toml [KEY=VALUE]...",
     no_args_is_help=True,
+    cls=RecipeGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -217,3 +220,4 @@ app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --expo
     detail
 )
 app.command(epilog="Example: RESTOREKIT_WEIGHTS=runs/mine restorekit train check photos/ --size 0.4")(check)
+app.command(NAME, hidden=True)(recipe)

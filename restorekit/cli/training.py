@@ -43,11 +43,15 @@ def ranks_of(names: Iterable[str], weights: Path | None) -> dict[str, float]:
 
 
 def make_budget(
-    minutes: float | None, iterations: int | None, deadline: str | None, threads: int | None
+    minutes: float | None,
+    iterations: int | None,
+    deadline: str | None,
+    threads: int | None,
+    started: float | None = None,
 ) -> Budget:
     """Make the budget, and prepare the process before anything runs: its memory, denormal numbers, threads.
-    A deadline counts from now on."""
-    started = time.monotonic()
+    A deadline counts from `started`, of `time.monotonic`, or from now on."""
+    started = time.monotonic() if started is None else started
     import torch
 
     from restorekit.training.loop import Budget

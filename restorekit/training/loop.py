@@ -130,8 +130,8 @@ class Counters:
 
 @dataclass(frozen=True)
 class Progress:
-    """One iteration, as a progress bar or log wants it. loss: on a GPU the mean that was asked for last, NaN before
-    the first."""
+    """One iteration, as a progress bar or log wants it. loss: on a GPU the mean that was asked for last, NaN
+    before the first."""
 
     counters: Counters
     loss: float
