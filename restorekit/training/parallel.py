@@ -38,13 +38,13 @@ class Parallel:
     def __init__(self, training: Training) -> None:
         self.training = training
         self.count = min(torch.get_num_threads(), training.recipe.groups)
-        threads = torch.get_num_threads() // self.count
+        self.threads = torch.get_num_threads() // self.count
+        self.workers = ThreadPoolExecutor(self.count, "part", self.start)
 
-        def start() -> None:
-            torch.set_num_threads(threads)
-            torch.set_flush_denormal(True)
-
-        self.workers = ThreadPoolExecutor(self.count, "part", start)
+    def start(self) -> None:
+        """Prepare a worker's thread."""
+        torch.set_num_threads(self.threads)
+        torch.set_flush_denormal(True)
 
     def share(self, seeds: Sequence[int], parameters: Sequence[nn.Parameter]) -> Share:
         """Draw, predict and go back, once for each seed; nothing is changed, so that shares can be worked on side
@@ -62,8 +62,13 @@ class Parallel:
         return share
 
     def rehearse(self) -> None:
-        """Compute the gradients of one part on a worker, and change nothing."""
-        self.workers.submit(self.share, [0], list(self.training.trainable().values())).result()
+        """Compute the gradients of one part on a thread like the workers', and change nothing. The thread is its
+        own: whoever stops waiting for it does not have it in the way."""
+        alone = ThreadPoolExecutor(1, "rehearsal", self.start)
+        try:
+            alone.submit(self.share, [0], list(self.training.trainable().values())).result()
+        finally:
+            alone.shutdown(wait=False)
 
     def step(self, factor: float) -> float:
         """One iteration at a share of the full learning rates; the loss, and nothing is moved where it or its

@@ -77,6 +77,7 @@ def run(
                 save(training, watch, folder, log)
     save(training, watch, folder, log)
     log.close()
+    training.note = lambda name, text: None
     watch.check()
 
 

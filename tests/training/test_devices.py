@@ -182,3 +182,40 @@ def test_a_group_split_keeps_its_patches_weights_and_severities():
     assert all(part.mixture == group.mixture == tuple(part.weights.tolist()) for part in parts)
     (name,) = group.present
     assert torch.equal(torch.cat([part.present[name] for part in parts]), group.present[name])
+
+
+def test_a_step_is_recorded_once_and_replayed_with_new_data_until_the_stage_changes(photos, dry, monkeypatch):
+    replayed = []
+
+    class Recorded:
+        def __init__(self, function, inputs):
+            self.function = function
+
+        def __call__(self, *inputs):
+            replayed.append(inputs)
+            return self.function(*inputs)
+
+    monkeypatch.setattr(stepper, "Recorded", Recorded)
+    training = BackboneTraining(TINY, degradations(), photos, Engine(CUDA))
+    for _ in range(stepper.EAGER + 2):
+        training.step(0.5)
+    first, second = replayed
+    assert all(a is not b and a.shape == b.shape for a, b in zip(first, second, strict=True))
+    training.start_joint()
+    assert training.stepper.recorded is None and not training.stepper.pool.parts
+    training.step(0.5)
+    assert training.stepper.recorded is None
+
+
+def test_a_step_that_cannot_be_recorded_is_run_as_it_is_and_said_once(photos, dry, monkeypatch):
+    def fail(function, inputs):
+        raise RuntimeError("not while capturing\nmore")
+
+    told = []
+    monkeypatch.setattr(stepper, "Recorded", fail)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    training = BackboneTraining(TINY, degradations(), photos, Engine(CUDA))
+    training.note = lambda name, text: told.append((name, text))
+    for _ in range(stepper.EAGER + 3):
+        assert training.step(0.5).device == CUDA
+    assert told == [("graph", "steps are not recorded: not while capturing")]

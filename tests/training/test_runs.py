@@ -1,7 +1,9 @@
 """Laws of runs as files: their keys are the fields of the recipes, and they train what the commands train."""
 
 import json
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from safetensors import safe_open
@@ -138,3 +140,10 @@ def test_a_file_trains_what_the_command_trains(folder, tmp_path):
     assert recipe == same
     assert tensors.keys() == others.keys()
     assert all(tensors[name].equal(others[name]) for name in tensors)
+
+
+def test_the_run_that_the_readme_of_the_weights_shows_is_one(tmp_path):
+    readme = (Path(__file__).parents[2] / "weights" / "README.md").read_text()
+    (shown,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    recipe = made(written(tmp_path, shown), "deadline=9m")
+    assert recipe.shares == (0.24, 0.20, 0.24, 0.14, 0.18)
