@@ -1,4 +1,4 @@
-"""`restorekit train`: backbone with its bases, encoder, one later basis."""
+"""`restorekit train`: backbone with its bases, encoder; the commands of the group."""
 
 from __future__ import annotations
 
@@ -8,13 +8,34 @@ from typing import Annotated
 import typer
 
 from restorekit.cli.check import check
-from restorekit.cli.terminal import tell, warn
+from restorekit.cli.later import basis, detail
+from restorekit.cli.options import (
+    Checkpoint,
+    CheckpointMinutes,
+    Compile,
+    Deadline,
+    Decay,
+    Device,
+    Export,
+    Iterations,
+    Limit,
+    Minutes,
+    PhotosArgument,
+    Precision,
+    Rate,
+    Run,
+    Seed,
+    Threads,
+    Together,
+    Weights,
+)
+from restorekit.cli.recipe import NAME, RecipeGroup, recipe
 from restorekit.cli.training import (
-    about_key,
     among,
     go,
     load_photos,
     make_budget,
+    make_engine,
     numbers,
     pairs,
     ranks_of,
@@ -25,34 +46,12 @@ from restorekit.cli.training import (
 from restorekit.errors import TrainingError
 
 app = typer.Typer(
-    help="Train weights from a folder of clean photographs. Every training can be interrupted and resumed.",
+    help="Train weights from a folder of clean photographs. Every training can be interrupted and resumed. "
+    "A run can also be a file: restorekit train RECIPE.toml [KEY=VALUE]...",
     no_args_is_help=True,
+    cls=RecipeGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-PhotosArgument = Annotated[list[Path], typer.Argument(help="Folders of clean photographs, searched recursively.")]
-Run = Annotated[Path, typer.Option("--run", help="Folder for checkpoints and logs; resumed if it has one.")]
-Minutes = Annotated[float | None, typer.Option(help="Training time in all, earlier slices included.")]
-Iterations = Annotated[int | None, typer.Option(help="Iterations in all, instead of --minutes.")]
-Threads = Annotated[int | None, typer.Option(help="CPU threads; by default all.")]
-Seed = Annotated[int, typer.Option(help="Seed of weights, patches and degradations.")]
-Limit = Annotated[int | None, typer.Option(help="Read at most so many photographs.")]
-CheckpointMinutes = Annotated[float, typer.Option(help="Minutes between checkpoints.")]
-Export = Annotated[
-    Path | None, typer.Option("--export", help="Folder for the finished weights, laid out as weights/ is.")
-]
-Weights = Annotated[
-    Path | None, typer.Option("--weights", help="Weights to start from; by default the shipped ones.")
-]
-Rate = Annotated[float, typer.Option("--learning-rate", help="Full learning rate.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16: of the convolutions.")]
-Together = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="A set's share of all draws beside the others, as rain+noise=0.2; rain/noise: remove the rain alone."
-    ),
-]
-Decay = Annotated[float, typer.Option(help="Share of the budget over which the learning rate falls to zero.")]
 
 
 @app.command(
@@ -63,6 +62,7 @@ def backbone(
     run: Run = Path("runs/backbone"),
     minutes: Minutes = None,
     iterations: Iterations = None,
+    deadline: Deadline = None,
     export: Export = None,
     from_weights: Annotated[
         Path | None, typer.Option(help="Go on from saved weights alone, without a checkpoint.")
@@ -103,13 +103,17 @@ def backbone(
     loss: Annotated[str, typer.Option(help="absolute or rms.")] = "absolute",
     weight_decay: Annotated[float, typer.Option(help="AdamW's.")] = 0.02,
     precision: Precision = "auto",
+    device: Device = "auto",
+    compile_blocks: Compile = "auto",
     threads: Threads = None,
     seed: Seed = 0,
     limit: Limit = None,
+    checkpoint: Checkpoint = "all",
     checkpoint_minutes: CheckpointMinutes = 10,
 ) -> None:
     """Train backbone and bases together, selectively."""
-    budget = make_budget(minutes, iterations, threads)
+    budget = make_budget(minutes, iterations, deadline, threads)
+    engine = make_engine(device, compile_blocks, checkpoint)
     from restorekit.plugin.catalog import build_catalog, load_plugins
     from restorekit.training.backbone import Recipe
     from restorekit.training.start import per_name, start_backbone
@@ -145,7 +149,7 @@ def backbone(
         sets=tuple(sets_of(chosen, together or [])),
     )
     loaded = load_photos(photos, limit, patch)
-    training = start_backbone(recipe, build_catalog(load_plugins()), loaded, run, from_weights)
+    training = start_backbone(recipe, build_catalog(load_plugins()), loaded, run, from_weights, engine)
     go(training, budget, run, export, checkpoint_minutes)
 
 
@@ -156,6 +160,7 @@ def encoder(
     weights: Weights = None,
     minutes: Minutes = None,
     iterations: Iterations = None,
+    deadline: Deadline = None,
     export: Export = None,
     names: Annotated[str, typer.Option(help="Bases whose keys are trained.")] = "noise,blur,lowres,rain,jpeg",
     share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
@@ -173,13 +178,17 @@ def encoder(
     ] = "second,shift,steepness",
     precision: Precision = "auto",
     decay: Decay = 0.3,
+    device: Device = "auto",
+    compile_blocks: Compile = "auto",
     threads: Threads = None,
     seed: Seed = 1,
     limit: Limit = None,
+    checkpoint: Checkpoint = "all",
     checkpoint_minutes: CheckpointMinutes = 10,
 ) -> None:
     """Train the encoder with the keys and gauges of the first-party bases."""
-    budget = make_budget(minutes, iterations, threads)
+    budget = make_budget(minutes, iterations, deadline, threads)
+    engine = make_engine(device, compile_blocks, checkpoint)
     from restorekit.plugin.catalog import build_catalog, load_plugins
     from restorekit.training.calibration import MOVED
     from restorekit.training.encoder import EncoderRecipe
@@ -200,103 +209,15 @@ def encoder(
     )
     loaded = load_photos(photos, limit, recipe.picture)
     catalog = build_catalog(load_plugins())
-    training = start_encoder(recipe, catalog, loaded, run, weights or shipped(), from_weights)
+    training = start_encoder(recipe, catalog, loaded, run, weights or shipped(), from_weights, engine)
     go(training, budget, run, export, checkpoint_minutes)
 
 
-@app.command(epilog="Example: restorekit train basis haze photos/ --minutes 30 --export my_plugin/weights/haze")
-def basis(
-    name: Annotated[str, typer.Argument(help="A degradation that some plugin registers.")],
-    photos: PhotosArgument,
-    run: Annotated[
-        Path | None, typer.Option("--run", help="Folder for checkpoints and logs; runs/NAME by default.")
-    ] = None,
-    weights: Weights = None,
-    minutes: Minutes = None,
-    iterations: Iterations = None,
-    export: Export = None,
-    rank: Annotated[int, typer.Option(help="Rank of the basis.")] = 8,
-    patch: Annotated[int, typer.Option(help="Side of a patch in px; haze and darkness want 128.")] = 96,
-    learning_rate: Rate = 1e-3,
-    decay: Decay = 0.3,
-    looks: Annotated[
-        int, typer.Option(help="Pictures that its key is fitted to, and as many to judge it.")
-    ] = 1200,
-    threads: Threads = None,
-    seed: Seed = 2,
-    limit: Limit = None,
-    checkpoint_minutes: CheckpointMinutes = 10,
-) -> None:
-    """Train one more basis; backbone, encoder and the other bases stay as they are.
-
-    With --export its key is fitted at the end, which takes a few minutes. A key that finds too few of the pictures
-    with the degradation, where at most 1 % of the others may be touched, is left out: the basis is then used with
-    `--set NAME=1` only.
-    """
-    budget = make_budget(minutes, iterations, threads)
-    from restorekit.plugin.catalog import build_catalog, load_plugins
-    from restorekit.training.basis import BasisRecipe
-    from restorekit.training.start import start_basis
-
-    recipe = BasisRecipe(
-        names=(name,), rank=rank, patch=patch, learning_rate=learning_rate, decay=decay, looks=looks, seed=seed
-    )
-    catalog = build_catalog(load_plugins())
-    catalog.degradation(name)
-    loaded = load_photos(photos, limit, recipe.picture)
-    folder = run or Path("runs") / name
-    training = start_basis(name, recipe, catalog, loaded, folder, weights or shipped())
-    warn((*catalog.failures, *training.failures))
-    go(training, budget, folder, export, checkpoint_minutes)
-    if export is not None:
-        tell(about_key(export, name))
-
-
-@app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --export my_plugin/weights/detail")
-def detail(
-    photos: PhotosArgument,
-    run: Run = Path("runs/detail"),
-    weights: Weights = None,
-    minutes: Minutes = None,
-    iterations: Iterations = None,
-    export: Export = None,
-    names: Annotated[str, typer.Option(help="Bases beside which it is trained.")] = "noise,blur,lowres,rain,jpeg",
-    share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
-    rank: Annotated[int, typer.Option(help="Rank of the basis.")] = 16,
-    learning_rate: Rate = 4e-4,
-    pixels: Annotated[float, typer.Option(help="Weight of the mean absolute error.")] = 0.3,
-    features: Annotated[float, typer.Option(help="Weight of the distance of the critic's features.")] = 0.05,
-    critic: Annotated[float, typer.Option(help="Weight of the critic's judgement.")] = 0.01,
-    decay: Decay = 0.5,
-    precision: Precision = "auto",
-    threads: Threads = None,
-    seed: Seed = 3,
-    limit: Limit = None,
-    checkpoint_minutes: CheckpointMinutes = 10,
-) -> None:
-    """Train a basis for natural sharpness beside a critic; everything else stays as it is."""
-    budget = make_budget(minutes, iterations, threads)
-    from restorekit.plugin.catalog import build_catalog, load_plugins
-    from restorekit.training.detail import DetailRecipe
-    from restorekit.training.start import per_name, start_detail
-
-    chosen = tuple(names.split(","))
-    recipe = DetailRecipe(
-        name="detail",
-        names=chosen,
-        shares=per_name(chosen, 1.0, pairs(share or [], "--share")),
-        rank=rank,
-        learning_rate=learning_rate,
-        pixels=pixels,
-        features=features,
-        critic=critic,
-        decay=decay,
-        seed=seed,
-        precision=precision,
-    )
-    loaded = load_photos(photos, limit, recipe.patch)
-    training = start_detail(recipe, build_catalog(load_plugins()), loaded, run, weights or shipped())
-    go(training, budget, run, export, checkpoint_minutes)
-
-
+app.command(epilog="Example: restorekit train basis haze photos/ --minutes 30 --export my_plugin/weights/haze")(
+    basis
+)
+app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --export my_plugin/weights/detail")(
+    detail
+)
 app.command(epilog="Example: RESTOREKIT_WEIGHTS=runs/mine restorekit train check photos/ --size 0.4")(check)
+app.command(NAME, hidden=True)(recipe)

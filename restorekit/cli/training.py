@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     from restorekit.backbone.flow_unet import FlowUnetConfig
     from restorekit.training.base import Training
+    from restorekit.training.engine import Engine
     from restorekit.training.loop import Budget, Progress
     from restorekit.training.photos import Photos
 
@@ -38,13 +42,22 @@ def ranks_of(names: Iterable[str], weights: Path | None) -> dict[str, float]:
     return {} if weights is None else {name: Basis(name, name, weights / name).rank for name in names}
 
 
-def make_budget(minutes: float | None, iterations: int | None, threads: int | None) -> Budget:
-    """The budget; also prepares the process, before anything runs: its memory, denormal numbers, threads."""
+def make_budget(
+    minutes: float | None,
+    iterations: int | None,
+    deadline: str | None,
+    threads: int | None,
+    started: float | None = None,
+) -> Budget:
+    """Make the budget, and prepare the process before anything runs: its memory, denormal numbers, threads.
+    A deadline counts from `started`, of `time.monotonic`, or from now on."""
+    started = time.monotonic() if started is None else started
     import torch
 
     from restorekit.training.loop import Budget
 
-    budget = Budget(minutes, iterations)
+    wall = None if deadline is None else minutes_in(deadline, "--deadline")
+    budget = Budget(minutes, iterations, wall, started)
     keep_freed_memory()
     # The momentum of a channel that fell silent decays into denormal numbers, which take half of a step's time.
     # Threads inherit the setting when they are made: so before anything is computed.
@@ -52,6 +65,21 @@ def make_budget(minutes: float | None, iterations: int | None, threads: int | No
     if threads is not None:
         torch.set_num_threads(threads)
     return budget
+
+
+def make_engine(device: str, compile_blocks: str, checkpoint: str) -> Engine:
+    """Make the engine that the options name."""
+    from restorekit.training.engine import choose_engine
+
+    return choose_engine(device, compile_blocks, checkpoint)
+
+
+def minutes_in(text: str, option: str) -> float:
+    """Read a time with its unit, in minutes."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if found is None or float(found[1]) == 0:
+        raise TrainingError(f"{option} must be a time with its unit, as 9m, 90s or 1.5h, got {text!r}")
+    return float(found[1]) * {"s": 1 / 60, "m": 1.0, "h": 60.0}[found[2]]
 
 
 def numbers(text: str, option: str) -> tuple[int, ...]:
@@ -108,6 +136,11 @@ def load_photos(folders: list[Path], limit: int | None, smallest: int) -> Photos
         )
 
 
+def known(loss: float) -> str:
+    """The loss as the progress bar shows it; a GPU is asked for it once a minute."""
+    return "-" if math.isnan(loss) else f"{loss:.4f}"
+
+
 def go(training: Training, budget: Budget, run: Path, export: Path | None, checkpoint_minutes: float) -> None:
     """Run to the end of the budget under a progress bar, then export."""
     from rich.progress import BarColumn, TextColumn
@@ -126,13 +159,13 @@ def go(training: Training, budget: Budget, run: Path, export: Path | None, check
             counters = progress.counters
             share = 100 * counters.data_seconds / max(counters.seconds, 1e-9)
             text = (
-                f"iteration {counters.iteration}  loss {progress.loss:.4f}  "
+                f"iteration {counters.iteration}  loss {known(progress.loss)}  "
                 f"{counters.seconds / counters.iteration:.2f} s/it  data {share:.0f} %  "
                 f"left {format_minutes(progress.seconds_left)}"
             )
             bar.update(task, completed=progress.share_done, description=counters.stage, text=text)
 
-        training.run(budget, run, report=report, checkpoint_minutes=checkpoint_minutes)
+        training.run(budget, run, report=report, tell=console.print, checkpoint_minutes=checkpoint_minutes)
     for name, value in training.validate().items():
         console.print(f"{name:24} {value:.3f}")
     console.print(f"checkpoint and log in {run}")

@@ -13,7 +13,7 @@ Loss: mean absolute error, Zhao et al., 2015, https://arxiv.org/abs/1511.08861
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from restorekit.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis, BasisKey, save_basis
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation
-from restorekit.device import autocast, choose_precision
+from restorekit.device import autocast
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
 from restorekit.flow import interpolate
@@ -34,6 +34,7 @@ from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_
 from restorekit.training.base import Training, psnr
 from restorekit.training.blind import BlindGroups
 from restorekit.training.depth import of_depth, take_weights
+from restorekit.training.engine import Engine, adamw, put_rates_on, training_precision
 from restorekit.training.loop import Counters, Log
 from restorekit.training.muon import Muon
 from restorekit.training.pairs import Group, PairMaker, validation_rows
@@ -86,20 +87,27 @@ class BackboneTraining(Training):
 
     fixed = ("names", "ranks", "channels", "blocks", "optimiser", "only")
 
-    def __init__(self, recipe: Recipe, degradations: Sequence[Degradation], photos: Photos) -> None:
-        super().__init__(recipe, recipe.seed, WARM_UP if recipe.warm_up else JOINT)
-        self.precision = choose_precision(recipe.precision, torch.device("cpu"))
+    stacked = True
+
+    def __init__(
+        self, recipe: Recipe, degradations: Sequence[Degradation], photos: Photos, engine: Engine | None = None
+    ) -> None:
+        super().__init__(recipe, recipe.seed, WARM_UP if recipe.warm_up else JOINT, engine)
+        self.precision = training_precision(recipe.precision, self.device)
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
         self.pairs = PairMaker(self.degradations, recipe.shares, sets=recipe.sets)
         self.photos = photos
+        self.patches = self.at_hand(photos.training)
         self.backbone = FlowUnet(FlowUnetConfig(recipe.channels, recipe.blocks))
         self.backbone.head.weight.requires_grad_(False)
         self.backbone.inlet.weight.requires_grad_(False)
-        self.network = Stateless(self.backbone)
         ranks = dict(zip(recipe.names, recipe.ranks, strict=True))
         kept = [n for n in recipe.names if recipe.only and n not in recipe.only]
         self.bank = BasisBank(self.backbone, ranks, self.generator, kept=kept)
+        self.backbone.to(self.device)
+        self.bank.to(self.device)
+        self.network = Stateless(self.backbone)
         self.blind_head = nn.Parameter(torch.zeros_like(self.backbone.head.weight))
         self.crops = validation_crops(photos.validation, 12, 128)
         self.blind: BlindGroups | None = None
@@ -127,10 +135,13 @@ class BackboneTraining(Training):
         groups: list[dict[str, Any]] = [{"params": rest, "lr": recipe.learning_rate}] if rest else []
         if bank:
             groups.append({"params": bank, "lr": recipe.lora_learning_rate})
-        adam = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True)
+        adam = adamw(groups, self.device, betas=(0.9, 0.99), weight_decay=recipe.weight_decay)
         if not matrices:
             return [adam]
-        return [Muon(matrices.values(), recipe.learning_rate), adam]
+        muon = Muon(matrices.values(), recipe.learning_rate)
+        if self.device.type == "cuda":
+            put_rates_on(muon, self.device)
+        return [muon, adam]
 
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         if self.counters.stage == WARM_UP and done >= self.recipe.warm_up:
@@ -144,45 +155,84 @@ class BackboneTraining(Training):
         self.counters.enter(JOINT)
         self.prepare()
 
-    def draw(self, generator: Generator) -> Group:
+    def draw(self, generator: Generator, choices: Generator | None = None, count: int | None = None) -> Group:
         recipe = self.recipe
+        count = count or recipe.group_size
         if self.blind is not None and float(torch.rand(1, generator=generator)) < recipe.blind_share:
-            make = partial(self.blind.group, recipe.patch, recipe.group_size, recipe.grey, generator)
+            make = partial(self.blind.group, recipe.patch, count, recipe.grey, generator)
         else:
-            count = 2 * recipe.group_size
-            clean = random_patches(self.photos.training, count, recipe.patch, generator, grey=recipe.grey)
+            clean = random_patches(self.patches, 2 * count, recipe.patch, generator, grey=recipe.grey)
             clean = more_detailed(clean)
-            make = partial(self.pairs.group, clean, generator, selective=self.counters.stage == JOINT)
+            selective = self.counters.stage == JOINT
+            make = partial(self.pairs.group, clean, generator, selective=selective, choices=choices)
+        changing = self.bank.changing.tolist()
         while True:
             group = make()
             # Where no changing basis takes part there is nothing to learn, but for the blind warm-up.
-            if self.counters.stage == WARM_UP or bool(group.weights[self.bank.changing].any()):
+            learns = any(weight and changes for weight, changes in zip(group.mixture, changing, strict=True))
+            if self.counters.stage == WARM_UP or learns:
                 return group
 
     def use_encoder(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
         """From now on a share of the groups is weighed by this encoder. keys: in the order of the bases."""
+        if self.device.type != "cpu":
+            raise TrainingError("--blind-share works on the CPU only; leave it out, or pass --device cpu")
         by_name = dict(zip(self.recipe.names, keys, strict=True))
         self.blind = BlindGroups(encoder, by_name, self.pairs, self.photos, self.restored)
 
     def restored(self, degraded: Tensor, weights: Tensor) -> Tensor:
         """Pictures, (B, 3, H, W), by the network that the weights, (K,), make."""
-        with autocast("cpu", self.precision):
+        with autocast(self.device.type, self.precision):
             merged = self.bank.merged(self.backbone, weights)
             return in_one_step(self.network, merged, degraded).float()
 
+    def times(self, count: int, generator: Generator) -> Tensor:
+        """Draw t for so many patches, (B,)."""
+        u = torch.rand(count, generator=generator, device=generator.device)
+        chance = torch.rand(count, generator=generator, device=generator.device)
+        return torch.where(chance < self.recipe.path_share, u, 1.0)
+
     def loss(self, data: Group, generator: Generator) -> Tensor:
-        count = len(data.degraded)
-        u = torch.rand(count, generator=generator)
-        t = torch.where(torch.rand(count, generator=generator) < self.recipe.path_share, u, 1.0)
-        x_t = interpolate(data.target, data.degraded, t)
-        with autocast("cpu", self.precision):
+        t = self.times(len(data.degraded), generator)
+        with autocast(self.device.type, self.precision):
             if self.counters.stage == WARM_UP:
-                weights: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
+                tensors: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
             else:
-                weights = self.bank.merged(self.backbone, data.weights)
+                tensors = self.bank.merged(self.backbone, data.weights)
+        return self.error_with(tensors, data.degraded, data.target, t)
+
+    def error_with(self, tensors: dict[str, Tensor], degraded: Tensor, target: Tensor, t: Tensor) -> Tensor:
+        """Loss of one group by the network with these tensors, from t, (B,)."""
+        x_t = interpolate(target, degraded, t)
+        with autocast(self.device.type, self.precision):
             # The inlet's weight is zero and no first-party basis changes it: any context gives the same result.
-            predicted = self.network(weights, x_t, t, data.degraded, torch.zeros(count, CONTEXT))
-        return self.error(predicted, data.target)
+            context = torch.zeros(len(t), CONTEXT, device=t.device)
+            predicted = self.network(tensors, x_t, t, degraded, context)
+        return self.error(predicted, target)
+
+    def inputs(self, parts: Sequence[Group], generator: Generator) -> tuple[Tensor, ...]:
+        """degraded, target: (G, B, 3, H, W). t: (G, B). weights: (G, K)."""
+        groups, size = len(parts), len(parts[0].degraded)
+        t = self.times(groups * size, generator).view(groups, size)
+        degraded, target, weights = (
+            torch.stack([getattr(part, name) for part in parts]) for name in ("degraded", "target", "weights")
+        )
+        return degraded, target, t, weights
+
+    def loss_of(self, *inputs: Tensor) -> Tensor:
+        degraded, target, times, weights = inputs
+        losses = []
+        bases = None if self.counters.stage == WARM_UP else self.bank.stacked()
+        for i, t in enumerate(times.unbind()):
+            with autocast(self.device.type, self.precision):
+                tensors: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
+                if bases is not None:
+                    tensors = bases.merged(self.backbone, weights[i])
+            losses.append(self.error_with(tensors, degraded[i], target[i], t))
+        return torch.stack(losses).mean()
+
+    def networks(self) -> list[Stateless]:
+        return [self.network]
 
     def error(self, predicted: Tensor, target: Tensor) -> Tensor:
         difference = predicted - target
@@ -196,16 +246,20 @@ class BackboneTraining(Training):
         with self.average.used():
             scores = {}
             for row, (name, severities) in enumerate(validation_rows(self.degradations).items()):
-                generator = Generator().manual_seed(1000 + row)
-                chosen = [d for d in self.degradations if d.name in severities]
-                degraded = Compose.draw(chosen, self.crops.shape, generator, severities).apply(self.crops)
+                degraded = self.placed(name, partial(self.crops_of_row, row, severities))
                 if self.counters.stage == WARM_UP:
                     merged: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
                 else:
                     weights = one_hot_weights(self.recipe.names, list(severities))
                     merged = self.bank.merged(self.backbone, weights)
-                scores[name] = psnr(in_one_step(self.network, merged, degraded), self.crops)
+                scores[name] = psnr(in_one_step(self.network, merged, degraded), self.clean_crops)
             return {"mean": sum(scores.values()) / len(scores), **scores}
+
+    def crops_of_row(self, row: int, severities: Mapping[str, float]) -> Tensor:
+        """The held-out crops as they are for a row of the validation, (N, 3, s, s), on the CPU."""
+        generator = Generator().manual_seed(1000 + row)
+        chosen = [d for d in self.degradations if d.name in severities]
+        return Compose.draw(chosen, self.crops.shape, generator, severities).apply(self.crops)
 
     def start_from_weights(self, backbone: FlowUnet, bases: Sequence[Basis]) -> None:
         """Joint stage from saved weights alone, of this or another depth: optimisers start afresh. For a warm-up

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from restorekit.backbone.flow_unet import HEAD, INLET, layers_for_lora
 from restorekit.basis import LoraLayer
 from restorekit.context import CONTEXT
 from restorekit.errors import TrainingError
+from restorekit.training.stacked import Stacked, owners_of
 
 # Pictures, (B, 3, H, W), and weights, (K,), to the restored pictures.
 Restore = Callable[[Tensor, Tensor], Tensor]
@@ -31,14 +33,30 @@ class Stateless:
     def __init__(self, module: nn.Module) -> None:
         self.module = module
         self.local = threading.local()
+        self.finish: Callable[[nn.Module], None] | None = None
+
+    def finish_with(self, finish: Callable[[nn.Module], None] | None) -> None:
+        """Make the copies anew, and change each by `finish`."""
+        self.local, self.finish = threading.local(), finish
 
     def __call__(self, tensors: Mapping[str, Tensor], *inputs: Tensor) -> Tensor:
         if not hasattr(self.local, "shell"):
-            self.local.shell = copy.deepcopy(self.module).to("meta")
+            self.local.shell = shell_of(self.module)
+            if self.finish is not None:
+                self.finish(self.local.shell)
         output: Tensor = functional_call(
             self.local.shell, {**dict(self.module.named_parameters()), **tensors}, inputs
         )
         return output
+
+
+def shell_of(module: nn.Module) -> nn.Module:
+    """Copy a module without its parameters' values."""
+    empty = {
+        id(p): nn.Parameter(torch.empty(p.shape, dtype=p.dtype, device="meta"), p.requires_grad)
+        for p in module.parameters()
+    }
+    return copy.deepcopy(module, empty)
 
 
 class Lora(nn.Module):
@@ -116,11 +134,24 @@ class BasisBank(nn.Module):
             for name, (up, down) in self.factors(weights).items()
         }
 
+    def pairs(self) -> list[dict[str, tuple[Tensor, Tensor]]]:
+        """Of each basis up and down by layer."""
+        loras = [self.lora(index) for index in range(len(self.names))]
+        return [dict(zip(self.layers, zip(lora.up, lora.down, strict=True), strict=True)) for lora in loras]
+
+    @cached_property
+    def owners(self) -> dict[str, Tensor]:
+        return owners_of(self.layers, self.pairs())
+
+    def stacked(self) -> Stacked:
+        """All bases side by side, differentiable."""
+        return Stacked.join(self.layers, self.pairs(), self.owners)
+
     def basis(self, index: int) -> dict[str, LoraLayer]:
         """One basis taken out, layer by layer."""
         lora = self.lora(index)
         return {
-            name: LoraLayer(down.detach().reshape(-1, *self.shapes[name][1:]), up.detach())
+            name: LoraLayer(down.detach().cpu().reshape(-1, *self.shapes[name][1:]), up.detach().cpu())
             for name, down, up in zip(self.layers, lora.down, lora.up, strict=True)
         }
 
@@ -149,8 +180,9 @@ def in_one_step(
     """Pictures, (B, 3, H, W), restored in one step from t = 1 by the network with these tensors. context: (B,
     CONTEXT), or None where neither the inlet nor a basis of it has weights: any gives the same result."""
     count = len(degraded)
-    context = torch.zeros(count, CONTEXT) if context is None else context
-    return network(merged, degraded, torch.ones(count), degraded, context)
+    place = degraded.device
+    context = torch.zeros(count, CONTEXT, device=place) if context is None else context
+    return network(merged, degraded, torch.ones(count, device=place), degraded, context)
 
 
 def one_hot_weights(names: Sequence[str], present: Sequence[str]) -> Tensor:

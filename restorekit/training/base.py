@@ -1,32 +1,30 @@
 """One training: parameters, optimisers, averages and a generator that `run` moves on and checkpoints keep.
 
-A step has parts, each with data of its own. They are worked on side by side, on one thread each: on two cores
-that takes 0.6 of the time of two threads on one part after the other, whose tensors are too small to share.
+A step has parts, each with data of its own; its loss is their mean.
 """
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor, nn
 
+from restorekit.degradation import Compose, Degradation
 from restorekit.errors import TrainingError
+from restorekit.training.engine import Engine
+from restorekit.training.flat import FlatPhotos
 from restorekit.training.loop import (
+    CHECKPOINT,
     Average,
     Budget,
     Counters,
-    Every,
-    Interrupt,
     Log,
-    Progress,
     Report,
     learning_rate_factor,
     load_checkpoint,
@@ -34,35 +32,44 @@ from restorekit.training.loop import (
     restore_optimisers,
     save_checkpoint,
 )
+from restorekit.training.pairs import as_file, typical
+from restorekit.training.parallel import Parallel, added, gradients_of
+from restorekit.training.running import run
+from restorekit.training.stepper import Stepper
 
-CHECKPOINT = "checkpoint.safetensors"
+if TYPE_CHECKING:
+    from restorekit.training.bank import Stateless
 
+__all__ = ["CHECKPOINT", "Training", "added", "gradients_of", "psnr"]
 
-@dataclass
-class Share:
-    """What one worker brings to a step, of all its parts: gradients (None: not concerned), loss, and how long
-    the data took."""
-
-    gradients: list[Tensor | None]
-    loss: float = 0.0
-    data_seconds: float = 0.0
+RAMP, FRESH_RAMP = 200, 500  # steps over which the rates rise; where optimisers begin anew beside trained weights
 
 
 class Training(ABC):
     """Subclasses say what is trainable, what the loss of a part is, and how to validate and export.
 
-    recipe: a frozen dataclass with at least `decay`, `groups` (the parts of a step) and `learning_rate`; `fixed`
-    names its fields that a resumed training may not change. `draw` and `loss` run on several threads at once.
+    recipe: a frozen dataclass with at least `decay`, `groups` (the parts of a step), `group_size` and
+        `learning_rate`.
+    fixed: names of the recipe's fields that a resumed training may not change.
+    engine: where and how it runs. On a CPU `draw` and `loss` run on several threads at once; elsewhere, if the
+        training is `stacked`, `inputs` and `loss_of` take all parts together.
     """
 
     fixed: tuple[str, ...] = ("names",)
+    stacked: bool = False
+    crops: Tensor
 
-    def __init__(self, recipe: Any, seed: int, stage: str) -> None:
+    def __init__(self, recipe: Any, seed: int, stage: str, engine: Engine | None = None) -> None:
         self.recipe = recipe
+        self.engine = engine or Engine()
+        self.device = self.engine.device
         self.generator = Generator().manual_seed(seed)
         torch.manual_seed(seed)
         self.counters = Counters(stage=stage)
+        self.ramp = RAMP
+        self.note: Callable[[str, str], None] = lambda name, text: None  # told of what is out of the ordinary
         self.optimisers: list[torch.optim.Optimizer] = []
+        self.pictures_there: dict[str, Tensor] = {}
 
     @abstractmethod
     def trainable(self) -> dict[str, nn.Parameter]:
@@ -73,12 +80,26 @@ class Training(ABC):
         """Fresh optimisers of the present stage, at their full learning rates."""
 
     @abstractmethod
-    def draw(self, generator: Generator) -> Any:
-        """The data of one part."""
+    def draw(self, generator: Generator, choices: Generator | None = None, count: int | None = None) -> Any:
+        """The data of one part.
+
+        generator: draws the data, on its device.
+        choices: draws what concerns the whole part; on the CPU, so that the device is not waited for. `generator`
+            if None.
+        count: patches; `group_size` of the recipe if None.
+        """
 
     @abstractmethod
     def loss(self, data: Any, generator: Generator) -> Tensor:
         """Loss of one part; that of the step is the mean over its parts."""
+
+    def inputs(self, parts: Sequence[Any], generator: Generator) -> tuple[Tensor, ...]:
+        """The data of all parts of a step, as tensors whose shapes are always the same."""
+        raise NotImplementedError
+
+    def loss_of(self, *inputs: Tensor) -> Tensor:
+        """Loss of a step, from `inputs`: nothing is drawn, and no value is asked for."""
+        raise NotImplementedError
 
     @abstractmethod
     def validate(self) -> dict[str, float]:
@@ -95,9 +116,17 @@ class Training(ABC):
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         """Called before each step with the share of the budget that is used; may change the stage."""
 
+    def watched(self) -> bool:
+        """Whether a loss that rises is a fault."""
+        return True
+
+    def networks(self) -> list[Stateless]:
+        """Networks whose blocks may be compiled."""
+        return []
+
     def rate_factor(self, done: float) -> float:
         """Share of the full learning rates at that share of the budget."""
-        return learning_rate_factor(self.counters.stage_iteration, done, self.recipe.decay)
+        return learning_rate_factor(self.counters.stage_iteration, done, self.recipe.decay, self.ramp)
 
     def prepare(self, average_decay: float = 0.999) -> None:
         """Optimisers and averages of the present stage, fresh."""
@@ -105,64 +134,60 @@ class Training(ABC):
         self.optimisers = self.make_optimisers(trainable)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["full_lr"] = group["lr"]
+                group.setdefault("full_lr", group["lr"])
         self.average = Average(list(trainable.values()), average_decay)
+        if "stepper" in self.__dict__:
+            self.stepper.forget()
+
+    def at_hand(self, photos: Sequence[Tensor]) -> Sequence[Tensor] | FlatPhotos:
+        """The photographs, uint8, (3, H, W) each, where patches are cut."""
+        return photos if self.device.type == "cpu" else FlatPhotos.of(photos, self.device)
 
     @cached_property
-    def worker_count(self) -> int:
-        return min(torch.get_num_threads(), self.recipe.groups)
+    def clean_crops(self) -> Tensor:
+        """The held-out crops, `crops`, on the device."""
+        return self.crops.to(self.device)
+
+    def degraded_crops(self, seed: int, degradations: Sequence[Degradation]) -> Tensor:
+        """The held-out crops under degradations of typical severities, as a file holds them mostly; on the CPU."""
+        generator = Generator().manual_seed(seed)
+        compose = Compose.draw(degradations, self.crops.shape, generator, typical(degradations))
+        return as_file(compose.apply(self.crops), generator)
+
+    def placed(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """Pictures of the validation on the device. They are made on the CPU, so that they are the same for every
+        device, and elsewhere once."""
+        if self.device.type == "cpu":
+            return make()
+        if name not in self.pictures_there:
+            self.pictures_there[name] = make().to(self.device)
+        return self.pictures_there[name]
 
     @cached_property
-    def workers(self) -> ThreadPoolExecutor:
-        """As many as there are threads and parts, each with its share of the threads."""
-        threads = torch.get_num_threads() // self.worker_count
+    def parallel(self) -> Parallel:
+        return Parallel(self)
 
-        def start() -> None:
-            torch.set_num_threads(threads)
-            torch.set_flush_denormal(True)
+    @cached_property
+    def stepper(self) -> Stepper:
+        return Stepper(self)
 
-        return ThreadPoolExecutor(self.worker_count, "part", start)
+    def step(self, factor: float) -> float | Tensor:
+        """One iteration at a share of the full learning rates; the loss, off the CPU as a tensor, (), that nobody
+        has waited for. Where it is not finite, the CPU moves nothing."""
+        return self.parallel.step(factor) if self.device.type == "cpu" else self.stepper.step(factor)
 
-    def share(self, seeds: Sequence[int], parameters: Sequence[nn.Parameter]) -> Share:
-        """Draw, predict and go back, once for each seed; nothing is changed, so that shares can be worked on side
-        by side."""
-        share = Share([None] * len(parameters))
-        for seed in seeds:
-            generator = Generator().manual_seed(seed)
-            started = time.perf_counter()
-            data = self.draw(generator)
-            share.data_seconds += time.perf_counter() - started
-            loss = self.loss(data, generator) / self.recipe.groups
-            gradients = gradients_of(loss, parameters)
-            share.gradients = [added(a, b) for a, b in zip(share.gradients, gradients, strict=True)]
-            share.loss += float(loss.detach())
-        return share
+    def rehearse(self) -> None:
+        """Compute the gradients of one part, or off the CPU of one step, and change nothing."""
+        if self.device.type == "cpu":
+            self.parallel.rehearse()
+        else:
+            self.stepper.rehearse()
 
-    def step(self, factor: float) -> float:
-        """One iteration at a share of the full learning rates; the loss."""
-        parameters = list(self.trainable().values())
-        seeds = torch.randint(2**62, (self.recipe.groups,), generator=self.generator).tolist()
-        count = self.worker_count
-        # All first, then their sum: a sum on two threads beside two workers makes everyone wait for everyone.
-        shares = list(self.workers.map(lambda i: self.share(seeds[i::count], parameters), range(count)))
-        rehearsal = self.rehearsal()
-        if rehearsal is not None:
-            shares.append(Share(gradients_of(rehearsal, parameters)))
-        for share in shares:
-            for p, gradient in zip(parameters, share.gradients, strict=True):
-                p.grad = added(p.grad, gradient)
-        total = sum(share.loss for share in shares)
-        self.counters.data_seconds += sum(share.data_seconds for share in shares) / count
-        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        if not bool(torch.isfinite(norm)):
-            raise TrainingError("the loss is not finite; lower --learning-rate and resume from the checkpoint")
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = group["full_lr"] * factor
-            optimiser.step()
-            optimiser.zero_grad()
-        self.average.update(self.counters.stage_iteration)
-        return total
+    def data_share(self) -> float:
+        """Share of the time that goes into the data. Off the CPU it waits for the device."""
+        if self.device.type != "cpu":
+            self.stepper.settle()
+        return self.counters.data_seconds / max(self.counters.seconds, 1e-9)
 
     def run(
         self,
@@ -170,46 +195,36 @@ class Training(ABC):
         folder: Path,
         *,
         report: Report | None = None,
+        tell: Callable[[str], None] = lambda text: None,
         checkpoint_minutes: float = 10,
     ) -> None:
-        """Train until the budget is used or somebody interrupts; a checkpoint is left either way."""
-        log, counters = Log(folder), self.counters
-        save_due, log_due = Every(60 * checkpoint_minutes), Every(30)
-        with Interrupt() as interrupt:
-            while not interrupt.asked:
-                done = budget.progress(counters.seconds, counters.iteration)
-                if done >= 1:
-                    break
-                self.enter_stage(done, folder, log)
-                started = time.perf_counter()
-                factor = self.rate_factor(done)
-                loss = self.step(factor)
-                counters.advance(time.perf_counter() - started)
-                rate = factor * self.recipe.learning_rate
-                if log_due.due():
-                    share = counters.data_seconds / counters.seconds
-                    log.write(counters, {"loss": loss, "learning rate": rate, "data share": share})
-                if report is not None:
-                    left = counters.seconds / max(done, 1e-6) * (1 - done)
-                    report(Progress(counters, loss, rate, done, left))
-                if save_due.due():
-                    self.finish_slice(folder / CHECKPOINT, log)
-        self.finish_slice(folder / CHECKPOINT, log)
-        log.close()
+        """Train until the budget is used or somebody interrupts; a checkpoint is left either way.
+
+        report: told of every iteration.
+        tell: told in a sentence of what is out of the ordinary.
+        """
+        run(self, budget, folder, report, tell, checkpoint_minutes)
 
     def finish_slice(self, path: Path, log: Log) -> None:
         """Save first, then validate: a kill during validation loses nothing."""
         self.save(path)
         log.write(self.counters, self.validate())
 
-    def save(self, path: Path) -> None:
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a step moves, by name; the tensors themselves."""
         trainable = self.trainable()
-        tensors = {
-            **{f"parameter.{n}": p for n, p in trainable.items()},
+        return {
+            **{f"parameter.{n}": p.detach() for n, p in trainable.items()},
             **{f"average.{n}": v for n, v in zip(trainable, self.average.values, strict=True)},
             **optimiser_tensors(self.optimisers),
-            "generator": self.generator.get_state(),
         }
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint: all that is needed to go on, or, if the engine says so, the averages alone."""
+        if self.engine.compact:
+            tensors = {n: t.half() for n, t in self.tensors().items() if n.startswith("average.")}
+        else:
+            tensors = {**self.tensors(), "generator": self.generator.get_state()}
         save_checkpoint(path, tensors, self.counters, asdict(self.recipe))
 
     def resume(self, path: Path) -> None:
@@ -222,37 +237,29 @@ class Training(ABC):
                     "pass the same, or another --run folder"
                 )
         self.prepare()
-        missing = [n for n in self.trainable() if f"parameter.{n}" not in tensors]
+        if recipe.get("learning_rate") != self.recipe.learning_rate:
+            self.counters.brake = 1.0
+        compact = not any(n.startswith("parameter.") for n in tensors)
+        kind = "average" if compact else "parameter"
+        missing = [n for n in self.trainable() if f"{kind}.{n}" not in tensors]
         if missing:
             raise TrainingError(
                 f"{path} has no {missing[0]}: another version wrote it; "
                 "go on --from-weights, with another --run folder"
             )
         for i, (name, parameter) in enumerate(self.trainable().items()):
-            parameter.data.copy_(tensors[f"parameter.{name}"])
+            parameter.data.copy_(tensors[f"{kind}.{name}"])
             self.average.values[i].copy_(tensors[f"average.{name}"])
-        restore_optimisers(self.optimisers, tensors)
-        self.generator.set_state(tensors["generator"])
+        if compact:
+            self.begin_anew()
+        else:
+            restore_optimisers(self.optimisers, tensors)
+            self.generator.set_state(tensors["generator"])
 
-
-def gradients_of(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
-    """Gradients of a loss, each in the memory order of its parameter: a convolution's may come with the channels
-    last, and the fused optimisers read both from beginning to end. None for what the loss does not depend on; a
-    loss that depends on nothing that is trained has no graph."""
-    if not loss.requires_grad:
-        return [None] * len(parameters)
-    gradients: list[Tensor | None] = []
-    for p, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
-        alike = gradient is None or gradient.stride() == p.stride()
-        gradients.append(gradient if alike else torch.empty_like(p).copy_(gradient))
-    return gradients
-
-
-def added(total: Tensor | None, more: Tensor | None) -> Tensor | None:
-    """Their sum, in the memory of the first."""
-    if total is None or more is None:
-        return more if total is None else total
-    return total.add_(more)
+    def begin_anew(self) -> None:
+        """Fresh optimisers beside trained weights: the rates rise slowly, and other data than before is drawn."""
+        self.ramp, self.counters.stage_iteration = FRESH_RAMP, 0
+        self.generator.manual_seed(self.recipe.seed + 1000003 * self.counters.iteration)
 
 
 def as_list(value: object) -> object:

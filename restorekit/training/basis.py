@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,16 +18,19 @@ from torch import Generator, Tensor, nn
 from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, layers_for_lora
 from restorekit.basis import BasisKey, LoraLayer, drop_key, save_basis, save_key
 from restorekit.context import describe
-from restorekit.degradation import Compose, Degradation
+from restorekit.degradation import Degradation
+from restorekit.device import autocast
 from restorekit.encoder import DegradationEncoder
 from restorekit.mixing import Mixer
 from restorekit.plugin.catalog import Failure
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
+from restorekit.training.engine import Engine, adamw, training_precision
 from restorekit.training.looks import Looking, Looks
-from restorekit.training.pairs import Group, PairMaker, as_file, typical
+from restorekit.training.pairs import Group, PairMaker
 from restorekit.training.photos import Photos, random_patches, validation_crops
 from restorekit.training.readout import Judgement, fit_key
+from restorekit.training.stacked import Stacked
 
 FITTED = 0.67  # share of the training photographs for the key; the others, and the held-out ones, set its bias
 
@@ -55,6 +59,7 @@ class BasisTraining(Training):
     not among them because they are broken."""
 
     fixed = ("names", "rank", "inlet")
+    stacked = True
 
     def __init__(
         self,
@@ -67,27 +72,32 @@ class BasisTraining(Training):
         encoder: DegradationEncoder,
         encoder_sha256: str,
         failures: Sequence[Failure] = (),
+        engine: Engine | None = None,
     ) -> None:
-        super().__init__(recipe, recipe.seed, "lora")
+        super().__init__(recipe, recipe.seed, "lora", engine)
+        self.precision = training_precision("fp32" if self.device.type == "cpu" else "auto", self.device)
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
         others_count = max(1, len(recipe.names) - 1)
         shares = (0.6, *(0.4 / others_count for _ in recipe.names[1:]))
         self.pairs = PairMaker(self.degradations, shares)
         self.photos = photos
-        self.backbone = backbone.requires_grad_(False)
+        self.patches = self.at_hand(photos.training)
+        self.backbone = backbone.requires_grad_(False).to(self.device)
         self.network = Stateless(backbone)
         self.backbone_sha256 = backbone_sha256
-        self.encoder = encoder.requires_grad_(False)
+        self.encoder = encoder.requires_grad_(False).to(self.device)
         self.encoder_sha256 = encoder_sha256
         self.failures = tuple(failures)
         self.mixer = Mixer(backbone, others)
+        self.others = Stacked.of([others[name] for name in recipe.names[1:]], self.device)
         exclude = () if recipe.inlet else (INLET,)
         self.bank = BasisBank(backbone, {recipe.names[0]: recipe.rank}, self.generator, exclude)
         if others:
             # The other bases' heads are where a new one starts best: they already speak to the features.
             head = torch.stack([layers[HEAD].delta() for layers in others.values()]).mean(0)
             self.bank.start_heads(0.8 * head)
+        self.bank.to(self.device)
         self.crops = validation_crops(photos.validation, 12, recipe.picture)
         self.prepare()
 
@@ -95,19 +105,37 @@ class BasisTraining(Training):
         return dict(self.bank.named_parameters())
 
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
-        return [torch.optim.AdamW(trainable.values(), self.recipe.learning_rate, weight_decay=1e-4, fused=True)]
+        return [adamw(trainable.values(), self.device, self.recipe.learning_rate, weight_decay=1e-4)]
 
-    def draw(self, generator: Generator) -> Group:
+    def draw(self, generator: Generator, choices: Generator | None = None, count: int | None = None) -> Group:
         """A group in which the new basis takes part: from others it has nothing to learn."""
         while True:
-            count, size = self.recipe.group_size, self.recipe.patch
-            clean = random_patches(self.photos.training, count, size, generator)
-            group = self.pairs.group(clean, generator, selective=True)
-            if group.weights[0]:
+            clean = random_patches(self.patches, count or self.recipe.group_size, self.recipe.patch, generator)
+            group = self.pairs.group(clean, generator, selective=True, choices=choices)
+            if group.mixture[0]:
                 return group
 
     def loss(self, data: Group, generator: Generator) -> Tensor:
         return (self.predict(data.degraded, data.weights) - data.target).abs().mean()
+
+    def inputs(self, parts: Sequence[Group], generator: Generator) -> tuple[Tensor, ...]:
+        """degraded, target: (G, B, 3, H, W). weights: (G, K). contexts: (G, B, CONTEXT)."""
+        degraded, target, weights = (
+            torch.stack([getattr(part, name) for part in parts]) for name in ("degraded", "target", "weights")
+        )
+        return degraded, target, weights, describe(degraded.flatten(0, 1)).unflatten(0, degraded.shape[:2])
+
+    def loss_of(self, *inputs: Tensor) -> Tensor:
+        bases = self.bank.stacked().beside(self.others)
+        losses = []
+        for degraded, target, weights, contexts in zip(*(tensor.unbind() for tensor in inputs), strict=True):
+            with autocast(self.device.type, self.precision):
+                predicted = in_one_step(self.network, bases.merged(self.backbone, weights), degraded, contexts)
+            losses.append((predicted - target).abs().mean())
+        return torch.stack(losses).mean()
+
+    def networks(self) -> list[Stateless]:
+        return [self.network]
 
     def predict(self, degraded: Tensor, weights: Tensor) -> Tensor:
         """With the weights of all bases, the new one first; one step from t = 1."""
@@ -138,11 +166,10 @@ class BasisTraining(Training):
             scores = {}
             for row, other in enumerate([None, *others]):
                 chosen = [new] if other is None else [new, other]
-                generator = Generator().manual_seed(3000 + row)
-                compose = Compose.draw(chosen, self.crops.shape, generator, typical(chosen))
-                degraded = as_file(compose.apply(self.crops), generator)
+                name = "+".join(d.name for d in chosen)
+                degraded = self.placed(name, partial(self.degraded_crops, 3000 + row, chosen))
                 weights = one_hot_weights(self.recipe.names, [d.name for d in chosen])
-                scores["+".join(d.name for d in chosen)] = psnr(self.predict(degraded, weights), self.crops)
+                scores[name] = psnr(self.predict(degraded, weights), self.clean_crops)
             return {"mean": sum(scores.values()) / len(scores), **scores}
 
     def export(self, folder: Path) -> None:

@@ -72,7 +72,7 @@ class BlindGroups:
         tiles = [tiles_of(images[worst], patch) for images in (degraded, clean)]
         order = torch.randperm(len(tiles[0]), generator=generator)[:count]
         present = {s.degradation.name: s.realisation.severity[worst].expand(len(order)) for s in compose.steps}
-        return Group(tiles[0][order], tiles[1][order], seen[worst], present)
+        return Group(tiles[0][order], tiles[1][order], seen[worst], present, tuple(seen[worst].tolist()))
 
 
 def tiles_of(image: Tensor, side: int) -> Tensor:

@@ -102,19 +102,21 @@ class Calibration:
         self.keys = keys
         self.encoder = encoder
         self.restore = restore
-        self.late = pairs.late.float()
+        place = keys.key.device
+        self.late = pairs.late.float().to(place)
         self.cases: list[Case] = []
         names = [d.name for d in pairs.degradations]
         photographs = clean.split(1)
         soft = [SOFT if i // 2 % 2 else 1.0 for i in range(len(photographs))]
         for row, severities in enumerate(kinds_of_picture(pairs.degradations)):
             generator = Generator().manual_seed(3000 + row)
-            right = one_hot_weights(names, list(severities))
+            right = one_hot_weights(names, list(severities)).to(place)
             counts = counted(pairs, severities)
-            for degraded, photo in degraded_pictures(pairs, severities, photographs, generator, soft):
+            for drawn in degraded_pictures(pairs, severities, photographs, generator, soft):
+                degraded, photo = (picture.to(place) for picture in drawn)
                 view = encoder.view(degraded)
                 first = keys(encoder.query_of(view))[0][0]
-                none = torch.zeros(len(names))
+                none = torch.zeros(len(names), device=place)
                 half = replace(view, crops=view.crops.half())  # there are hundreds
                 case = Case(middle(degraded), middle(photo), half, first, first, none, right, counts=counts)
                 case.error = self.error_of(case, right)

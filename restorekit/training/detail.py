@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,14 +21,16 @@ from torch import Generator, Tensor, nn
 
 from restorekit.backbone.flow_unet import FlowUnet, layers_for_lora
 from restorekit.basis import LoraLayer, save_basis
-from restorekit.degradation import Compose, Degradation
-from restorekit.device import autocast, choose_precision
+from restorekit.degradation import Degradation
+from restorekit.device import autocast
 from restorekit.mixing import Mixer
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.critic import Critic, relative_loss
-from restorekit.training.pairs import Group, PairMaker, as_file, typical
+from restorekit.training.engine import Engine, adamw, training_precision
+from restorekit.training.pairs import Group, PairMaker
 from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
+from restorekit.training.stacked import Stacked
 
 CRITIC = "critic."
 
@@ -62,6 +65,7 @@ class DetailTraining(Training):
     """One basis and its critic on frozen weights. others: LoRA layers of the other bases, by name."""
 
     fixed = ("name", "names", "rank")
+    stacked = True
 
     def __init__(
         self,
@@ -71,19 +75,23 @@ class DetailTraining(Training):
         backbone: FlowUnet,
         backbone_sha256: str,
         others: Mapping[str, Mapping[str, LoraLayer]],
+        engine: Engine | None = None,
     ) -> None:
-        super().__init__(recipe, recipe.seed, "detail")
-        self.precision = choose_precision(recipe.precision, torch.device("cpu"))
+        super().__init__(recipe, recipe.seed, "detail", engine)
+        self.precision = training_precision(recipe.precision, self.device)
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
         self.pairs = PairMaker(self.degradations, recipe.shares)
         self.photos = photos
-        self.backbone = backbone.requires_grad_(False)
+        self.patches = self.at_hand(photos.training)
+        self.backbone = backbone.requires_grad_(False).to(self.device)
         self.network = Stateless(backbone)
         self.backbone_sha256 = backbone_sha256
         self.mixer = Mixer(backbone, others)
+        self.others = Stacked.of([others[name] for name in recipe.names], self.device)
         self.bank = BasisBank(backbone, {recipe.name: recipe.rank}, self.generator)
-        self.critic = Critic()
+        self.bank.to(self.device)
+        self.critic = Critic().to(self.device)
         self.judged = Stateless(self.critic)
         self.crops = validation_crops(photos.validation, 12, 128)
         self.prepare()
@@ -99,18 +107,23 @@ class DetailTraining(Training):
             {"params": bank, "lr": self.recipe.learning_rate},
             {"params": critic, "lr": self.recipe.critic_learning_rate},
         ]
-        return [torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)]
+        return [adamw(groups, self.device, betas=(0.9, 0.99), weight_decay=1e-3)]
 
-    def draw(self, generator: Generator) -> Group:
-        count = 2 * self.recipe.group_size
-        clean = more_detailed(random_patches(self.photos.training, count, self.recipe.patch, generator))
-        return self.pairs.group(clean, generator, selective=False)
+    def draw(self, generator: Generator, choices: Generator | None = None, count: int | None = None) -> Group:
+        count = 2 * (count or self.recipe.group_size)
+        clean = more_detailed(random_patches(self.patches, count, self.recipe.patch, generator))
+        return self.pairs.group(clean, generator, selective=False, choices=choices)
 
     def loss(self, data: Group, generator: Generator) -> Tensor:
         """Of both at once: each one's loss has a gradient for its own parameters only."""
-        recipe, clean = self.recipe, data.target
-        with autocast("cpu", self.precision):
+        with autocast(self.device.type, self.precision):
             restored = self.predict(data.degraded, data.weights).float()
+        return self.judged_loss(restored, data.target)
+
+    def judged_loss(self, restored: Tensor, clean: Tensor) -> Tensor:
+        """Loss of basis and critic from restored and clean patches, (B, 3, H, W)."""
+        recipe = self.recipe
+        with autocast(self.device.type, self.precision):
             fixed = {n: p.detach() for n, p in self.critic.named_parameters()}
             fake, seen = self.judged(fixed, restored)
             with torch.no_grad():
@@ -124,6 +137,25 @@ class DetailTraining(Training):
             + recipe.critic * relative_loss(fake.float(), real.float())
         )
         return own + relative_loss(verdict_real.float(), verdict_fake.float())
+
+    def inputs(self, parts: Sequence[Group], generator: Generator) -> tuple[Tensor, ...]:
+        """degraded, target: (G, B, 3, H, W). weights: (G, K + 1), the last one of this basis."""
+        degraded, target, weights = (
+            torch.stack([getattr(part, name) for part in parts]) for name in ("degraded", "target", "weights")
+        )
+        return degraded, target, F.pad(weights, (0, 1), value=1.0)
+
+    def loss_of(self, *inputs: Tensor) -> Tensor:
+        bases = self.others.beside(self.bank.stacked())
+        losses = []
+        for degraded, target, weights in zip(*(tensor.unbind() for tensor in inputs), strict=True):
+            with autocast(self.device.type, self.precision):
+                restored = in_one_step(self.network, bases.merged(self.backbone, weights), degraded).float()
+            losses.append(self.judged_loss(restored, target))
+        return torch.stack(losses).mean()
+
+    def networks(self) -> list[Stateless]:
+        return [self.network]
 
     def predict(self, degraded: Tensor, weights: Tensor, own: float = 1.0) -> Tensor:
         """With the weights of the other bases and of this one; one step from t = 1."""
@@ -139,16 +171,14 @@ class DetailTraining(Training):
         """By degradation at its typical severity: PSNR, and the energy of fine detail as a share of the clean
         picture's, with this basis at 0, 0.5 and 1. "mean": of the energy at 1."""
         with self.average.used():
-            scores = {}
+            scores, clean_energy = {}, fine_energy(self.clean_crops)
             for row, d in enumerate(self.degradations):
-                generator = Generator().manual_seed(4000 + row)
-                compose = Compose.draw([d], self.crops.shape, generator, typical([d]))
-                degraded = as_file(compose.apply(self.crops), generator)
+                degraded = self.placed(d.name, partial(self.degraded_crops, 4000 + row, [d]))
                 weights = one_hot_weights(self.recipe.names, [d.name])
                 for own in (0.0, 0.5, 1.0):
                     restored = self.predict(degraded, weights, own)
-                    scores[f"{d.name} at {own:g}"] = psnr(restored, self.crops)
-                    scores[f"{d.name} at {own:g}, detail"] = float(fine_energy(restored) / fine_energy(self.crops))
+                    scores[f"{d.name} at {own:g}"] = psnr(restored, self.clean_crops)
+                    scores[f"{d.name} at {own:g}, detail"] = float(fine_energy(restored) / clean_energy)
             detail = [v for n, v in scores.items() if n.endswith("at 1, detail")]
             return {"mean": sum(detail) / len(detail), **scores}
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -25,7 +25,7 @@ from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.context import CONTEXT
 from restorekit.degradation import Compose, Degradation
-from restorekit.device import autocast, choose_precision
+from restorekit.device import autocast
 from restorekit.encoder import TENSORS, DegradationEncoder, EncoderConfig, weights_of
 from restorekit.errors import TrainingError
 from restorekit.looking import GRID, choose_places, cut
@@ -33,6 +33,7 @@ from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_
 from restorekit.training.base import Training
 from restorekit.training.blind import read_as_in_use
 from restorekit.training.calibration import MOVED, Calibration, spread
+from restorekit.training.engine import Engine, adamw, training_precision
 from restorekit.training.keys import Keys
 from restorekit.training.loop import Log, learning_rate_factor
 from restorekit.training.memory import Lesson, Memory
@@ -88,25 +89,26 @@ class EncoderTraining(Training):
         backbone: FlowUnet,
         bases: Sequence[Basis],
         config: EncoderConfig | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        super().__init__(recipe, recipe.seed, LABELS)
+        super().__init__(recipe, recipe.seed, LABELS, engine)
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
         self.pairs = PairMaker(self.degradations, recipe.shares, SIZES, recipe.sets)
-        self.pictures = PictureMaker(self.pairs, photos.training)
-        self.precision = choose_precision(recipe.precision, torch.device("cpu"))
+        self.pictures = PictureMaker(self.pairs, self.at_hand(photos.training))
+        self.precision = training_precision(recipe.precision, self.device)
         self.photos = photos
-        self.encoder = DegradationEncoder(config or EncoderConfig())
-        self.keys = Keys(len(recipe.names), self.encoder.config.local)
+        self.encoder = DegradationEncoder(config or EncoderConfig()).to(self.device)
+        self.keys = Keys(len(recipe.names), self.encoder.config.local).to(self.device)
         self.memory = Memory(recipe.kept)
         self.fresh: dict[int, Lesson] = {}  # of this step, by the seed of its part
-        self.locate = nn.Conv2d(self.encoder.config.channels[-1], len(recipe.names), 1)
-        self.backbone = backbone.requires_grad_(False)
+        self.locate = nn.Conv2d(self.encoder.config.channels[-1], len(recipe.names), 1).to(self.device)
+        self.backbone = backbone.requires_grad_(False).to(self.device)
         chosen = {b.name: b for b in bases}
         self.bank = BasisBank(backbone, {n: chosen[n].rank for n in recipe.names}, self.generator)
         for i, name in enumerate(recipe.names):
             self.bank.put(i, chosen[name].layers())
-        self.bank.requires_grad_(False)
+        self.bank.requires_grad_(False).to(self.device)
         self.network = Stateless(backbone)
         self.crops = validation_crops(photos.validation, 12, recipe.picture)
         self.prepare(average_decay=AVERAGE)
@@ -119,7 +121,7 @@ class EncoderTraining(Training):
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
         calibration = [self.keys.steepness, self.keys.shift, self.keys.second]
         others = [p for p in trainable.values() if all(p is not c for c in calibration)]
-        return [torch.optim.AdamW(others, self.recipe.learning_rate, weight_decay=1e-3, fused=True)]
+        return [adamw(others, self.device, self.recipe.learning_rate, weight_decay=1e-3)]
 
     def start_from_weights(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
         """From a saved encoder and saved keys, in the order of the bases. Blocks that the saved one lacks come in
@@ -148,7 +150,7 @@ class EncoderTraining(Training):
             return 0.0
         return learning_rate_factor(self.counters.stage_iteration, done / before, self.recipe.decay)
 
-    def step(self, factor: float) -> float:
+    def step(self, factor: float) -> float | Tensor:
         if self.counters.stage != CALIBRATION:
             return super().step(factor)
         gap = self.calibration.step(self.counters.stage_iteration)
@@ -160,19 +162,24 @@ class EncoderTraining(Training):
         clean = spread(self.photos.calibration)
         return Calibration(self.keys, self.pairs, clean, self.encoder, self.restored, self.recipe.calibrate)
 
-    def draw(self, generator: Generator) -> Pictures:
-        return self.pictures.draw(self.recipe.group_size, self.recipe.picture, generator)
+    def draw(self, generator: Generator, choices: Generator | None = None, count: int | None = None) -> Pictures:
+        return self.pictures.draw(count or self.recipe.group_size, self.recipe.picture, generator, choices)
+
+    def watched(self) -> bool:
+        return self.counters.stage != CALIBRATION  # whose gap is near zero, and only falls
 
     def loss(self, data: Pictures, generator: Generator) -> Tensor:
         features, located = self.look(data)
         lesson = Lesson(features, data.fractions, data.presence, data.asked)
-        self.fresh[generator.initial_seed()] = replace(lesson, features=features.detach())
+        # On a CPU each part has a generator of its own, and the order in which they are done is chance.
+        key = generator.initial_seed() if self.device.type == "cpu" else len(self.fresh)
+        self.fresh[key] = replace(lesson, features=features.detach())
         logits, loss = self.read_out(lesson)
         loss = loss + self.recipe.evidence * located
         if self.counters.stage == RESTORATION:
             weights = weights_of(logits)
             if bool(data.removed.any()):
-                weights = torch.where(self.pairs.late, data.removed, weights)
+                weights = torch.where(self.pairs.late.to(self.device), data.removed, weights)
             error = self.restored_error(data, weights, generator)
             loss = loss + self.recipe.restoration * error.abs().mean()
         return loss
@@ -192,7 +199,7 @@ class EncoderTraining(Training):
             cells = [(top // GRID, left // GRID) for top, left in places]
             evidence.append(cut(data.evidence[i : i + 1], cells, config.crop // GRID))
         joined = torch.cat(crops)
-        with autocast("cpu", self.precision):
+        with autocast(self.device.type, self.precision):
             seen = self.encoder.see(joined)
         seen = seen.float()
         change = F.avg_pool2d(torch.cat(evidence), self.encoder.cell // GRID).sqrt()
@@ -203,8 +210,8 @@ class EncoderTraining(Training):
     def read_out(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
         """Logits, (B, K), and the loss of the labels."""
         count, crops = lesson.features.shape[:2]
-        blank = torch.zeros(count, CONTEXT)  # no first-party key looks at the context
-        owners = torch.arange(count).repeat_interleave(crops)
+        blank = torch.zeros(count, CONTEXT, device=self.device)  # no first-party key looks at the context
+        owners = torch.arange(count, device=self.device).repeat_interleave(crops)
         logits, fractions = self.keys(self.encoder.read(lesson.features.flatten(0, 1), owners, blank))
         presence = F.binary_cross_entropy_with_logits(logits, lesson.presence, lesson.asked)
         weight = torch.where(lesson.fractions > 0, 1.0, 0.15) * lesson.asked
@@ -223,8 +230,10 @@ class EncoderTraining(Training):
         """What is wrong with a patch of one of the pictures, restored; differentiable with respect to weights."""
         size = self.recipe.patch
         room = (self.recipe.picture - size) // self.backbone.multiple + 1
-        i = int(torch.randint(len(weights), (1,), generator=generator))
-        top, left = (torch.randint(0, room, (2,), generator=generator) * self.backbone.multiple).tolist()
+        place = generator.device
+        i = int(torch.randint(len(weights), (1,), generator=generator, device=place))
+        corner = torch.randint(0, room, (2,), generator=generator, device=place)
+        top, left = (corner * self.backbone.multiple).tolist()
         degraded = data.degraded[i : i + 1, :, top : top + size, left : left + size]
         clean = data.clean[i : i + 1, :, top : top + size, left : left + size]
         # All weights may be 0: then nothing else depends on them.
@@ -233,7 +242,7 @@ class EncoderTraining(Training):
     def restored(self, degraded: Tensor, weights: Tensor) -> Tensor:
         """Pictures, (B, 3, H, W), by the network that the weights, (K,), make."""
         merged = self.bank.merged(self.backbone, weights)
-        with autocast("cpu", self.precision):
+        with autocast(self.device.type, self.precision):
             return in_one_step(self.network, merged, degraded)
 
     @torch.inference_mode()
@@ -244,9 +253,8 @@ class EncoderTraining(Training):
             scores: dict[str, float] = {}
             keys = {name: self.keys.take(i) for i, name in enumerate(self.recipe.names)}
             for row, degradation in enumerate([None, *self.degradations]):
-                generator = Generator().manual_seed(2000 + row)
                 present = [degradation] if degradation else []
-                images = Compose.draw(present, self.crops.shape, generator, typical(present)).apply(self.crops)
+                images = self.placed(str(row), partial(self.crops_of_row, row, present))
                 readings = [
                     read_as_in_use(self.encoder, keys, self.pairs, picture, self.restored)
                     for picture in images.split(1)
@@ -261,6 +269,11 @@ class EncoderTraining(Training):
                     scores[f"{name} severity error"] = sum(errors) / len(errors)
             right = [score for name, score in scores.items() if name.endswith(" right")]
             return {"mean": sum(right) / len(right), **scores}
+
+    def crops_of_row(self, row: int, present: Sequence[Degradation]) -> Tensor:
+        """The held-out crops as they are for a row of the validation, (N, 3, s, s), on the CPU."""
+        generator = Generator().manual_seed(2000 + row)
+        return Compose.draw(present, self.crops.shape, generator, typical(present)).apply(self.crops)
 
     def export(self, folder: Path) -> None:
         """Averaged encoder to `folder`/encoder; key and gauge into each basis's folder."""

@@ -45,12 +45,15 @@ class Keys(nn.Module):
         self.second.data[index] = saved.second
 
     def take(self, index: int) -> BasisKey:
-        """One basis's key, with its calibration, and its gauge, padded with zeros over the context."""
+        """One basis's key, with its calibration, and its gauge, padded with zeros over the context; on the CPU."""
         blank = torch.zeros(CONTEXT)
-        gauge, steepness = self.gauge[index].detach(), self.steepness[index].detach().exp()
+        key, bias, gauge, steepness, shift, second = (
+            numbers[index].detach().cpu()
+            for numbers in (self.key, self.bias, self.gauge, self.steepness, self.shift, self.second)
+        )
         return BasisKey(
-            torch.cat([self.key[index].detach() * steepness, blank]),
-            self.bias[index].detach() * steepness + self.shift[index].detach(),
+            torch.cat([key * steepness.exp(), blank]),
+            bias * steepness.exp() + shift,
             torch.cat([gauge[:-1], blank, gauge[-1:]]),
-            float(self.second[index].detach()),
+            float(second),
         )

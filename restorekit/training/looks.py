@@ -57,6 +57,7 @@ class Looking:
 
         photos: uint8, (3, H, W) each. progress: told how many of the 2 count queries there are.
         """
+        place = next(self.encoder.parameters()).device
         queries: list[Tensor] = []
         fractions: list[Tensor] = []
         named: list[tuple[str, ...]] = []
@@ -67,7 +68,8 @@ class Looking:
             present = torch.tensor([self.new.severity.fraction(v) for v in severity.tolist()])
             without = compose.without([self.new.name]).apply(clean)
             for image, fraction in ((without, torch.zeros(len(clean))), (compose.apply(clean), present)):
-                queries.append(self.encoder.query(as_file(image, generator).clamp(0, 1)).cpu())
+                seen = as_file(image, generator).clamp(0, 1).to(place)
+                queries.append(self.encoder.query(seen).cpu())
                 fractions.append(fraction)
                 named.extend([names] * len(clean))
             progress(len(named))

@@ -24,21 +24,37 @@ from torch import Tensor, nn
 
 from restorekit.errors import TrainingError
 
+CHECKPOINT = "checkpoint.safetensors"
+
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train in all, earlier slices included: minutes of training time or iterations."""
+    """How long to train.
+
+    minutes: of training time in all, earlier slices included.
+    iterations: in all, earlier slices included.
+    deadline: minutes by the clock on the wall since `started`: reading, validation and saving count too, earlier
+        slices do not.
+    started: `time.monotonic()` at the start of the process or of the command.
+    """
 
     minutes: float | None = None
     iterations: int | None = None
+    deadline: float | None = None
+    started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        if (self.minutes is None) == (self.iterations is None):
-            raise TrainingError("give either --minutes or --iterations")
+        if sum(given is not None for given in (self.minutes, self.iterations, self.deadline)) != 1:
+            raise TrainingError("give either --minutes, --iterations or --deadline")
 
     def progress(self, seconds: float, iterations: int) -> float:
-        """Share of the budget that is used, 0 to 1."""
-        used = seconds / 60 / self.minutes if self.minutes else iterations / (self.iterations or 1)
+        """Share of the budget that is used, 0 to 1. seconds: of training. iterations: done."""
+        if self.deadline is not None:
+            used = (time.monotonic() - self.started) / 60 / self.deadline if self.deadline else 1.0
+        elif self.minutes:
+            used = seconds / 60 / self.minutes
+        else:
+            used = iterations / (self.iterations or 1)
         return min(1.0, used)
 
 
@@ -57,10 +73,20 @@ class Average:
         self.decay = decay
         self.values = [p.detach().clone() for p in self.parameters]
 
+    def share(self, iteration: int) -> float:
+        """Share of the parameters in the average after that iteration."""
+        return 1 - min(self.decay, (1 + iteration) / (10 + iteration))
+
     @torch.no_grad()
     def update(self, iteration: int) -> None:
-        decay = min(self.decay, (1 + iteration) / (10 + iteration))
-        torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], 1 - decay)
+        torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], self.share(iteration))
+
+    @torch.no_grad()
+    def update_by(self, share: Tensor) -> None:
+        """Update by a share that is on the device, ()."""
+        steps = torch._foreach_sub([p.detach() for p in self.parameters], self.values)
+        torch._foreach_mul_(steps, share)
+        torch._foreach_add_(self.values, steps)
 
     @torch.no_grad()
     def swap(self) -> None:
@@ -82,13 +108,14 @@ class Average:
 
 @dataclass
 class Counters:
-    """Where a training stands."""
+    """Where a training stands. brake: factor of the learning rates, halved each time it had to be rolled back."""
 
     iteration: int = 0
     seconds: float = 0.0
     data_seconds: float = 0.0
     stage: str = ""
     stage_iteration: int = 0
+    brake: float = 1.0
 
     def advance(self, seconds: float) -> None:
         """Count one iteration."""
@@ -103,7 +130,8 @@ class Counters:
 
 @dataclass(frozen=True)
 class Progress:
-    """One iteration, as a progress bar or log wants it."""
+    """One iteration, as a progress bar or log wants it. loss: on a GPU the mean that was asked for last, NaN
+    before the first."""
 
     counters: Counters
     loss: float
@@ -140,6 +168,11 @@ class Log:
             )
             if self.board is not None:
                 self.board.add_scalar(f"{counters.stage}/{name}", value, counters.iteration)
+        self.file.flush()
+
+    def note(self, counters: Counters, name: str, text: str) -> None:
+        """Write words in a number's place."""
+        self.rows.writerow([counters.iteration, round(counters.seconds, 1), counters.stage, name, text])
         self.file.flush()
 
     def close(self) -> None:
@@ -181,7 +214,8 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], counters: Counter
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     metadata = {"counters": json.dumps(vars(counters)), "recipe": json.dumps(recipe)}
-    save_file({k: v.detach().contiguous().clone() for k, v in tensors.items()}, temporary, metadata)
+    whole = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    save_file(whole, temporary, metadata)
     os.replace(temporary, path)
 
 
@@ -196,7 +230,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], Counters, dict[str, 
     except (SafetensorError, OSError) as error:
         raise TrainingError(f"{path} is not a checkpoint ({error}); delete it to start anew") from None
     saved = json.loads(metadata["counters"])
-    counters = Counters(**{f.name: saved[f.name] for f in fields(Counters)})
+    counters = Counters(**{f.name: saved[f.name] for f in fields(Counters) if f.name in saved})
     return tensors, counters, json.loads(metadata["recipe"])
 
 

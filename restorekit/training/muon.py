@@ -33,7 +33,7 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
     x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-12)
     gram = x @ x.mT
-    one = torch.eye(x.shape[1])
+    one = torch.eye(x.shape[1], device=x.device)
     product = one.expand_as(gram)
     for step in range(steps):
         factor = a * one + b * gram + c * (gram @ gram)
@@ -68,4 +68,7 @@ class Muon(Optimizer):
                     updates.append(p.grad.lerp(momentum, group["momentum"]).reshape(shape))
                 scale = group["lr"] * 0.2 * max(shape) ** 0.5
                 for p, update in zip(params, orthogonalise(torch.stack(updates)), strict=True):
-                    p.sub_(update.view_as(p), alpha=scale)
+                    if isinstance(scale, Tensor):
+                        p.sub_(update.view_as(p) * scale)
+                    else:
+                        p.sub_(update.view_as(p), alpha=scale)

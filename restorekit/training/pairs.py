@@ -26,13 +26,26 @@ FILES, FILES_OF_ARRAYS = 0.85, 0.25  # share of 8-bit pictures, and among those 
 class Group:
     """Patches that share one weight vector.
 
-    degraded, target: (B, 3, H, W). weights: (K,). present: severities of what was applied, by name, (B,) each.
+    degraded, target: (B, 3, H, W).
+    weights: (K,).
+    present: severities of what was applied, by name, (B,) each.
+    mixture: the weights as numbers, K of them, known without asking the device.
     """
 
     degraded: Tensor
     target: Tensor
     weights: Tensor
     present: dict[str, Tensor]
+    mixture: tuple[float, ...]
+
+    def split(self, size: int) -> list[Group]:
+        """Groups of at most `size` patches each."""
+        parts = []
+        for start in range(0, len(self.degraded), size):
+            some = slice(start, start + size)
+            present = {name: severity[some] for name, severity in self.present.items()}
+            parts.append(Group(self.degraded[some], self.target[some], self.weights, present, self.mixture))
+        return parts
 
 
 @dataclass(frozen=True)
@@ -115,7 +128,7 @@ class PairMaker:
             picks = torch.randperm(len(absent), generator=choices, device=place)[:alarms].tolist()
             weights[[absent[i] for i in picks]] = 1.0
         present = {s.degradation.name: s.realisation.severity for s in compose.steps}
-        return Group(degraded, target, weights.to(clean.device), present)
+        return Group(degraded, target, weights.to(clean.device), present, tuple(weights.tolist()))
 
 
 def as_file(degraded: Tensor, generator: Generator, share: float = FILES) -> Tensor:

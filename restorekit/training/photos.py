@@ -20,6 +20,7 @@ from restorekit.errors import ImageError, TrainingError
 from restorekit.files import list_images
 from restorekit.image import read_image
 from restorekit.image.pixels import luma
+from restorekit.training.flat import FlatPhotos
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,7 @@ def reduced_copies(rgb: Tensor, smallest: int) -> list[Tensor]:
 
 
 def random_patches(
-    photos: Sequence[Tensor],
+    photos: Sequence[Tensor] | FlatPhotos,
     count: int,
     size: int,
     generator: Generator,
@@ -103,23 +104,37 @@ def random_patches(
 ) -> Tensor:
     """Random crops under random flips and quarter turns, some with their colours moved; (count, 3, size, size).
 
-    emphasis: a photograph comes as often as this power of its area says. grey: share without colour."""
-    fits = [min(p.shape[1:]) >= size for p in photos]
+    photos: uint8, (3, H, W) each, on the CPU; or FlatPhotos on the generator's device, which is never waited for.
+    emphasis: a photograph comes as often as this power of its area says.
+    grey: share without colour.
+    """
+    sizes = photos.sizes if isinstance(photos, FlatPhotos) else [(p.shape[1], p.shape[2]) for p in photos]
+    fits = [min(sides) >= size for sides in sizes]
     if not any(fits):
         raise TrainingError(f"no photograph has {size} px on its short side; give larger ones")
-    areas = torch.tensor([p.shape[1] * p.shape[2] for p in photos], dtype=torch.float32)
-    often = areas**emphasis * torch.tensor(fits)
-    chosen = torch.multinomial(often, count, replacement=True, generator=generator).tolist()
-    places = torch.rand(count, 2, generator=generator).tolist()
-    turns = torch.randint(0, 8, (count,), generator=generator).tolist()
+    device = generator.device
+    areas = torch.tensor([height * width for height, width in sizes], dtype=torch.float32)
+    often = (areas**emphasis * torch.tensor(fits)).to(device)
+    chosen = torch.multinomial(often, count, replacement=True, generator=generator)
+    places = torch.rand(count, 2, generator=generator, device=device)
+    turns = torch.randint(0, 8, (count,), generator=generator, device=device)
+    if isinstance(photos, FlatPhotos):
+        patches = photos.crops(chosen, places, turns, size)
+    else:
+        patches = cut_out(photos, chosen, places, turns, size)
+    return jitter_colours(patches.float() / 255, generator, grey)
+
+
+def cut_out(photos: Sequence[Tensor], chosen: Tensor, places: Tensor, turns: Tensor, size: int) -> Tensor:
+    """Cut patches as `FlatPhotos.crops` does, from photographs that lie apart on the CPU."""
     patches = []
-    for index, (down, right), turn in zip(chosen, places, turns, strict=True):
+    for index, (down, right), turn in zip(chosen.tolist(), places.tolist(), turns.tolist(), strict=True):
         photo = photos[index]
         top, left = int(down * (photo.shape[1] - size + 1)), int(right * (photo.shape[2] - size + 1))
         patch = photo[:, top : top + size, left : left + size]
         patch = torch.rot90(patch, turn % 4, (1, 2))
         patches.append(patch.flip(2) if turn >= 4 else patch)
-    return jitter_colours(torch.stack(patches).float() / 255, generator, grey)
+    return torch.stack(patches)
 
 
 def more_detailed(patches: Tensor) -> Tensor:
@@ -127,7 +142,7 @@ def more_detailed(patches: Tensor) -> Tensor:
     Flat ones teach little, and there are many."""
     detail = patches.diff(dim=-1).abs().mean((1, 2, 3)) + patches.diff(dim=-2).abs().mean((1, 2, 3))
     better = detail.view(-1, 2).argmax(1)
-    return patches[2 * torch.arange(len(better)) + better]
+    return patches[2 * torch.arange(len(better), device=better.device) + better]
 
 
 def softened(images: Tensor, factor: float) -> Tensor:
@@ -143,14 +158,17 @@ def softened(images: Tensor, factor: float) -> Tensor:
 def jitter_colours(image: Tensor, generator: Generator, grey: float = GREY, share: float = 0.3) -> Tensor:
     """Gamma and per-channel gain on a share of the images; the share `grey` of them without colour. image:
     (B, 3, H, W), in [0, 1]."""
-    batch = len(image)
-    gamma = torch.exp(0.8 * torch.rand(batch, 1, 1, 1, generator=generator) - 0.4)
-    gain = 1 + 0.3 * torch.rand(batch, 3, 1, 1, generator=generator) - 0.2
-    moved = torch.rand(batch, generator=generator) < share
-    if bool(moved.any()):
+    batch, device = len(image), generator.device
+    gamma = torch.exp(0.8 * torch.rand(batch, 1, 1, 1, generator=generator, device=device) - 0.4)
+    gain = 1 + 0.3 * torch.rand(batch, 3, 1, 1, generator=generator, device=device) - 0.2
+    moved = torch.rand(batch, generator=generator, device=device) < share
+    if device.type != "cpu":  # to ask whether there are any would make the device wait
+        adjusted = (image.clamp_min(1e-4) ** gamma * gain).clamp(0, 1)
+        image = torch.where(moved.view(-1, 1, 1, 1), adjusted, image)
+    elif bool(moved.any()):
         image = image.clone()
         image[moved] = (image[moved].clamp_min(1e-4) ** gamma[moved] * gain[moved]).clamp(0, 1)
-    colourless = (torch.rand(batch, generator=generator) < grey).view(-1, 1, 1, 1)
+    colourless = (torch.rand(batch, generator=generator, device=device) < grey).view(-1, 1, 1, 1)
     return torch.where(colourless, luma(image), image)
 
 

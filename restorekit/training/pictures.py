@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from restorekit.degradation import Compose
 from restorekit.looking import GRID
+from restorekit.training.flat import FlatPhotos
 from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import more_detailed, random_patches, softened
 from restorekit.training.visibility import visibility
@@ -44,35 +45,38 @@ class PictureMaker:
     """Draws pictures. pairs: what is wrong with them, in the order of the labels. photos: uint8, (3, H, W)."""
 
     pairs: PairMaker
-    photos: Sequence[Tensor]
+    photos: Sequence[Tensor] | FlatPhotos
 
-    def draw(self, count: int, side: int, generator: Generator) -> Pictures:
-        """`count` pictures of `side` px with the same degradations, each with realisations of its own."""
+    def draw(self, count: int, side: int, generator: Generator, choices: Generator | None = None) -> Pictures:
+        """Draw `count` pictures of `side` px with the same degradations, each with realisations of its own.
+        choices: on the CPU, draws what concerns all of them; `generator` if None."""
+        choices = generator if choices is None else choices
         # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
-        detailed = float(torch.rand(1, generator=generator)) < DETAILED
+        detailed = float(torch.rand(1, generator=choices)) < DETAILED
         drawn = 2 * count if detailed else count
         clean = random_patches(self.photos, drawn, side, generator, emphasis=EMPHASIS)
         clean = more_detailed(clean) if detailed else clean
-        chosen = [self.pairs.degradations[i] for i in self.pairs.draw_set(generator)[0]]
-        dice = torch.rand(2, generator=generator).tolist()
+        chosen = [self.pairs.degradations[i] for i in self.pairs.draw_set(choices)[0]]
+        dice = torch.rand(2, generator=choices).tolist()
         if dice[0] < SOFT and all(d.late for d in chosen):
             clean = softened(clean, 1 + dice[1] * (SOFTEST - 1))
         kinds = {}
-        if float(torch.rand(1, generator=generator)) < VARIED:
-            kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=generator))] for d in chosen}
-        return self.label(clean, Compose.draw(chosen, clean.shape, generator, kinds=kinds), generator)
+        if float(torch.rand(1, generator=choices)) < VARIED:
+            kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=choices))] for d in chosen}
+        return self.label(clean, Compose.draw(chosen, clean.shape, generator, kinds=kinds), generator, choices)
 
-    def label(self, clean: Tensor, compose: Compose, generator: Generator) -> Pictures:
+    def label(self, clean: Tensor, compose: Compose, generator: Generator, choices: Generator) -> Pictures:
         """Degrade, and say what was done."""
+        place, late = clean.device, self.pairs.late.to(clean.device)
         names = [d.name for d in self.pairs.degradations]
         degraded, without = compose.apply_without_each(clean)
-        fractions = torch.zeros(len(clean), len(names))
+        fractions = torch.zeros(len(clean), len(names), device=place)
         presence = torch.zeros_like(fractions)
-        evidence = torch.zeros(*fractions.shape, *(n // GRID for n in clean.shape[-2:]))
+        evidence = torch.zeros(*fractions.shape, *(n // GRID for n in clean.shape[-2:]), device=place)
         for step in compose.steps:
             index = names.index(step.degradation.name)
             scale = step.degradation.severity
-            values = torch.tensor([scale.fraction(v) for v in step.realisation.severity.tolist()])
+            values = torch.tensor([scale.fraction(v) for v in step.realisation.severity.tolist()], device=place)
             fractions[:, index] = values
             presence[:, index] = (values / scale.fraction(scale.mild)).clamp(0, 1)
             changed = degraded - without[step.degradation.name]
@@ -80,11 +84,11 @@ class PictureMaker:
         presence *= visibility(evidence)
         chosen = [names.index(step.degradation.name) for step in compose.steps]
         degraded = as_file(degraded, generator, self.pairs.file_share(chosen))
-        removed = torch.zeros(len(names))
+        removed = torch.zeros(len(names), device=place)
         asked = torch.ones_like(fractions)
-        if float(torch.rand(1, generator=generator)) < SECOND:
+        if float(torch.rand(1, generator=choices)) < SECOND:
             removed[chosen] = 1.0
-            removed *= self.pairs.late
+            removed *= late
             if bool(removed.any()):
-                asked[:, self.pairs.late] = 0
+                asked[:, late] = 0
         return Pictures(degraded, clean, fractions, presence, evidence, removed, asked)

@@ -24,6 +24,7 @@ from restorekit.training.base import CHECKPOINT, Training
 from restorekit.training.basis import BasisRecipe, BasisTraining
 from restorekit.training.detail import DetailRecipe, DetailTraining
 from restorekit.training.encoder import EncoderRecipe, EncoderTraining
+from restorekit.training.engine import Engine
 from restorekit.training.photos import Photos
 from restorekit.weights import digest
 
@@ -38,10 +39,15 @@ def resume_or_start(training: Training, run: Path) -> bool:
 
 
 def start_backbone(
-    recipe: Recipe, catalog: Catalog, photos: Photos, run: Path, weights: Path | None
+    recipe: Recipe,
+    catalog: Catalog,
+    photos: Photos,
+    run: Path,
+    weights: Path | None,
+    engine: Engine | None = None,
 ) -> BackboneTraining:
     """From the run folder's checkpoint, else from saved weights if given, else from nothing."""
-    training = BackboneTraining(recipe, [catalog.degradation(n) for n in recipe.names], photos)
+    training = BackboneTraining(recipe, [catalog.degradation(n) for n in recipe.names], photos, engine)
     # A checkpoint has what changes; what `only` keeps comes from the saved weights, each time.
     if weights is not None and (recipe.only or not (run / CHECKPOINT).exists()):
         bases = [Basis(name, name, weights / name) for name in recipe.names]
@@ -56,7 +62,13 @@ def start_backbone(
 
 
 def start_encoder(
-    recipe: EncoderRecipe, catalog: Catalog, photos: Photos, run: Path, weights: Path, start: Path | None = None
+    recipe: EncoderRecipe,
+    catalog: Catalog,
+    photos: Photos,
+    run: Path,
+    weights: Path,
+    start: Path | None = None,
+    engine: Engine | None = None,
 ) -> EncoderTraining:
     """For the backbone and bases in `weights`: from the run folder's checkpoint, else from the encoder and keys in
     `start` if given, else from nothing."""
@@ -66,6 +78,7 @@ def start_encoder(
         photos,
         FlowUnet.from_folder(weights / "backbone"),
         [Basis(name, name, weights / name) for name in recipe.names],
+        engine=engine,
     )
     if not resume_or_start(training, run) and start is not None:
         encoder = DegradationEncoder.from_folder(start / "encoder")
@@ -74,7 +87,13 @@ def start_encoder(
 
 
 def start_basis(
-    name: str, recipe: BasisRecipe, catalog: Catalog, photos: Photos, run: Path, weights: Path
+    name: str,
+    recipe: BasisRecipe,
+    catalog: Catalog,
+    photos: Photos,
+    run: Path,
+    weights: Path,
+    engine: Engine | None = None,
 ) -> BasisTraining:
     """A basis for the degradation `name`, beside those in `weights`; the others keep what they have."""
     catalog.degradation(name)
@@ -93,19 +112,25 @@ def start_basis(
         encoder,
         encoder_sha256,
         [failure for failure in loaded.failures if failure.basis != name],
+        engine,
     )
     resume_or_start(training, run)
     return training
 
 
 def start_detail(
-    recipe: DetailRecipe, catalog: Catalog, photos: Photos, run: Path, weights: Path
+    recipe: DetailRecipe,
+    catalog: Catalog,
+    photos: Photos,
+    run: Path,
+    weights: Path,
+    engine: Engine | None = None,
 ) -> DetailTraining:
     """A basis for natural sharpness on the backbone and bases in `weights`."""
     others = {name: Basis(name, name, weights / name).layers() for name in recipe.names}
     degradations = [catalog.degradation(name) for name in recipe.names]
     backbone, sha256 = FlowUnet.from_folder(weights / "backbone"), digest(weights / "backbone" / TENSORS)
-    training = DetailTraining(recipe, degradations, photos, backbone, sha256, others)
+    training = DetailTraining(recipe, degradations, photos, backbone, sha256, others, engine)
     resume_or_start(training, run)
     return training
 
