@@ -6,7 +6,7 @@ restored = sample(backbone + sum_k weights_k basis_k, image)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from threading import RLock
@@ -29,6 +29,8 @@ from restorekit.plugin.loading import load_bases
 from restorekit.reading import Origins, read_picture
 from restorekit.turns import one_at_a_time
 from restorekit.weights import recorded_sums, shipped_weights
+
+FEW = 2  # crops along a side of a picture, below which one look at it is not enough
 
 
 @dataclass(frozen=True)
@@ -225,13 +227,16 @@ class Restorer:
             inspection = self.look(one, seen) if blind else Inspection(self.none, {})
             mixture = inspection.weights.override(weights or {})
             if scale > 1:
+                if blind:
+                    inspection = self.agreed(inspection, one, seen, scale)
+                    mixture = inspection.weights.override(weights or {})
                 native = MixingWeights({n: 0.0 if self.is_of_scale(n) else w for n, w in mixture.values.items()})
                 if native.active:
                     self.mixer.merge(native)
                     one = self.passing.until_it_fits(one, torch.float32, replace(how, progress=None))
                 one = enlarge(one, scale)
                 if blind:
-                    inspection = self.look_enlarged(inspection, one, seen, scale)
+                    inspection = self.look_enlarged(inspection, one, seen, scale, self.origins.optical)
                     mixture = inspection.weights.override(weights or {})
                 last = MixingWeights({n: w if self.is_of_scale(n) else 0.0 for n, w in mixture.values.items()})
             else:
@@ -250,14 +255,27 @@ class Restorer:
         """Whether a basis is for the enlarged picture: it sharpens, or is for a look."""
         return basis in self.origins.optical or not self.catalog.basis(basis).degradation
 
-    def look_enlarged(self, native: Inspection, image: Tensor, visible: Tensor | None, scale: int) -> Inspection:
-        """The inspection of a picture's own size, with what an enlarged one says of the bases for it."""
+    def agreed(self, native: Inspection, image: Tensor, visible: Tensor | None, scale: int) -> Inspection:
+        """The inspection of a picture, but of sparse things no more than its enlargement shows too if it is small.
+
+        In a picture of few crops much looks like rain: a lash, a feather, a blade of grass.
+        """
+        found = [name for name in self.origins.sparse if native.weights.values.get(name)]
+        if not found or min(image.shape[2:]) >= FEW * self.encoder.config.crop:
+            return native
+        weights = self.look_enlarged(native, enlarge(image, scale), visible, scale, found).weights
+        least = {name: min(native.weights[name], weights[name]) for name in found}
+        return Inspection(native.weights.override(least), native.severities)
+
+    def look_enlarged(
+        self, native: Inspection, image: Tensor, visible: Tensor | None, scale: int, names: Collection[str]
+    ) -> Inspection:
+        """The inspection of a picture's own size, with what an enlarged one says of the named bases."""
         if visible is not None:
             visible = visible.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
         found = self.look(image, visible, enlarged=True)
-        optical = self.origins.optical
-        weights = {n: w for n, w in found.weights.values.items() if n in optical}
-        severities = {n: s for n, s in found.severities.items() if n in optical}
+        weights = {n: w for n, w in found.weights.values.items() if n in names}
+        severities = {n: s for n, s in found.severities.items() if n in names}
         return Inspection(native.weights.override(weights), {**native.severities, **severities})
 
 

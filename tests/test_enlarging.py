@@ -1,5 +1,7 @@
 """Laws of `scale`: a picture is looked at and cleaned at its own size, then enlarged and sharpened."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Generator
@@ -31,11 +33,28 @@ def test_what_happened_early_and_late_is_read_at_the_pictures_own_size(restorer,
     enlarged = restorer.restore(small, scale=2).weights[0]
     names = [n for n in restorer.bases if not restorer.is_of_scale(n)]
     assert {"noise", "jpeg", "rain"} == set(names)
-    assert all(enlarged[n] == at_own_size[n] for n in names)
-    cleaned = restorer.restore(small, weights={n: at_own_size[n] for n in names}, blind=False).image
+    assert all(enlarged[n] == at_own_size[n] for n in ("noise", "jpeg"))
+    cleaned = restorer.restore(small, weights={n: enlarged[n] for n in names}, blind=False).image
     again = restorer.inspect(enlarge(cleaned, 2))[0].weights
     assert all(enlarged[n] == pytest.approx(again[n], abs=1e-4) for n in ("blur", "lowres"))
 
 
 def test_nothing_chosen_is_a_bicubic_enlargement(restorer, small):
     assert torch.equal(restorer.restore(small, blind=False, scale=3).image, enlarge(small, 3))
+
+
+@pytest.mark.parametrize(("side", "trusted"), [(60, False), (64, True)])
+def test_sparse_things_in_a_small_picture_are_removed_only_as_far_as_its_enlargement_shows_them(
+    restorer, monkeypatch, side, trusted
+):
+    assert restorer.encoder.config.crop == 32
+    look = restorer.look
+
+    def rainy_when_small(image, visible=None, *, enlarged=False):
+        found = look(image, visible, enlarged=enlarged)
+        return replace(found, weights=found.weights.override({"rain": 0.25 if enlarged else 0.75}))
+
+    monkeypatch.setattr(restorer, "look", rainy_when_small)
+    image = 0.2 + 0.6 * torch.rand(1, 3, side, 80, generator=Generator().manual_seed(0))
+    assert restorer.restore(image, scale=2).weights[0]["rain"] == (0.75 if trusted else 0.25)
+    assert restorer.restore(image, scale=2, weights={"rain": 1.0}).weights[0]["rain"] == 1.0
