@@ -25,6 +25,7 @@ from restorekit.jobs import Job
 from restorekit.weights import digest
 
 PENDING = ".pending"
+HALF = ".new"  # a journal that is being written
 IN_FLIGHT = 4  # records that are kept: pictures that may be written and not yet told
 LIBRARIES = ("torch", "numpy", "pillow", "safetensors")
 
@@ -96,6 +97,7 @@ class Manifest:
         for file, records in self.left.items():
             if told.issuperset(records):
                 file.unlink(missing_ok=True)
+                file.with_suffix(HALF).unlink(missing_ok=True)  # of a run that was killed while it wrote it
         for file in self.path.parent.glob(f"{_plain(self.path.name)}.{self.run}*{PENDING}"):
             if told.issuperset(records_in(file)):
                 file.unlink(missing_ok=True)
@@ -113,7 +115,7 @@ class Journal:
         self.records[os.path.abspath(record["output"])] = record
         while len(self.records) > IN_FLIGHT:
             del self.records[next(iter(self.records))]
-        beside = self.path.with_suffix(".new")
+        beside = self.path.with_suffix(HALF)
         with suppress(OSError):
             beside.write_text(json.dumps(self.records))
             os.replace(beside, self.path)

@@ -220,4 +220,4 @@ app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --expo
     detail
 )
 app.command(epilog="Example: RESTOREKIT_WEIGHTS=runs/mine restorekit train check photos/ --size 0.4")(check)
-app.command(NAME, hidden=True)(recipe)
+app.command(NAME, hidden=True, epilog="Example: restorekit train recipe noise.toml deadline=9m")(recipe)
