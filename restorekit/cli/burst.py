@@ -13,6 +13,7 @@ import typer
 from restorekit.cli.options import Limit, PhotosArgument
 from restorekit.cli.terminal import put, tell
 from restorekit.cli.training import make_budget, make_engine, minutes_in, stderr
+from restorekit.errors import TrainingError
 
 PACK = "Example: restorekit train pack photos/ -o build/pack --most 40MiB"
 BURST = """Example: PYTHONPATH=.:plugins:build/pack python3 -m restorekit train burst weights/recipes/noise.toml
@@ -33,8 +34,8 @@ def pack(
     format: Annotated[str, typer.Option(help="avif, jpg or auto: AVIF if Pillow writes it.")] = "auto",
     limit: Limit = None,
 ) -> None:
-    """Pack photographs for a machine with nothing installed: in colour at full resolution (4:4:4), with their sums,
-    and with the record by which Python finds the plugins through PYTHONPATH alone."""
+    """Pack photographs for a machine with nothing installed: as AVIF or JPEG, colours in full resolution (4:4:4),
+    with their sums and with the record by which Python finds the plugins through PYTHONPATH alone."""
     from rich.progress import Progress as Bar
 
     from restorekit.training.packing import pack as packed
@@ -53,8 +54,8 @@ def pack(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     size = f"{len(made.photographs)} photographs, {made.pixels / 1e6:.1f} MP, {made.bytes / 2**20:.1f} MiB"
-    shrunk = f"{made.reduced} of them reduced to a longest side of {made.side} px" if made.reduced else "none reduced"
-    put(f"{size}, {shrunk}; in {output}")
+    shrunk = f"{made.reduced} of them reduced to a longest side of {made.side} px"
+    put(f"{size}, {shrunk if made.reduced else 'none reduced'}; in {output}")
 
 
 def burst(
@@ -72,8 +73,8 @@ def burst(
 ) -> None:
     """Run a recipe against the clock; what --out holds is of use whenever it ends.
 
-    Versions, device, memory, disk, plugins and photographs are checked first. The same command goes on from the last
-    checkpoint. `minutes`, `iterations`, `deadline`, `photos` and `export` of the recipe do not count here.
+    Versions, device, memory, disk, plugins and photographs are checked first. The same command goes on from the
+    last checkpoint. `minutes`, `iterations`, `deadline`, `photos` and `export` of the recipe do not count here.
     """
     began = time.monotonic()
     from restorekit.plugin.catalog import build_catalog, load_plugins
@@ -92,6 +93,10 @@ def burst(
     one = Burst(out, most, began, tell)
     with one.phase("checks"):
         settings, given = read_run(path, [*(changes or []), f"photos=[{json.dumps(str(photos))}]"])
+        if settings.training == "basis":
+            raise TrainingError(
+                "a later basis fits its key at its end, which takes minutes: train it without a burst"
+            )
         settings = replace(settings, run=settings.run or f"runs/burst-{path.stem}")
         make_budget(None, None, deadline, settings.threads, began)
         engine = make_engine(settings.device, settings.compile, settings.checkpoint)
@@ -107,7 +112,7 @@ def burst(
         one.tell("photographs read")
     with one.phase("start"):
         training = start_run(settings, recipe, catalog, loaded, engine)
-    one.run(training, recipe.names[0], run_folder(settings, recipe), seconds, interval)
+    one.run(training, run_folder(settings, recipe), seconds, interval)
 
 
 def join(

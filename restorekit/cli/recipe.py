@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from restorekit.cli.terminal import tell, warn
 from restorekit.cli.training import about_key, go, load_photos, make_budget, make_engine
+
 NAME = "recipe"
 
 

@@ -1,8 +1,8 @@
 """A burst: one run against the clock on a machine that is lent, whose results must come back whatever happens.
 
 Its time ends with the deadline, less what validating and writing the weights took at the beginning. From the first
-minute on the folder `out` holds weights, log and report in pieces (`restorekit.training.pieces`), renewed with every
-checkpoint.
+minute on the folder `out` holds weights, log and report in pieces (`restorekit.training.pieces`), renewed with
+every checkpoint.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from typing import Any
 
 import torch
 
-from restorekit.errors import RestorekitError, TrainingError
+from restorekit.errors import RestorekitError
 from restorekit.training.base import Training
-from restorekit.training.basis import BasisTraining
 from restorekit.training.detail import DetailTraining
 from restorekit.training.loop import Budget, Every, Progress
 from restorekit.training.pieces import write_pieces, write_whole
@@ -44,7 +43,9 @@ class BurstReport:
     iterations, patches: of this burst alone. patches_per_second: over the whole of its training, compiling and
         validation included; logged: without them, last.
     data_share: of the steps' time that went into the data.
-    told: what was said of compiling and recording. phases: their seconds. validation_first, _last: PSNR in dB, by row.
+    told: what was said of compiling and recording.
+    phases: their seconds.
+    validation_first, validation_last: PSNR in dB, by row.
     """
 
     ended: str = "running"
@@ -97,7 +98,7 @@ class Burst:
     began: `time.monotonic()` at the start of the command. tell: told in sentences how it goes.
     """
 
-    def __init__(self, out: Path, most: int, began: float, tell: Callable[[str], None]) -> None:
+    def __init__(self, out: Path, most: int, began: float, tell: Callable[[str], object]) -> None:
         self.out, self.most, self.began = out, most, began
         self.tell_line = tell
         self.report = BurstReport()
@@ -115,17 +116,15 @@ class Burst:
         finally:
             self.report.phases[name] = self.report.phases.get(name, 0.0) + time.monotonic() - started
 
-    def run(self, training: Training, name: str, folder: Path, deadline: float, every: float) -> None:
+    def run(self, training: Training, folder: Path, deadline: float, every: float) -> None:
         """Train, and leave weights, log and report in `out`.
 
-        name: of the training, which names the folder of a detail's weights.
+        training: of any kind but a later basis, whose key takes minutes to write.
         folder: of checkpoint and log.
         deadline: seconds from the start at which all has to be done.
         every: seconds between two checkpoints.
         Raises TrainingError where the training could not go on; the last good weights are in `out` then.
         """
-        if isinstance(training, BasisTraining):
-            raise TrainingError("a later basis fits its key when it is written: train it without a burst")
         report = self.report
         report.device = device_name(training.device)
         report.resumed_at = training.counters.iteration
@@ -137,7 +136,7 @@ class Burst:
         with self.phase("first validation and weights"):
             report.validation_first = training.validate()
             self.tell(f"validation before: {shown(report.validation_first.get('mean'))} dB in the mean")
-            self.write(training, name, folder)
+            self.write(training, folder)
         reserve = min(RESERVE * (time.monotonic() - before) + 1, LARGEST_RESERVE * deadline)
         budget = Budget(deadline=max(0.0, deadline - reserve) / 60, started=self.began)
         started, due = time.monotonic(), Every(TELL_SECONDS)
@@ -156,7 +155,7 @@ class Burst:
             report.data_share = (counters.data_seconds - earlier_data) / stepping
             self.read_log(rows_of(log)[earlier:])
             self.add_recording(training)
-            self.write(training, name, folder)
+            self.write(training, folder)
 
         def step(progress: Progress) -> None:
             if due.due():
@@ -180,7 +179,7 @@ class Burst:
             raise
         finally:
             training.kept = lambda: None
-            self.write(training, name, folder)
+            self.write(training, folder)
         self.tell(f"{report.ended}: {report.patches} patches, results in {self.out}")
 
     def read_log(self, rows: list[dict[str, str]]) -> None:
@@ -208,14 +207,14 @@ class Burst:
             self.report.told.setdefault("graph", "steps are recorded" if recorded else "steps are not recorded")
             self.report.gpu_memory = torch.cuda.max_memory_allocated(training.device)
 
-    def write(self, training: Training, name: str, folder: Path) -> None:
+    def write(self, training: Training, folder: Path) -> None:
         """Write averaged weights, log and report as pieces, and the report beside them to be read at once."""
         self.out.mkdir(parents=True, exist_ok=True)
         text, record = self.report.text(), json.dumps(asdict(self.report), indent=2) + "\n"
         with tempfile.TemporaryDirectory() as place:
             bundle = Path(place)
             weights = bundle / "weights"
-            training.export(weights / name if isinstance(training, DetailTraining) else weights)
+            training.export(weights / training.recipe.name if isinstance(training, DetailTraining) else weights)
             if (folder / "log.csv").exists():
                 shutil.copyfile(folder / "log.csv", bundle / "log.csv")
             (bundle / "recipe.json").write_text(json.dumps(asdict(training.recipe), indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""The machine and the pack of a burst, looked over before anything expensive begins: one line each, or one error."""
+"""The machine and the pack of a burst, looked over before anything expensive begins: a line each, or one error."""
 
 from __future__ import annotations
 
@@ -51,10 +51,11 @@ def check_plugins(catalog: Catalog, tell: Callable[[str], None]) -> None:
 def check_machine(pack: Pack, device: torch.device, out: Path, tell: Callable[[str], None]) -> None:
     """Raise TrainingError where memory or disk are too small for a pack; tell what there is."""
     tell(", ".join(f"{name} {found}" for name, found in versions().items()))
-    wanted = COPIES * pack.pixels + WORKING
+    wanted = int(COPIES * pack.pixels) + WORKING
     places: list[tuple[str, int | None, int]] = [("memory", free_memory(), wanted)]
     if device.type == "cuda":
-        places.append((f"{device} {torch.cuda.get_device_name(device)}", torch.cuda.mem_get_info(device)[0], wanted))
+        name = f"{device} {torch.cuda.get_device_name(device)}"
+        places.append((name, torch.cuda.mem_get_info(device)[0], wanted))
     else:
         tell(f"device {device}, {processors()} processors")
     existing = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
@@ -65,7 +66,8 @@ def check_machine(pack: Pack, device: torch.device, out: Path, tell: Callable[[s
             continue
         if free < least:
             raise TrainingError(
-                f"{name}: {free / GIB:.2f} GiB free, {least / GIB:.2f} wanted; free some, or pack fewer photographs"
+                f"{name}: {free / GIB:.2f} GiB free, {least / GIB:.2f} wanted; "
+                "free some, or pack fewer photographs"
             )
         tell(f"{name}: {free / GIB:.2f} GiB free, {least / GIB:.2f} wanted")
 
@@ -87,4 +89,5 @@ def check_pack(pack: Pack, smallest: int, tell: Callable[[str], None]) -> None:
             read_image(pack.folder / PHOTOS / first.name)
         except ImageError as error:
             raise TrainingError(f"{error}; pack again with --format jpg") from None
-    tell(f"{len(pack.photographs)} photographs, {pack.pixels / 1e6:.1f} MP, {pack.bytes / 2**20:.1f} MiB, as packed")
+    size = f"{pack.pixels / 1e6:.1f} MP, {pack.bytes / 2**20:.1f} MiB"
+    tell(f"{len(pack.photographs)} photographs, {size}, all sums right")

@@ -1,8 +1,8 @@
 """Photographs packed to travel, and the plugins' entry points beside them.
 
-A pack is a folder: `photos/`, `manifest.json`, and `restorekit-VERSION.dist-info/`, by which a machine where nothing is
-installed finds the plugins of a working tree through PYTHONPATH alone. The photographs keep their order, so that the
-same ones are held out.
+A pack is a folder: `photos/`, `manifest.json`, and `restorekit-VERSION.dist-info/`, by which a machine where
+nothing is installed finds the plugins of a working tree through PYTHONPATH alone. The photographs keep their
+order, so that the same ones are held out.
 """
 
 from __future__ import annotations
@@ -35,13 +35,18 @@ MANIFEST, PHOTOS = "manifest.json", "photos"
 QUALITIES = {"avif": 90, "jpg": 92}
 AS_THEY_ARE = (".jpg", ".jpeg", ".png", ".webp")  # formats that every Pillow reads
 SMALLEST = 64  # px, of the longer side
+ENTRY_POINTS = 2000  # bytes of the plugins' record, at most
 SLACK = 0.97  # of the bytes, since those of a photograph fall a little slower than its pixels
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A photograph of a pack. name: of its file. source: name of the file it was made of. bytes, sha256: of the file.
-    size: height and width in px. full: the same before it was reduced."""
+    """A photograph of a pack.
+
+    name: of its file. source: name of the file that it was made of.
+    bytes, sha256: of its file.
+    size: height and width in px. full: the same before it was reduced.
+    """
 
     name: str
     source: str
@@ -120,23 +125,30 @@ def pack(
             return done
 
     photos = drafts(range(len(paths)), side)
-    while (total := sum(len(photo.data) for photo in photos)) > most:
-        side = side_for([photo.packed for photo in photos], most)
+    room = most - len(manifest([photo.packed for photo in photos], tried)) - ENTRY_POINTS
+    while (total := sum(len(photo.data) for photo in photos)) > room:
+        side = side_for([photo.packed for photo in photos], room)
         if side < SMALLEST:
-            raise TrainingError(f"{len(paths)} photographs do not fit in {most} bytes; raise --most, or --limit them")
+            count = len(paths)
+            raise TrainingError(f"{count} photographs do not fit in {most} bytes; raise --most, or pass --limit")
         large = [i for i, photo in enumerate(photos) if max(photo.packed.size) > side]
         for i, smaller in zip(large, drafts(large, side), strict=True):
             photos[i] = smaller
         if sum(len(photo.data) for photo in photos) >= total:
-            raise TrainingError(f"the photographs do not get below {total} bytes; raise --most, or lower --quality")
+            raise TrainingError(f"photographs do not get below {total} bytes; raise --most, or lower --quality")
     (output / PHOTOS).mkdir(parents=True)
     for photo in photos:
         (output / PHOTOS / photo.packed.name).write_bytes(photo.data)
     packed = tuple(photo.packed for photo in photos)
     write_entry_points(output)
-    record = {"restorekit": restorekit.__version__, "quality": tried, "photographs": [asdict(p) for p in packed]}
-    (output / MANIFEST).write_text(json.dumps(record, indent=1) + "\n")
+    (output / MANIFEST).write_bytes(manifest(packed, tried))
     return Pack(output, packed, max(max(p.size) for p in packed))
+
+
+def manifest(photos: Sequence[Packed], quality: int) -> bytes:
+    """List of packed photographs, as JSON."""
+    record = {"restorekit": restorekit.__version__, "quality": quality, "photographs": [asdict(p) for p in photos]}
+    return json.dumps(record, indent=1).encode() + b"\n"
 
 
 def writes_avif() -> bool:
@@ -186,7 +198,7 @@ def side_for(photos: Sequence[Packed], most: int) -> int:
 
 
 def own_entry_points() -> Mapping[str, str]:
-    """Plugins that come with restorekit, name to module: from the working tree, else from the installed package."""
+    """Plugins that come with restorekit, name to module: of the working tree, else of the installed package."""
     project = Path(restorekit.__file__).resolve().parent.parent / "pyproject.toml"
     if project.is_file():
         tables: Mapping[str, Any] = tomllib.loads(project.read_text())["project"]["entry-points"]
@@ -196,7 +208,7 @@ def own_entry_points() -> Mapping[str, str]:
 
 
 def write_entry_points(output: Path) -> None:
-    """Write the record of an installed package, with its plugins: a folder on PYTHONPATH is enough to find them."""
+    """Write the record of an installed package: with the folder on PYTHONPATH, its plugins are found."""
     folder = output / f"restorekit-{restorekit.__version__}.dist-info"
     folder.mkdir()
     lines = ("Metadata-Version: 2.1", "Name: restorekit", f"Version: {restorekit.__version__}", "")
@@ -210,12 +222,15 @@ def write_entry_points(output: Path) -> None:
 
 
 def read_pack(folder: Path) -> Pack:
-    """Read a pack and verify every file in it. Raises TrainingError for a file that is missing, changed or too many."""
+    """Read a pack and verify every file in it.
+
+    Raises TrainingError for a file that is missing, changed, or not in the list.
+    """
     again = "copy the pack again, or make one with `restorekit train pack`"
     try:
         record = json.loads((folder / MANIFEST).read_text())
         photos = tuple(Packed(**photo) for photo in record["photographs"])
-        photos = tuple(replace(p, size=tuple(p.size), full=tuple(p.full)) for p in photos)
+        photos = tuple(replace(p, size=(p.size[0], p.size[1]), full=(p.full[0], p.full[1])) for p in photos)
         side = max(max(photo.size) for photo in photos)
     except OSError as error:
         raise TrainingError(f"{folder} has no {MANIFEST} ({error.strerror}); {again}") from None

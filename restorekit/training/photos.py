@@ -82,7 +82,7 @@ def chosen_photos(folders: Sequence[Path], limit: int | None = None) -> list[Pat
 
 
 def read_copies(path: Path, smallest: int) -> list[Tensor]:
-    """Read a photograph at each of SCALES, as `reduced_copies`; none of one whose short side is below `smallest`."""
+    """Read a photograph and reduce it, see `reduced_copies`; nothing where its short side is below `smallest`."""
     try:
         rgb = read_image(path).rgb
     except ImageError as error:

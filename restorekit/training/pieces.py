@@ -1,7 +1,7 @@
 """A folder in pieces: one archive cut below a size, each piece with its sha256; put together and verified.
 
-The pieces of one archive have its digest in their names, and an index names those that count. It is replaced last, in
-one step: a writer that is killed leaves the archive before, whole.
+The pieces of one archive have its digest in their names, and an index names those that count. It is replaced last,
+in one step: a writer that is killed leaves the archive before, whole.
 """
 
 from __future__ import annotations

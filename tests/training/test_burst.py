@@ -1,20 +1,31 @@
 """Laws of bursts: packed photographs, a machine where nothing of restorekit is installed, results in pieces."""
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis
-from restorekit.training.pieces import INDEX, join_pieces
+from restorekit.cli.train import app as train
+from restorekit.errors import TrainingError
+from restorekit.training.backbone import BackboneTraining
+from restorekit.training.burst import Burst
+from restorekit.training.engine import Engine
+from restorekit.training.pieces import join_pieces
+from restorekit.training.watch import MOST
 from restorekit.weights import verify
+from tests.training.recipes import TINY, degradations
 
+EACH = Engine(judge_seconds=0, judge_steps=1)  # every loss is judged
 ROOT = Path(__file__).parents[2]
 RECIPE = """
 training = "backbone"
@@ -91,12 +102,13 @@ def test_a_burst_runs_where_only_the_path_knows_restorekit_and_brings_all_back(b
     assert unplugged.returncode == 1 and "put the packed folder" in unplugged.stderr
     assert not (tmp_path / "out").exists()
 
-    limits = ("--deadline", "25s", "--pieces", "8KiB", "--every", "3s")
+    limits = ("--deadline", "20s", "--pieces", "8KiB", "--every", "3s")
     began = time.monotonic()
     ran = subprocess.run(**burst(bare, packed, tmp_path, *limits), capture_output=True)
     assert ran.returncode == 0, ran.stderr
     assert time.monotonic() - began < 60
-    assert all(word in ran.stderr for word in ("torch", "memory", "disk", "device cpu", "9 photographs", "plugins"))
+    told = ("torch", "memory", "disk", "device cpu", "9 photographs", "all sums right", "plugins")
+    assert all(word in ran.stderr for word in told)
     assert all(path.stat().st_size <= 8 << 10 for path in (tmp_path / "out").glob("burst-*"))
     assert len(list((tmp_path / "out").glob("burst-*"))) > 2
     report = check_joined(tmp_path)
@@ -118,13 +130,62 @@ def test_a_burst_runs_where_only_the_path_knows_restorekit_and_brings_all_back(b
     assert "iteration,seconds,stage" in (tmp_path / "joined" / "log.csv").read_text()
 
 
+def in_process(photos, folder, error):
+    """Run a burst whose losses, all 1, go through a function of the iteration; burst and what it told."""
+    training = BackboneTraining(replace(TINY, warm_up=0.0), degradations(), photos, EACH)
+    plain = training.error
+
+    def loss(predicted, target):
+        value = plain(predicted, target)
+        return value / value.detach() * error(training.counters.iteration)
+
+    training.error = loss
+    told = []
+    return Burst(folder / "out", 1 << 20, time.monotonic(), told.append), training, told
+
+
+def test_a_burst_whose_losses_go_wrong_brings_the_last_good_weights_and_says_so(photos, tmp_path):
+    one, training, told = in_process(photos, tmp_path, lambda i: 1.0 if i < 3 else math.nan)
+    with pytest.raises(TrainingError, match="lower --learning-rate"):
+        one.run(training, tmp_path / "run", deadline=600, every=600)
+    files = join_pieces(tmp_path / "out", tmp_path / "joined")
+    report = json.loads((tmp_path / "joined" / "report.json").read_text())
+    assert report["rollbacks"] == MOST and "lower --learning-rate" in report["ended"]
+    assert sum("half the learning rate" in line for line in told) == MOST
+    assert any(path.name == "adapter_model.safetensors" for path in files)
+    assert FlowUnet.from_folder(tmp_path / "joined" / "weights" / "backbone").stem.weight.isfinite().all()
+
+
+def test_a_burst_that_is_asked_to_stop_stops_and_brings_all(photos, tmp_path):
+    asked = []
+
+    def error(iteration):
+        if iteration == 3 and not asked:  # the second signal is not caught
+            asked.append(iteration)
+            signal.raise_signal(signal.SIGTERM)
+        return 1.0
+
+    one, training, _ = in_process(photos, tmp_path, error)
+    training.step = training.stepper.step  # in the main thread, which is told of signals
+    one.run(training, tmp_path / "run", deadline=600, every=600)
+    assert one.report.ended == "interrupted" and one.report.iterations == 4
+    assert (one.report.patches, one.report.rollbacks) == (16, 0)
+    join_pieces(tmp_path / "out", tmp_path / "joined")
+
+
+def test_a_later_basis_is_no_burst(tmp_path):
+    (tmp_path / "run.toml").write_text('training = "basis"\nphotos = []\nnames = ["haze"]\n')
+    result = CliRunner().invoke(train, ["burst", str(tmp_path / "run.toml"), "--photos", str(tmp_path)])
+    assert isinstance(result.exception, TrainingError) and "without a burst" in str(result.exception)
+
+
 def test_a_burst_that_is_killed_leaves_its_last_weights_and_goes_on_from_there(bare, packed, tmp_path):
     running = subprocess.Popen(
         **burst(bare, packed, tmp_path, "--deadline", "10m", "--every", "1s"), stderr=subprocess.PIPE
     )
     try:
         patience = time.monotonic() + 120
-        while not ((tmp_path / "out" / INDEX).exists() and report_in(tmp_path)["iterations"]):
+        while not ((tmp_path / "out" / "report.json").exists() and report_in(tmp_path)["iterations"]):
             assert running.poll() is None and time.monotonic() < patience
             time.sleep(0.1)
     finally:
