@@ -83,7 +83,7 @@ def burst(
     from restorekit.training.packing import PHOTOS, read_pack
     from restorekit.training.photos import Photos
     from restorekit.training.pieces import size_in
-    from restorekit.training.runs import make_recipe, read_run, run_folder, smallest_photo, start_run
+    from restorekit.training.runs import base_of, make_recipe, read_run, run_folder, smallest_photo, start_run
 
     most, seconds, interval = (
         size_in(pieces, "--pieces"),
@@ -112,6 +112,7 @@ def burst(
         one.tell("photographs read")
     with one.phase("start"):
         training = start_run(settings, recipe, catalog, loaded, engine)
+    one.base = base_of(settings)
     one.run(training, run_folder(settings, recipe), seconds, interval)
 
 

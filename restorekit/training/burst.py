@@ -96,9 +96,12 @@ class Burst:
 
     out: folder for the pieces. most: bytes of a piece at most.
     began: `time.monotonic()` at the start of the command. tell: told in sentences how it goes.
+    base: weights that the training goes on from, into a copy of which its own are written: so that what comes back
+        is whole; None for a training from nothing.
     """
 
     def __init__(self, out: Path, most: int, began: float, tell: Callable[[str], object]) -> None:
+        self.base: Path | None = None
         self.out, self.most, self.began = out, most, began
         self.tell_line = tell
         self.report = BurstReport()
@@ -214,6 +217,8 @@ class Burst:
         with tempfile.TemporaryDirectory() as place:
             bundle = Path(place)
             weights = bundle / "weights"
+            if self.base is not None:
+                shutil.copytree(self.base, weights)
             training.export(weights / training.recipe.name if isinstance(training, DetailTraining) else weights)
             if (folder / "log.csv").exists():
                 shutil.copyfile(folder / "log.csv", bundle / "log.csv")

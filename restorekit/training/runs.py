@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from restorekit.training.engine import Engine
     from restorekit.training.photos import Photos
 
-__all__ = ["Settings", "make_recipe", "read_run", "run_folder", "smallest_photo", "start_run"]
+__all__ = ["Settings", "base_of", "make_recipe", "read_run", "run_folder", "smallest_photo", "start_run"]
 
 RECIPES: Mapping[str, type] = {
     "backbone": Recipe,
@@ -182,6 +182,15 @@ def make_recipe(settings: Settings, given: Mapping[str, Any]) -> Any:
     if values.get("only") and saved is None:
         raise TrainingError("only wants from_weights: what the others keep comes from there")
     return kind(**values)
+
+
+def base_of(settings: Settings) -> Path | None:
+    """Folder of the weights that a run goes on from or is for; None for a backbone from nothing."""
+    from restorekit.weights import shipped_weights
+
+    if settings.training == "backbone":
+        return None if settings.from_weights is None else Path(settings.from_weights)
+    return shipped_weights("backbone").parent if settings.weights is None else Path(settings.weights)
 
 
 def run_folder(settings: Settings, recipe: Any) -> Path:

@@ -11,19 +11,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from restorekit.backbone.flow_unet import FlowUnet
-from restorekit.basis import Basis
+from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.cli.train import app as train
 from restorekit.errors import TrainingError
 from restorekit.training.backbone import BackboneTraining
 from restorekit.training.burst import Burst
 from restorekit.training.engine import Engine
 from restorekit.training.pieces import join_pieces
+from restorekit.training.start import start_backbone
 from restorekit.training.watch import MOST
 from restorekit.weights import verify
-from tests.training.recipes import TINY, degradations
+from tests.training.recipes import CATALOG, NAMES, TINY, degradations
 
 EACH = Engine(judge_seconds=0, judge_steps=1)  # every loss is judged
 ROOT = Path(__file__).parents[2]
@@ -171,6 +173,25 @@ def test_a_burst_that_is_asked_to_stop_stops_and_brings_all(photos, tmp_path):
     assert one.report.ended == "interrupted" and one.report.iterations == 4
     assert (one.report.patches, one.report.rollbacks) == (16, 0)
     join_pieces(tmp_path / "out", tmp_path / "joined")
+
+
+def test_a_burst_for_one_basis_brings_whole_weights_of_which_nothing_else_changed(photos, tmp_path):
+    base, tiny = tmp_path / "base", replace(TINY, warm_up=0.0)
+    BackboneTraining(tiny, degradations(), photos).export(base)
+    for name in NAMES:
+        save_key(base / name, BasisKey(torch.ones(4), torch.zeros(()), torch.zeros(5)))
+    recipe = replace(tiny, only=("noise",), ranks=(4, 3, 3))
+    training = start_backbone(recipe, CATALOG, photos, tmp_path / "run", base)
+    one = Burst(tmp_path / "out", 1 << 20, time.monotonic(), print)
+    one.base = base
+    one.run(training, tmp_path / "run", deadline=8, every=600)
+    assert one.report.iterations > 0
+    join_pieces(tmp_path / "out", tmp_path / "joined")
+    joined = tmp_path / "joined" / "weights"
+    names = [path.relative_to(base) for path in sorted(base.rglob("*.safetensors"))]
+    changed = {str(name.parent) for name in names if verify(joined / name) != verify(base / name)}
+    assert changed == {"noise"} and Basis("noise", "noise", joined / "noise").rank == 4
+    assert Basis("noise", "noise", joined / "noise").key() is not None
 
 
 def test_a_later_basis_is_no_burst(tmp_path):
