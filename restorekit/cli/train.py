@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from restorekit.cli.burst import BURST, JOIN, PACK, burst, join, pack
 from restorekit.cli.check import check
 from restorekit.cli.later import basis, detail
 from restorekit.cli.options import (
@@ -220,4 +221,7 @@ app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --expo
     detail
 )
 app.command(epilog="Example: RESTOREKIT_WEIGHTS=runs/mine restorekit train check photos/ --size 0.4")(check)
+app.command(epilog=PACK)(pack)
+app.command(epilog=BURST)(burst)
+app.command(epilog=JOIN)(join)
 app.command(NAME, hidden=True, epilog="Example: restorekit train recipe noise.toml deadline=9m")(recipe)

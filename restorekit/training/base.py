@@ -68,6 +68,7 @@ class Training(ABC):
         self.counters = Counters(stage=stage)
         self.ramp = RAMP
         self.note: Callable[[str, str], None] = lambda name, text: None  # told of what is out of the ordinary
+        self.kept: Callable[[], None] = lambda: None  # told of every checkpoint, once it is validated
         self.optimisers: list[torch.optim.Optimizer] = []
         self.pictures_there: dict[str, Tensor] = {}
 
@@ -209,6 +210,7 @@ class Training(ABC):
         """Save first, then validate: a kill during validation loses nothing."""
         self.save(path)
         log.write(self.counters, self.validate())
+        self.kept()
 
     def tensors(self) -> dict[str, Tensor]:
         """All that a step moves, by name; the tensors themselves."""

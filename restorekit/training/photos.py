@@ -8,7 +8,9 @@ pixels as the field's test pictures do, whose twigs and stripes the encoder othe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from restorekit.errors import ImageError, TrainingError
 from restorekit.files import list_images
 from restorekit.image import read_image
 from restorekit.image.pixels import luma
+from restorekit.machine import processors
 from restorekit.training.flat import FlatPhotos
 
 if TYPE_CHECKING:
@@ -51,32 +54,40 @@ class Photos:
 
         smallest: no copy has a side shorter than this, px. limit: read at most so many photographs.
         """
-        paths = sorted(p for folder in folders for p in list_images(folder, recursive=True))
-        if limit is not None:
-            paths = paths[:: max(1, len(paths) // limit)][:limit]
+        paths = chosen_photos(folders, limit)
         training: list[Tensor] = []
         validation: list[Tensor] = []
         calibration: list[Tensor] = []
-        for i, path in enumerate(paths):
-            try:
-                rgb = read_image(path).rgb
-            except ImageError as error:
-                raise TrainingError(f"{error}; remove that file from the training folder") from None
-            if min(rgb.shape[-2:]) >= smallest:
-                copies = reduced_copies(rgb, smallest)
+        with ThreadPoolExecutor(processors()) as pool:
+            for i, copies in enumerate(pool.map(partial(read_copies, smallest=smallest), paths)):
                 if i % HELD_OUT_EVERY == HELD_OUT_EVERY // 2:
-                    validation.append(copies[0])
+                    validation.extend(copies[:1])
                     calibration.extend(copies)
                 else:
                     training.extend(copies)
-            if progress is not None:
-                progress(i + 1, len(paths))
+                if progress is not None:
+                    progress(i + 1, len(paths))
         if not training or not validation:
             raise TrainingError(
                 f"{len(paths)} photographs are too few; give a folder with at least {HELD_OUT_EVERY} of them, "
                 f"each at least {smallest} px on its short side"
             )
         return cls(tuple(training), tuple(validation), tuple(calibration))
+
+
+def chosen_photos(folders: Sequence[Path], limit: int | None = None) -> list[Path]:
+    """Paths of the photographs below the folders, sorted; at most `limit` of them, evenly spread."""
+    paths = sorted(p for folder in folders for p in list_images(folder, recursive=True))
+    return paths if limit is None else paths[:: max(1, len(paths) // limit)][:limit]
+
+
+def read_copies(path: Path, smallest: int) -> list[Tensor]:
+    """Read a photograph and reduce it, see `reduced_copies`; nothing where its short side is below `smallest`."""
+    try:
+        rgb = read_image(path).rgb
+    except ImageError as error:
+        raise TrainingError(f"{error}; remove that file from the training folder") from None
+    return reduced_copies(rgb, smallest) if min(rgb.shape[-2:]) >= smallest else []
 
 
 def to_bytes(rgb: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from restorekit.errors import TrainingError
 from restorekit.training.backbone import Recipe
@@ -26,7 +26,13 @@ from restorekit.training.calibration import MOVED
 from restorekit.training.detail import DetailRecipe
 from restorekit.training.encoder import EncoderRecipe
 
-__all__ = ["Settings", "make_recipe", "read_run"]
+if TYPE_CHECKING:
+    from restorekit.plugin.catalog import Catalog
+    from restorekit.training.base import Training
+    from restorekit.training.engine import Engine
+    from restorekit.training.photos import Photos
+
+__all__ = ["Settings", "base_of", "make_recipe", "read_run", "run_folder", "smallest_photo", "start_run"]
 
 RECIPES: Mapping[str, type] = {
     "backbone": Recipe,
@@ -176,6 +182,43 @@ def make_recipe(settings: Settings, given: Mapping[str, Any]) -> Any:
     if values.get("only") and saved is None:
         raise TrainingError("only wants from_weights: what the others keep comes from there")
     return kind(**values)
+
+
+def base_of(settings: Settings) -> Path | None:
+    """Folder of the weights that a run goes on from or is for; None for a backbone from nothing."""
+    from restorekit.weights import shipped_weights
+
+    if settings.training == "backbone":
+        return None if settings.from_weights is None else Path(settings.from_weights)
+    return shipped_weights("backbone").parent if settings.weights is None else Path(settings.weights)
+
+
+def run_folder(settings: Settings, recipe: Any) -> Path:
+    """Folder for the checkpoints and the log of a run."""
+    return Path(settings.run or f"runs/{recipe.names[0] if settings.training == 'basis' else settings.training}")
+
+
+def smallest_photo(settings: Settings, recipe: Any) -> int:
+    """Short side, in px, that a photograph needs to be of use in a run."""
+    side: int = recipe.picture if settings.training in ("encoder", "basis") else recipe.patch
+    return side
+
+
+def start_run(settings: Settings, recipe: Any, catalog: Catalog, photos: Photos, engine: Engine) -> Training:
+    """Make the training of a run, at its checkpoint or at its beginning."""
+    from restorekit.training.start import start_backbone, start_basis, start_detail, start_encoder
+    from restorekit.weights import shipped_weights
+
+    run = run_folder(settings, recipe)
+    start = None if settings.from_weights is None else Path(settings.from_weights)
+    if settings.training == "backbone":
+        return start_backbone(recipe, catalog, photos, run, start, engine)
+    weights = shipped_weights("backbone").parent if settings.weights is None else Path(settings.weights)
+    if settings.training == "encoder":
+        return start_encoder(recipe, catalog, photos, run, weights, start, engine)
+    if settings.training == "detail":
+        return start_detail(recipe, catalog, photos, run, weights, engine)
+    return start_basis(recipe.names[0], recipe, catalog, photos, run, weights, engine)
 
 
 def check_names(key: str, chosen: Iterable[str], known: Sequence[str]) -> None:
