@@ -87,7 +87,8 @@ def read_picture(
         reading = read_query(first, keys, look_again(encoder, view, crops)[0])
     weights = dict(reading.weights)
     explained = enlarged or max(found.values(), default=0.0) >= FOUND
-    if not explained and coarse_noise(view.crops):
+    sharpened = any(weights.get(name, 0.0) > SHARPEN for name in origins.optical)
+    if sharpened and not explained and coarse_noise(view.crops):
         weights |= {name: min(SHARPEN, weights[name]) for name in origins.optical if name in weights}
     for name in origins.sparse:
         if weights.get(name):
