@@ -40,6 +40,7 @@ from restorekit.training.memory import Lesson, Memory
 from restorekit.training.pairs import PairMaker, typical
 from restorekit.training.photos import Photos, validation_crops
 from restorekit.training.pictures import PictureMaker, Pictures
+from restorekit.training.teacher import Teacher, curriculum_of
 from restorekit.weights import digest
 
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
@@ -55,7 +56,9 @@ class EncoderRecipe:
     evidence, restoration: weights of these losses. kept: pictures whose features are remembered; rehearsed: how
     many of them are read out again each step. restoration_share, calibration_share: of the budget, one after the
     other at its end. calibrate: numbers of each key that the last one looks for. sets: see PairMaker. precision:
-    of the convolutions' inputs, as in `restorekit.device`."""
+    of the convolutions' inputs, as in `restorekit.device`. lessons: new kinds, as "noise:camera", for an encoder
+    that is to go on saying the same of all others (`restorekit.training.teacher`); its keys stay as they are.
+    lesson_share: of all draws."""
 
     names: tuple[str, ...]
     shares: tuple[float, ...]
@@ -76,6 +79,8 @@ class EncoderRecipe:
     seed: int = 1
     sets: tuple[tuple[str, float], ...] = ()
     precision: str = "auto"
+    lessons: tuple[str, ...] = ()
+    lesson_share: float = 0.4
 
 
 class EncoderTraining(Training):
@@ -95,7 +100,9 @@ class EncoderTraining(Training):
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
         self.pairs = PairMaker(self.degradations, recipe.shares, SIZES, recipe.sets)
-        self.pictures = PictureMaker(self.pairs, self.at_hand(photos.training))
+        curriculum = curriculum_of(recipe.lessons, self.degradations, recipe.lesson_share)
+        self.pictures = PictureMaker(self.pairs, self.at_hand(photos.training), curriculum)
+        self.teacher: Teacher | None = None
         self.precision = training_precision(recipe.precision, self.device)
         self.photos = photos
         self.encoder = DegradationEncoder(config or EncoderConfig()).to(self.device)
@@ -115,7 +122,8 @@ class EncoderTraining(Training):
 
     def trainable(self) -> dict[str, nn.Parameter]:
         named = {f"encoder.{n}": p for n, p in self.encoder.named_parameters()}
-        named |= {f"keys.{n}": p for n, p in self.keys.named_parameters()}
+        if not self.recipe.lessons:
+            named |= {f"keys.{n}": p for n, p in self.keys.named_parameters()}
         return named | {f"locate.{n}": p for n, p in self.locate.named_parameters()}
 
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
@@ -131,6 +139,8 @@ class EncoderTraining(Training):
             raise TrainingError("the saved encoder has another shape; leave --from-weights out")
         for i, key in enumerate(keys):
             self.keys.put(i, key)
+        if self.recipe.lessons:
+            self.teacher = Teacher(self.encoder, self.keys)
         self.prepare(average_decay=AVERAGE)
 
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
@@ -169,13 +179,18 @@ class EncoderTraining(Training):
         return self.counters.stage != CALIBRATION  # whose gap is near zero, and only falls
 
     def loss(self, data: Pictures, generator: Generator) -> Tensor:
-        features, located = self.look(data)
+        features, located, crops = self.look(data)
         lesson = Lesson(features, data.fractions, data.presence, data.asked)
+        forgotten: Tensor | float = 0.0
+        if self.teacher is not None and not data.labelled:
+            owners, contexts = self.owners(lesson)
+            lesson, query = self.teacher.lesson(lesson, crops, owners, contexts)
+            forgotten = F.mse_loss(self.query(lesson), query)
         # On a CPU each part has a generator of its own, and the order in which they are done is chance.
         key = generator.initial_seed() if self.device.type == "cpu" else len(self.fresh)
         self.fresh[key] = replace(lesson, features=features.detach())
         logits, loss = self.read_out(lesson)
-        loss = loss + self.recipe.evidence * located
+        loss = loss + self.recipe.evidence * located + forgotten
         if self.counters.stage == RESTORATION:
             weights = weights_of(logits)
             if bool(data.removed.any()):
@@ -184,8 +199,8 @@ class EncoderTraining(Training):
             loss = loss + self.recipe.restoration * error.abs().mean()
         return loss
 
-    def look(self, data: Pictures) -> tuple[Tensor, Tensor]:
-        """Features of the pictures' crops, (B, crops, F), and the loss of the evidence."""
+    def look(self, data: Pictures) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of the pictures' crops, (B, crops, F), loss of the evidence, and the crops, (N, 3, s, s)."""
         config = self.encoder.config
         crops, evidence = [], []
         for i in range(len(data.degraded)):
@@ -205,14 +220,21 @@ class EncoderTraining(Training):
         change = F.avg_pool2d(torch.cat(evidence), self.encoder.cell // GRID).sqrt()
         asked = data.asked.repeat_interleave(len(seen) // len(data.asked), 0)[:, :, None, None]
         located = F.binary_cross_entropy_with_logits(self.locate(seen), change / (change + VISIBLE), asked)
-        return self.encoder.features(seen, joined).unflatten(0, (len(crops), -1)), located
+        return self.encoder.features(seen, joined).unflatten(0, (len(crops), -1)), located, joined
+
+    def owners(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
+        """Picture that each crop is of, (N,), and contexts, (B, CONTEXT): no first-party key looks at those."""
+        count, crops = lesson.features.shape[:2]
+        owners = torch.arange(count, device=self.device).repeat_interleave(crops)
+        return owners, torch.zeros(count, CONTEXT, device=self.device)
+
+    def query(self, lesson: Lesson) -> Tensor:
+        """Queries, (B, D)."""
+        return self.encoder.read(lesson.features.flatten(0, 1), *self.owners(lesson))
 
     def read_out(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
         """Logits, (B, K), and the loss of the labels."""
-        count, crops = lesson.features.shape[:2]
-        blank = torch.zeros(count, CONTEXT, device=self.device)  # no first-party key looks at the context
-        owners = torch.arange(count, device=self.device).repeat_interleave(crops)
-        logits, fractions = self.keys(self.encoder.read(lesson.features.flatten(0, 1), owners, blank))
+        logits, fractions = self.keys(self.query(lesson))
         presence = F.binary_cross_entropy_with_logits(logits, lesson.presence, lesson.asked)
         weight = torch.where(lesson.fractions > 0, 1.0, 0.15) * lesson.asked
         return logits, presence + (weight * (fractions - lesson.fractions).abs()).mean()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from restorekit.looking import GRID
 from restorekit.training.flat import FlatPhotos
 from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import more_detailed, random_patches, softened
+from restorekit.training.teacher import Curriculum
 from restorekit.training.visibility import visibility
 
 EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
@@ -29,7 +30,8 @@ class Pictures:
     """degraded, clean: (B, 3, H, W). fractions: severities as fractions of their scales, 0 where absent, (B, K).
     presence: the label, (B, K), in [0, 1]. evidence: what each degradation changed, mean square by GRID x GRID px,
     (B, K, H / GRID, W / GRID). removed: weights, (K,), of the bases that restore it before it is looked at. asked:
-    1 where the label counts, (B, K): what was removed, well or badly, is not asked for."""
+    1 where the label counts, (B, K): what was removed, well or badly, is not asked for. labelled: whether labels
+    teach, or what the encoder said before."""
 
     degraded: Tensor
     clean: Tensor
@@ -38,14 +40,17 @@ class Pictures:
     evidence: Tensor
     removed: Tensor
     asked: Tensor
+    labelled: bool = True
 
 
 @dataclass(frozen=True)
 class PictureMaker:
-    """Draws pictures. pairs: what is wrong with them, in the order of the labels. photos: uint8, (3, H, W)."""
+    """Draws pictures. pairs: what is wrong with them, in the order of the labels. photos: uint8, (3, H, W).
+    curriculum: kinds that are new to the encoder; None where labels teach all."""
 
     pairs: PairMaker
     photos: Sequence[Tensor] | FlatPhotos
+    curriculum: Curriculum | None = None
 
     def draw(self, count: int, side: int, generator: Generator, choices: Generator | None = None) -> Pictures:
         """Draw `count` pictures of `side` px with the same degradations, each with realisations of its own.
@@ -57,13 +62,16 @@ class PictureMaker:
         clean = random_patches(self.photos, drawn, side, generator, emphasis=EMPHASIS)
         clean = more_detailed(clean) if detailed else clean
         chosen = [self.pairs.degradations[i] for i in self.pairs.draw_set(choices)[0]]
+        labelled, kinds = True, dict[str, str]()
+        if self.curriculum is not None:
+            chosen, kinds, labelled = self.curriculum.draw(chosen, self.pairs.degradations, choices)
         dice = torch.rand(2, generator=choices).tolist()
         if dice[0] < SOFT and all(d.late for d in chosen):
             clean = softened(clean, 1 + dice[1] * (SOFTEST - 1))
-        kinds = {}
-        if float(torch.rand(1, generator=choices)) < VARIED:
+        if float(torch.rand(1, generator=choices)) < VARIED and self.curriculum is None:
             kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=choices))] for d in chosen}
-        return self.label(clean, Compose.draw(chosen, clean.shape, generator, kinds=kinds), generator, choices)
+        drawn_for = Compose.draw(chosen, clean.shape, generator, kinds=kinds)
+        return replace(self.label(clean, drawn_for, generator, choices), labelled=labelled)
 
     def label(self, clean: Tensor, compose: Compose, generator: Generator, choices: Generator) -> Pictures:
         """Degrade, and say what was done."""

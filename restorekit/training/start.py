@@ -80,9 +80,13 @@ def start_encoder(
         [Basis(name, name, weights / name) for name in recipe.names],
         engine=engine,
     )
-    if not resume_or_start(training, run) and start is not None:
+    if recipe.lessons and start is None:
+        raise TrainingError("lessons want from_weights: the encoder that is to learn, and to forget nothing")
+    # The teacher is the saved encoder, each time.
+    if start is not None and (recipe.lessons or not (run / CHECKPOINT).exists()):
         encoder = DegradationEncoder.from_folder(start / "encoder")
         training.start_from_weights(encoder, keys_in(start, recipe.names))
+    resume_or_start(training, run)
     return training
 
 
