@@ -107,7 +107,7 @@ class EncoderTraining(Training):
         self.photos = photos
         self.encoder = DegradationEncoder(config or EncoderConfig()).to(self.device)
         self.keys = Keys(len(recipe.names), self.encoder.config.local).to(self.device)
-        self.memory = Memory(recipe.kept)
+        self.memory = Memory(recipe.kept, recipe.crops)
         self.fresh: dict[int, Lesson] = {}  # of this step, by the seed of its part
         self.locate = nn.Conv2d(self.encoder.config.channels[-1], len(recipe.names), 1).to(self.device)
         self.backbone = backbone.requires_grad_(False).to(self.device)

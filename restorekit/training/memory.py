@@ -21,12 +21,19 @@ class Lesson:
 
 
 class Memory:
-    """The last so many lessons, each picture apart; not kept in checkpoints."""
+    """The last so many lessons, each picture apart; not kept in checkpoints.
 
-    def __init__(self, size: int) -> None:
+    size: pictures at most. crops: of a picture; one that shows fewer, being partly blank, is not kept, so that
+    any pictures can be read out together.
+    """
+
+    def __init__(self, size: int, crops: int) -> None:
         self.pictures: deque[tuple[Tensor, ...]] = deque(maxlen=size)
+        self.crops = crops
 
     def add(self, lesson: Lesson) -> None:
+        if lesson.features.shape[1] != self.crops:
+            return
         parts = lesson.features, lesson.fractions, lesson.presence, lesson.asked
         self.pictures.extend(zip(*parts, strict=True))
 
