@@ -134,7 +134,10 @@ class EncoderTraining(Training):
     def start_from_weights(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
         """From a saved encoder and saved keys, in the order of the bases. Blocks that the saved one lacks come in
         without effect."""
-        absent, foreign = self.encoder.load_state_dict(encoder.state_dict(), strict=False)
+        try:
+            absent, foreign = self.encoder.load_state_dict(encoder.state_dict(), strict=False)
+        except RuntimeError:  # one of other sizes
+            absent, foreign = [], [""]
         if foreign or not all(name.startswith(("blocks.", "fine.")) for name in absent):
             raise TrainingError("the saved encoder has another shape; leave --from-weights out")
         for i, key in enumerate(keys):

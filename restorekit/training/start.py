@@ -72,20 +72,21 @@ def start_encoder(
 ) -> EncoderTraining:
     """For the backbone and bases in `weights`: from the run folder's checkpoint, else from the encoder and keys in
     `start` if given, else from nothing."""
+    if recipe.lessons and start is None:
+        raise TrainingError("lessons want from_weights: the encoder that is to learn, and to forget nothing")
+    saved = None if start is None else DegradationEncoder.from_folder(start / "encoder")
     training = EncoderTraining(
         recipe,
         [catalog.degradation(n) for n in recipe.names],
         photos,
         FlowUnet.from_folder(weights / "backbone"),
         [Basis(name, name, weights / name) for name in recipe.names],
-        engine=engine,
+        saved.config if saved is not None and recipe.lessons else None,
+        engine,
     )
-    if recipe.lessons and start is None:
-        raise TrainingError("lessons want from_weights: the encoder that is to learn, and to forget nothing")
     # The teacher is the saved encoder, each time.
-    if start is not None and (recipe.lessons or not (run / CHECKPOINT).exists()):
-        encoder = DegradationEncoder.from_folder(start / "encoder")
-        training.start_from_weights(encoder, keys_in(start, recipe.names))
+    if saved is not None and start is not None and (recipe.lessons or not (run / CHECKPOINT).exists()):
+        training.start_from_weights(saved, keys_in(start, recipe.names))
     resume_or_start(training, run)
     return training
 

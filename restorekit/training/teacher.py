@@ -93,4 +93,4 @@ class Teacher:
         """
         query = self.encoder(crops, owners, contexts)
         logits, fractions = self.keys(query)
-        return Lesson(lesson.features, fractions.clamp(0, 1.2), logits.sigmoid(), lesson.asked), query
+        return Lesson(lesson.features, fractions, logits.sigmoid(), lesson.asked), query
