@@ -212,7 +212,19 @@ def test_sizes_are_read_with_their_units():
             size_in(text, "--most")
 
 
-def test_the_recipes_beside_the_weights_are_runs(monkeypatch):
+def test_the_recipes_of_shipped_weights_are_runs_that_train_what_they_lie_beside(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    folders = {path.parent for path in (ROOT / "weights").glob("*/config.json")}
+    folders |= {path.parent for path in (ROOT / "weights").glob("*/basis.json")}
+    for folder in folders:
+        settings, given = read_run(folder / "recipe.toml", [])
+        recipe = make_recipe(settings, given)
+        trained = recipe.only if settings.training == "backbone" and recipe.only else (settings.training,)
+        assert folder.name in trained
+        assert settings.minutes
+
+
+def test_the_recipes_of_the_burst_plan_are_runs(monkeypatch):
     monkeypatch.chdir(ROOT)
     paths = sorted((ROOT / "weights" / "recipes").glob("*.toml"))
     assert {path.stem for path in paths} >= {"noise", "base"}
