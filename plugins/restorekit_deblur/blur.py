@@ -10,19 +10,17 @@ path about a quarter of its extent: training draws both from 3 px across to what
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from restorekit.plugin import Degradation, Realisation, Severity
+from restorekit.plugin import Degradation, Draw, Realisation, Severity
 from restorekit_deblur.kernels import APERTURES, SIZE, defocus_kernels, gaussian_kernels
 from restorekit_deblur.motion import motion_kernels
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
 __all__ = ["Blur", "filter_images"]
 
-SHARES = (0.42, 0.12, 0.3, 0.16)
 LARGEST = SIZE / 6  # deviation that the kernel's square holds, px
 MILD, STRONG = 0.75, LARGEST  # motion and defocus in training, px
 
@@ -33,49 +31,35 @@ class Blur(Degradation):
     name = "blur"
     severity = Severity(symbol="sigma", unit="px", off=0, mild=0.4, strong=4, typical=1.6)
     kinds = ("gaussian", "anisotropic", "motion", "defocus")
+    shares = (0.42, 0.12, 0.3, 0.16)
     order = 20
     summary = "blur: isotropic and anisotropic Gaussian, camera motion, defocus"
 
-    def draw(
-        self,
-        shape: Sequence[int],
-        generator: Generator,
-        *,
-        severity: float | None = None,
-        kind: str | None = None,
-    ) -> Realisation:
+    def spread(self, u: Tensor, kinds: Tensor) -> Tensor:
         import torch
 
-        batch, device = shape[0], generator.device
-        kind = self.check_kind(kind, severity)
-        if severity is not None and severity > LARGEST:
-            # A severity beyond what the kernel's square holds is refused rather than quietly cut.
+        wide = kinds >= self.kinds.index("motion")
+        low = torch.where(wide, MILD, self.severity.mild)
+        return low + (torch.where(wide, STRONG, self.severity.strong) - low) * u**1.5
+
+    def check_severity(self, severity: float) -> None:
+        if severity > LARGEST:
             raise ValueError(f"blur sigma {severity:.1f} px is above the largest, {LARGEST:.1f} px")
-        spread = torch.rand(batch, generator=generator, device=device) ** 1.5 if severity is None else None
-        if kind is None:
-            shares = torch.tensor(SHARES, device=device)
-            kinds = torch.multinomial(shares, batch, replacement=True, generator=generator)
-        else:
-            kinds = torch.full((batch,), self.kinds.index(kind), device=device)
-        if spread is None:
-            sigma = torch.full((batch,), float(severity or 0), device=device)
-        else:
-            wide = kinds >= self.kinds.index("motion")
-            low = torch.where(wide, MILD, self.severity.mild)
-            sigma = low + (torch.where(wide, STRONG, self.severity.strong) - low) * spread
-        isotropic = gaussian_kernels(sigma, torch.ones_like(sigma), torch.zeros_like(sigma))
-        stretch = 1 + 3 * torch.rand(batch, generator=generator, device=device)
-        angle = math.pi * torch.rand(batch, generator=generator, device=device)
-        motion = motion_kernels(sigma, generator)
-        aperture = torch.rand((batch, APERTURES), generator=generator, device=device)
-        choices = [
-            isotropic,
-            gaussian_kernels(sigma, stretch, angle),
-            motion,
-            defocus_kernels(sigma, aperture),
-        ]
-        kernels = torch.stack(choices)[kinds, torch.arange(batch, device=device)]  # of (4, B, k, k)
-        return Realisation(sigma, {"kernel": kernels})
+
+    def make(self, draw: Draw) -> Realisation:
+        import torch
+
+        turned = draw.are("anisotropic")
+        stretch = torch.where(turned, 1 + 3 * draw.uniform(), 1.0)
+        angle = torch.where(turned, math.pi * draw.uniform(), 0.0)
+        kernels = gaussian_kernels(draw.severity, stretch, angle)
+        if draw.holds("motion"):
+            moved = motion_kernels(draw.severity, draw.generator)
+            kernels = torch.where(draw.are("motion").view(-1, 1, 1), moved, kernels)
+        if draw.holds("defocus"):
+            disks = defocus_kernels(draw.severity, draw.uniform(APERTURES))
+            kernels = torch.where(draw.are("defocus").view(-1, 1, 1), disks, kernels)
+        return Realisation(draw.severity, {"kernel": kernels})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         return filter_images(image, realisation["kernel"].to(image))

@@ -16,28 +16,26 @@ Wallace, "The JPEG still picture compression standard", 1992, https://doi.org/10
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from restorekit.plugin import Degradation, Realisation, Severity
+from restorekit.plugin import Degradation, Draw, Realisation, Severity
 from restorekit_dejpeg.batch import recode_batch
 from restorekit_dejpeg.scaling import from_canvas, to_canvas
 from restorekit_dejpeg.tables import quality_tables
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
     Recode = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 __all__ = ["Jpeg", "recode_one_by_one"]
 
-KINDS = ("4:2:0", "4:4:4", "twice", "4:2:2", "tables", "resized", "chat")
-SHARES = (0.42, 0.22, 0.1, 0.05, 0.08, 0.06, 0.07)
 FIRST_SHIFT = (3, 5)  # px down and right: the first grid of what is compressed twice
 FLATTEST, STEEPEST = 0.3, 1.2  # quantisation tables, see `tables`
 SMALLEST_BLOCK, LARGEST_BLOCK = 5, 13  # px, of what was resized
-SMALLEST_SENT, LARGEST_SENT = 5, 10  # px, of what a chat program reduced or a little enlarged
+LARGEST_SENT = 10  # px, of what a chat program reduced or a little enlarged
 SENT_ON = 30  # a picture's quality before it was sent on, above the last one, at most
 # Steps of a kind against those of libjpeg's quality with the same error, measured on photographs: an error that is
 # made smaller averages out, and two compressions add up.
@@ -50,60 +48,37 @@ class Jpeg(Degradation):
 
     name = "jpeg"
     severity = Severity(symbol="quality", unit="", off=100, mild=95, strong=5, typical=30)
-    kinds = KINDS
+    kinds = ("4:2:0", "4:4:4", "twice", "4:2:2", "tables", "resized", "chat")
+    shares = (0.42, 0.22, 0.1, 0.05, 0.08, 0.06, 0.07)
     order = 50
     summary = (
         "JPEG compression, quality 5 to 95: 4:2:0, 4:2:2, 4:4:4, other tables, compressed twice, resized, sent on"
     )
 
-    def draw(
-        self,
-        shape: Sequence[int],
-        generator: Generator,
-        *,
-        severity: float | None = None,
-        kind: str | None = None,
-    ) -> Realisation:
+    def spread(self, u: Tensor, kinds: Tensor) -> Tensor:
+        low, high = self.severity.strong, self.severity.mild
+        return (low + (high - low) * u**1.5).round()
+
+    def make(self, draw: Draw) -> Realisation:
         import torch
 
-        batch, device = shape[0], generator.device
-        kind = self.check_kind(kind, severity)
-        if severity is None:
-            low, high = self.severity.strong, self.severity.mild
-            quality = low + (high - low) * torch.rand(batch, generator=generator, device=device) ** 1.5
-            quality = quality.round()
-            shift = torch.randint(0, 8, (batch, 2), generator=generator, device=device)
+        quality = draw.severity.round()
+        if draw.named:
+            shift = torch.zeros(draw.shape[0], 2, dtype=torch.long, device=draw.device)
+        else:
             # A JPEG has its block grid at the corner of the picture; what was cut out of one has not.
-            shift = shift * (torch.rand(batch, 1, generator=generator, device=device) < 0.25)
-        else:
-            quality = torch.full((batch,), float(severity), device=device).round()
-            shift = torch.zeros(batch, 2, dtype=torch.long, device=device)
-        if kind is None:
-            shares = torch.tensor(SHARES, device=device)
-            kinds = torch.multinomial(shares, batch, replacement=True, generator=generator)
-        else:
-            kinds = torch.full((batch,), self.kinds.index(kind), device=device)
-        other = torch.randint(-10, 30, (batch,), generator=generator, device=device)
-        first = (quality + other).clamp(5, 95)
-        u = torch.rand((batch, 2), generator=generator, device=device)
-        steepness = torch.where(kinds == KINDS.index("tables"), FLATTEST + (STEEPEST - FLATTEST) * u[:, 0], 1.0)
-        resized, sent = (kinds == KINDS.index(name) for name in ("resized", "chat"))
-        block = SMALLEST_BLOCK + (LARGEST_BLOCK - SMALLEST_BLOCK) * u[:, 0]
-        block = torch.where(sent, SMALLEST_SENT + (LARGEST_SENT - SMALLEST_SENT) * u[:, 0], block)
-        before = (quality + (SENT_ON * u[:, 1]).round()).clamp(5, 95)
+            shift = draw.integers(0, 8, 2) * (draw.uniform(1) < 0.25)
+        first = (quality + draw.integers(-10, 30)).clamp(5, 95)
+        u, more = draw.uniform(2).unbind(1)
+        resized, sent = draw.are("resized"), draw.are("chat")
+        steepness = torch.where(draw.are("tables"), FLATTEST + (STEEPEST - FLATTEST) * u, 1.0)
+        block = SMALLEST_BLOCK + (torch.where(sent, LARGEST_SENT, LARGEST_BLOCK) - SMALLEST_BLOCK) * u
+        before = (quality + (SENT_ON * more).round()).clamp(5, 95)
         first = torch.where(sent, with_steps(before, torch.full_like(quality, SENT_FINER)), first)
         first = torch.where(resized, with_steps(quality, between(block, COARSER)), first)
         last = torch.where(sent, with_steps(quality, torch.full_like(quality, SENT_FINER)), quality)
-        parts = {
-            "kind": kinds,
-            "shift": shift,
-            "first": first,
-            "last": last,
-            "steepness": steepness,
-            "block": block,
-        }
-        parts["phase"] = torch.randint(0, 8, (batch, 2), generator=generator, device=device)
-        return Realisation(quality, parts)
+        parts = {"shift": shift, "first": first, "last": last, "steepness": steepness, "block": block}
+        return Realisation(quality, parts | {"phase": draw.integers(0, 8, 2)})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         import torch
@@ -127,30 +102,29 @@ class Jpeg(Degradation):
         import torch
 
         place = pixels.device
-        names = ("kind", "shift", "first", "last", "steepness", "block", "phase")
-        kind, shift, first, last, steepness, block, phase = (realisation[name].to(place) for name in names)
-        twice, resized, sent = (kind == KINDS.index(name) for name in ("twice", "resized", "chat"))
-        sampling = torch.full_like(kind, 2)
-        before, plain = quality_tables(first, torch.ones_like(first)), quality_tables(last, steepness)
+        there = realisation.to(place)
+        kind = {name: there.are(name) for name in self.kinds}
+        halved = torch.full_like(there["shift"][:, 0], 2)
+        sampling = torch.where(kind["4:4:4"], 0, torch.where(kind["4:2:2"], 1, 2))
+        before = quality_tables(there["first"], torch.ones_like(there["first"]))
+        tables = quality_tables(there["last"], there["steepness"])
 
         def again(pixels: Tensor, some: Tensor) -> Tensor:
-            moved = torch.tensor(FIRST_SHIFT, device=place).expand_as(shift)
-            return recode(pixels, before[some], sampling[some], moved[some])
+            moved = torch.tensor(FIRST_SHIFT, device=place).expand(len(some), -1)
+            return recode(pixels, before[some], halved[some], moved)
 
         def at_another_size(pixels: Tensor, some: Tensor) -> Tensor:
-            factor = block[some].double() / 8
+            factor = there["block"][some].double() / 8
             canvas = to_canvas(pixels, factor, SMALLEST_BLOCK / 8).round().clamp(0, 255)
-            error = recode(canvas, before[some], sampling[some], phase[some]) - canvas
+            error = recode(canvas, before[some], halved[some], there["phase"][some]) - canvas
             return (pixels + from_canvas(error, factor, *pixels.shape[-2:])).round().clamp(0, 255)
 
         def finally_coded(pixels: Tensor, some: Tensor) -> Tensor:
-            colours = torch.where(kind == KINDS.index("4:4:4"), 0, 2)
-            colours = torch.where(kind == KINDS.index("4:2:2"), 1, colours)
-            return recode(pixels, plain[some], colours[some], shift[some])
+            return recode(pixels, tables[some], sampling[some], there["shift"][some])
 
-        pixels = on_some(pixels.double(), twice, again)
-        pixels = on_some(pixels, resized | sent, at_another_size)
-        return on_some(pixels, ~resized, finally_coded)
+        pixels = on_some(pixels.double(), kind["twice"], again)
+        pixels = on_some(pixels, kind["resized"] | kind["chat"], at_another_size)
+        return on_some(pixels, ~kind["resized"], finally_coded)
 
 
 def with_steps(quality: Tensor, times: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ from functools import cached_property
 import torch
 from torch import Generator, Tensor
 
-from restorekit.degradation import Compose, Degradation, Severity
+from restorekit.composition import Compose
+from restorekit.degradation import Degradation, Severity
 
 SIZES = (0.03, 0.70, 0.19, 0.08)  # probability of 0, 1, 2, 3 degradations at once
 CHAINS = 0.1  # share of draws that are chains, where a recipe names no sets

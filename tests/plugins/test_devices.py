@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit import degradation as degradations
-from restorekit.degradation import Compose, Degradation, Realisation, Severity
+from restorekit import composition
+from restorekit.composition import Compose
+from restorekit.degradation import Degradation, Realisation, Severity
 from restorekit.errors import PluginError
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.training.pairs import PairMaker
@@ -70,7 +71,7 @@ class OldThatSaysSo(Old):
 
 
 def test_a_degradation_that_says_that_it_draws_on_the_cpu_is_moved_to_the_device(monkeypatch):
-    monkeypatch.setattr(degradations, "seed_from", lambda generator: 7)  # whose value a fake device has not
+    monkeypatch.setattr(composition, "seed_from", lambda generator: 7)  # whose value a fake device has not
     with fake_cuda() as generator:
         drawn = Compose.draw([OldThatSaysSo()], SHAPE, generator).steps[0].realisation
         assert {part.device for part in (drawn.severity, *drawn.parts.values())} == {CUDA}
@@ -78,8 +79,8 @@ def test_a_degradation_that_says_that_it_draws_on_the_cpu_is_moved_to_the_device
 
 def test_seeds_for_another_generator_repeat_with_the_seed_and_differ_from_draw_to_draw():
     first, again = (Generator().manual_seed(3) for _ in range(2))
-    seeds = [degradations.seed_from(first) for _ in range(3)]
-    assert seeds == [degradations.seed_from(again) for _ in range(3)]
+    seeds = [composition.seed_from(first) for _ in range(3)]
+    assert seeds == [composition.seed_from(again) for _ in range(3)]
     assert len(set(seeds)) == 3
 
 
