@@ -1,4 +1,6 @@
-"""What happens to a photograph: degradations, their severities, and their order.
+"""Degradations of a photograph: their severities, their kinds, their realisations.
+
+    kind ~ shares,   severity = spread(u, kind),   degraded = apply(image, make(severity, kind, more randomness))
 
 A degradation draws a *realisation* (the very noise field, kernel or rain layer) once and may then apply it to
 any image, so that the same realisation exists with and without other degradations beside it. Selective
@@ -11,24 +13,21 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from restorekit.errors import PluginError, RestorekitError
+from restorekit.errors import PluginError
 
 if TYPE_CHECKING:
     import torch
     from torch import Generator, Tensor
 
+__all__ = ["Degradation", "Draw", "Realisation", "Severity"]
 
 LENS = 20  # the order of what the lens does; sampling's is above it
 SENSOR = 40  # the order of what the sensor does; the file's is above it
-# What a degradation may make of values in [0, 1]: noise leaves the range, by 6 sigma in a large picture. Beyond,
-# somebody has taken the range for 0 to 255.
-LOWEST, HIGHEST = -4.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Severity:
     logarithmic: bool = False
 
     def fraction(self, value: float) -> float:
-        """Position of a value between `off` (0) and `strong` (1)."""
+        """Place a value between `off` (0) and `strong` (1)."""
         if self.logarithmic:
             floor = 0.25 * abs(self.mild - self.off)
             distance = math.log1p(abs(value - self.off) / floor)
@@ -65,7 +64,7 @@ class Severity:
         return self.off + fraction * (self.strong - self.off)
 
     def describe(self, value: float) -> str:
-        """The value as a person reads it, such as "sigma 25"."""
+        """Write the value as a person reads it, such as "sigma 25"."""
         digits = 0 if abs(self.strong - self.off) >= 20 else 1
         return f"{self.symbol} {value:.{digits}f}{' ' + self.unit if self.unit else ''}"
 
@@ -74,22 +73,111 @@ class Severity:
 class Realisation:
     """One draw of a degradation for a batch: all of its randomness, none of the image.
 
-    severity: shape (B,), in the degradation's unit. parts: named tensors whose first dimension is B.
+    severity: shape (B,), in the degradation's unit.
+    parts: named tensors whose first dimension is B.
+    kinds: places in `names`, (B,); None where a degradation draws without saying.
+    names: the degradation's kinds.
     """
 
     severity: Tensor
     parts: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
+    kinds: Tensor | None = None
+    names: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Tensor:
         return self.parts[name]
 
+    def kind_names(self) -> tuple[str, ...]:
+        """Name the kind of each image, B of them, for which a GPU waits; () where the degradation did not say."""
+        return () if self.kinds is None else tuple(self.names[place] for place in self.kinds.tolist())
+
+    def places(self) -> Tensor:
+        """Give the kinds as places in `names`, (B,); PluginError where the degradation did not say."""
+        if self.kinds is None:
+            raise PluginError("this realisation does not know its kinds; have it drawn by Degradation.draw")
+        return self.kinds
+
+    def are(self, kind: str) -> Tensor:
+        """Mark the images of one kind; (B,), bool."""
+        return self.places() == self.names.index(kind)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Give all tensors, one after another."""
+        yield self.severity
+        yield from self.parts.values()
+        if self.kinds is not None:
+            yield self.kinds
+
+    def to(self, device: torch.device) -> Realisation:
+        """Copy to a device."""
+        kinds = None if self.kinds is None else self.kinds.to(device)
+        parts = {name: part.to(device) for name, part in self.parts.items()}
+        return Realisation(self.severity.to(device), parts, kinds, self.names)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The draw that a degradation is asked for, its severities and kinds settled.
+
+    shape: (B, 3, H, W) of the image batch.
+    generator: source of all randomness, on the device on which tensors are wanted.
+    severity: in the degradation's unit, (B,).
+    kinds: places in `names`, (B,).
+    names: the degradation's kinds.
+    kind: the kind of all images, None in a mixture.
+    named: whether somebody named the severity, who wants it as papers have it and nothing besides.
+    """
+
+    shape: tuple[int, ...]
+    generator: Generator
+    severity: Tensor
+    kinds: Tensor
+    names: tuple[str, ...]
+    kind: str | None
+    named: bool
+
+    @property
+    def device(self) -> torch.device:
+        return self.generator.device
+
+    def uniform(self, *size: int) -> Tensor:
+        """Draw numbers in [0, 1), (B, *size)."""
+        import torch
+
+        return torch.rand((self.shape[0], *size), generator=self.generator, device=self.device)
+
+    def normal(self, *size: int) -> Tensor:
+        """Draw normal numbers of unit deviation, (B, *size)."""
+        import torch
+
+        return torch.randn((self.shape[0], *size), generator=self.generator, device=self.device)
+
+    def integers(self, low: int, high: int, *size: int) -> Tensor:
+        """Draw whole numbers from `low` to below `high`, (B, *size)."""
+        import torch
+
+        return torch.randint(low, high, (self.shape[0], *size), generator=self.generator, device=self.device)
+
+    def are(self, kind: str) -> Tensor:
+        """Mark the images of one kind; (B,), bool."""
+        return self.kinds == self.names.index(kind)
+
+    def holds(self, *kinds: str) -> bool:
+        """Say whether one of these kinds has to be drawn: it is named, or in the mixture. Elsewhere than on a CPU
+        it is quicker to draw it than to ask the mixture."""
+        if self.kind is not None:
+            return self.kind in kinds
+        return self.device.type != "cpu" or any(bool(self.are(kind).any()) for kind in kinds)
+
 
 class Degradation(ABC):
-    """One kind of degradation. Subclasses set the class attributes and write `draw` and `apply`.
+    """One kind of degradation. Subclasses set the class attributes and write `apply`; `make` where there is more
+    randomness than severity and kind; `spread` where training does not draw all severities alike.
 
     name: what users type (`--with noise=25`) and what a basis refers to.
     severity: the scale of its strength.
     kinds: its varieties, the plain one that papers use first.
+    shares: how often each kind comes in training; all alike if empty.
     draws_on_cpu: whether `draw` knows the CPU only; its realisations are then moved to where they are wanted.
     order: its place in the physical order: scene (10), lens (20), sampling (30), sensor (40), file (50); smaller
         happens earlier.
@@ -100,11 +188,18 @@ class Degradation(ABC):
     name: str
     severity: Severity
     kinds: tuple[str, ...]
+    shares: tuple[float, ...] = ()
     draws_on_cpu: bool = False
     order: int
     rounded: bool = True
     sparse: bool = False
     summary: str = ""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.shares and len(cls.shares) != len(cls.kinds):
+            given, wanted = len(cls.shares), len(cls.kinds)
+            raise PluginError(f"{cls.__name__} has {given} shares for {wanted} kinds; give one for each, or none")
 
     @property
     def optical(self) -> bool:
@@ -116,7 +211,6 @@ class Degradation(ABC):
         """Whether it happens in the sensor or the file, after all that light goes through."""
         return self.order >= SENSOR
 
-    @abstractmethod
     def draw(
         self,
         shape: Sequence[int],
@@ -125,191 +219,61 @@ class Degradation(ABC):
         severity: float | None = None,
         kind: str | None = None,
     ) -> Realisation:
-        """Draw a realisation for an image batch of `shape` (B, 3, H, W), on `generator.device`.
+        """Draw a realisation, on `generator.device`.
 
-        With neither severity nor kind, both are drawn from the realistic training distribution, apart for
-        each image; with a severity, the kind defaults to the plain one, `kinds[0]`.
+        shape: (B, 3, H, W) of the image batch.
+        generator: the source of all randomness.
+        severity: of all images; None draws one for each from the training distribution.
+        kind: of all images; None is the plain kind, `kinds[0]`, with a severity, else one for each by `shares`.
+        Raises PluginError for a kind that there is not, ValueError for a severity that cannot be drawn.
         """
+        import torch
+
+        kind = self.check_kind(kind, severity)
+        batch, device = shape[0], generator.device
+        if kind is None:
+            shares = torch.tensor(self.shares or (1.0,) * len(self.kinds), device=device)
+            kinds = torch.multinomial(shares, batch, replacement=True, generator=generator)
+        else:
+            kinds = torch.full((batch,), self.kinds.index(kind), device=device)
+        if severity is None:
+            strength = self.spread(torch.rand(batch, generator=generator, device=device), kinds)
+        else:
+            self.check_severity(severity)
+            strength = torch.full((batch,), float(severity), device=device)
+        named = severity is not None
+        drawn = self.make(Draw(tuple(shape), generator, strength, kinds, self.kinds, kind, named))
+        return replace(drawn, kinds=kinds, names=self.kinds) if isinstance(drawn, Realisation) else drawn
+
+    def spread(self, u: Tensor, kinds: Tensor) -> Tensor:
+        """Make severities, as training draws them, of uniform numbers: here all from mild to strong alike.
+
+        u: in [0, 1), (B,).
+        kinds: places in `self.kinds`, (B,).
+        Returns (B,).
+        """
+        return self.severity.mild + (self.severity.strong - self.severity.mild) * u
+
+    def make(self, draw: Draw) -> Realisation:
+        """Draw what is particular to the degradation, with randomness from `draw` alone; here nothing besides the
+        severity. The kinds are added to what is returned."""
+        return Realisation(draw.severity)
 
     @abstractmethod
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        """Degrade. image: shape (B, 3, H, W), in [0, 1]; same shape out, range as the physics gives it.
+        """Degrade; the same realisation gives the same result.
 
-        Deterministic: the same realisation gives the same result.
+        image: shape (B, 3, H, W), in [0, 1]; same shape out, range as the physics gives it.
+        realisation: of a batch of the same shape.
         """
 
     def check_kind(self, kind: str | None, severity: float | None) -> str | None:
-        """The kind to draw, or None for a mixture; raises PluginError for an unknown one."""
+        """Give the kind to draw, or None for a mixture; PluginError for one that there is not."""
         if kind is None:
             return None if severity is None else self.kinds[0]
         if kind not in self.kinds:
             raise PluginError(f"{self.name} has no kind {kind!r}; it has {', '.join(self.kinds)}")
         return kind
 
-
-@dataclass(frozen=True)
-class Step:
-    """A degradation together with one realisation of it."""
-
-    degradation: Degradation
-    realisation: Realisation
-
-    @classmethod
-    def draw(
-        cls,
-        degradation: Degradation,
-        shape: Sequence[int],
-        generator: Generator,
-        severity: float | None = None,
-        kind: str | None = None,
-    ) -> Step:
-        """Draw a realisation; PluginError, which names the plugin, where what comes back is none. A ValueError of
-        the plugin's passes: it is about the severity."""
-        import torch
-
-        with blamed(degradation, "draw", ValueError):
-            drawn = draw_on_device(degradation, shape, generator, severity, kind)
-        if not isinstance(drawn, Realisation) or not isinstance(drawn.severity, torch.Tensor):
-            raise broken(degradation, f"draw returned {type(drawn).__name__}, not a Realisation with a severity")
-        if tuple(drawn.severity.shape) != (shape[0],):
-            raise broken(
-                degradation, f"draw returned severities {tuple(drawn.severity.shape)} for {shape[0]} images"
-            )
-        return cls(degradation, drawn)
-
-    def apply(self, image: Tensor) -> Tensor:
-        """Degrade, (B, 3, H, W) to the same shape; PluginError, which names the plugin, where what comes back is
-        not an image batch."""
-        import torch
-
-        with blamed(self.degradation, "apply"):
-            degraded = self.degradation.apply(image, self.realisation)
-        if not isinstance(degraded, torch.Tensor):
-            raise broken(self.degradation, f"apply returned {type(degraded).__name__}, not a tensor")
-        if degraded.shape != image.shape or degraded.dtype != image.dtype:
-            came, wanted = (f"{tuple(t.shape)}, {t.dtype}" for t in (degraded, image))
-            raise broken(self.degradation, f"apply returned {came}, for an image of {wanted}")
-        if degraded.device.type != "cpu":  # to ask for values would make the device wait
-            return degraded
-        low, high = (float(value) for value in degraded.aminmax())  # NaN where one value is
-        if not (low >= LOWEST and high <= HIGHEST):
-            raise broken(self.degradation, f"apply returned values from {low:g} to {high:g}, images lie in [0, 1]")
-        return degraded
-
-
-@contextmanager
-def blamed(degradation: Degradation, method: str, *but: type[Exception]) -> Iterator[None]:
-    """Name the plugin in whatever its code raises. but: errors that pass, besides our own and lack of memory."""
-    import torch
-
-    passing: tuple[type[Exception], ...] = (RestorekitError, MemoryError, torch.OutOfMemoryError, *but)
-    try:
-        yield
-    except passing:
-        raise
-    except Exception as error:
-        raise broken(degradation, f"{method} raised {type(error).__name__}: {error}") from error
-
-
-def broken(degradation: Degradation, what: str) -> PluginError:
-    """The error for something that a degradation did."""
-    package = type(degradation).__module__.partition(".")[0]
-    return PluginError(
-        f"degradation {degradation.name!r} of {package} is broken: {what}; update {package}, or tell its author"
-    )
-
-
-def draw_on_device(
-    degradation: Degradation,
-    shape: Sequence[int],
-    generator: Generator,
-    severity: float | None = None,
-    kind: str | None = None,
-) -> Realisation:
-    """Draw a realisation on the generator's device, by way of the CPU where `draws_on_cpu` says so.
-
-    Raises PluginError where `draw` needs the CPU and does not say so.
-    """
-    device = generator.device
-    if device.type == "cpu":
-        return degradation.draw(shape, generator, severity=severity, kind=kind)
-    if degradation.draws_on_cpu:
-        import torch
-
-        there = torch.Generator().manual_seed(seed_from(generator))
-        drawn = degradation.draw(shape, there, severity=severity, kind=kind)
-        parts = {name: part.to(device) for name, part in drawn.parts.items()}
-        return Realisation(drawn.severity.to(device), parts)
-    try:
-        drawn = degradation.draw(shape, generator, severity=severity, kind=kind)
-    except RuntimeError as error:
-        if not any(words in str(error) for words in ("device type for generator", "on the same device")):
-            raise
-        raise PluginError(f"{cannot_draw(degradation, device)} ({error})") from error
-    if any(part.device.type != device.type for part in (drawn.severity, *drawn.parts.values())):
-        raise PluginError(cannot_draw(degradation, device))
-    return drawn
-
-
-def seed_from(generator: Generator) -> int:
-    """Draw a seed for another generator."""
-    import torch
-
-    return int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
-
-
-def cannot_draw(degradation: Degradation, device: torch.device) -> str:
-    remedy = f"set draws_on_cpu = True in {type(degradation).__name__}, or device=generator.device in its draw"
-    return f"{degradation.name} cannot draw on {device}; {remedy}"
-
-
-def in_physical_order(degradations: Iterable[Degradation]) -> tuple[Degradation, ...]:
-    """Scene before lens before sensor before file; ties by name."""
-    return tuple(sorted(degradations, key=lambda d: (d.order, d.name)))
-
-
-@dataclass(frozen=True)
-class Compose:
-    """Several degradations of one picture, applied in physical order."""
-
-    steps: tuple[Step, ...]
-
-    @classmethod
-    def draw(
-        cls,
-        degradations: Iterable[Degradation],
-        shape: Sequence[int],
-        generator: Generator,
-        severities: Mapping[str, float] | None = None,
-        kinds: Mapping[str, str] | None = None,
-    ) -> Compose:
-        """Draw a realisation of each degradation, of the severity and the kind named for it or else from its
-        training distribution (of the plain kind where only a severity is named)."""
-        named, varieties = severities or {}, kinds or {}
-        return cls(
-            tuple(
-                Step.draw(d, shape, generator, named.get(d.name), varieties.get(d.name))
-                for d in in_physical_order(degradations)
-            )
-        )
-
-    def without(self, removed: Iterable[str]) -> Compose:
-        """The same picture's degradations less the named ones, every other realisation unchanged."""
-        gone = set(removed)
-        return Compose(tuple(s for s in self.steps if s.degradation.name not in gone))
-
-    def apply(self, image: Tensor) -> Tensor:
-        """image: shape (B, 3, H, W), in [0, 1]."""
-        for step in self.steps:
-            image = step.apply(image)
-        return image
-
-    def apply_without_each(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """What all make of the picture, and what all but one do, by that one's name: for three degradations six
-        applications instead of nine. image: (B, 3, H, W), in [0, 1]."""
-        without: dict[str, Tensor] = {}
-        for step in self.steps:
-            without = {name: step.apply(other) for name, other in without.items()}
-            without[step.degradation.name] = image
-            image = step.apply(image)
-        return image, without
+    def check_severity(self, severity: float) -> None:
+        """Refuse a severity that cannot be drawn, by a ValueError."""

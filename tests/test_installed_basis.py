@@ -11,7 +11,7 @@ from torch import Generator
 
 from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis, save_basis, save_key
-from restorekit.degradation import Compose
+from restorekit.composition import Compose
 from restorekit.encoder import DegradationEncoder
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.restorer import Restorer

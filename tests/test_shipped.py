@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Generator
 
 from restorekit.bench.scene import scene
-from restorekit.degradation import Compose, Step, in_physical_order
+from restorekit.composition import Compose, Step, in_physical_order
 from restorekit.errors import MixingError
 from restorekit.passing import enlarge
 from restorekit.restorer import Restorer

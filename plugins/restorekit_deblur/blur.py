@@ -1,26 +1,28 @@
 """Blur.  blurred = kernel * image, with a kernel that is non-negative and sums to 1.
 
-kinds: `gaussian` (isotropic), `anisotropic` (Gaussian, turned), `motion` (the path of a shaking hand), `defocus`
-(a disk). The severity is one number for all of them: the kernel's standard deviation in pixels, per axis.
-Camera shake as a random path: Boracchi & Foi, "Modeling the performance of image restoration from motion
-blur", 2012, https://doi.org/10.1109/TIP.2012.2192126
+kinds: `gaussian` (isotropic), `anisotropic` (Gaussian, turned), `motion` (the path of a shaking hand, see
+`motion`), `defocus` (the aperture of a lens out of focus, see `kernels`). The severity is one number for all of
+them: the kernel's standard deviation in pixels, per axis. That of a disk is a quarter of its diameter, that of a
+path about a quarter of its extent: training draws both from 3 px across to what the kernel's square holds, about
+25.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from restorekit.plugin import Degradation, Realisation, Severity
+from restorekit.plugin import Degradation, Draw, Realisation, Severity
+from restorekit_deblur.kernels import APERTURES, SIZE, defocus_kernels, gaussian_kernels
+from restorekit_deblur.motion import motion_kernels
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Generator, Tensor
+    from torch import Tensor
 
-SHARES = (0.52, 0.15, 0.21, 0.12)
-SIZE = 33  # of the kernel's square, px; an isotropic Gaussian of sigma 5 still fits
-POINTS = 128  # along a motion path
+__all__ = ["Blur", "filter_images"]
+
+LARGEST = SIZE / 6  # deviation that the kernel's square holds, px
+MILD, STRONG = 0.75, LARGEST  # motion and defocus in training, px
 
 
 class Blur(Degradation):
@@ -29,135 +31,38 @@ class Blur(Degradation):
     name = "blur"
     severity = Severity(symbol="sigma", unit="px", off=0, mild=0.4, strong=4, typical=1.6)
     kinds = ("gaussian", "anisotropic", "motion", "defocus")
+    shares = (0.42, 0.12, 0.3, 0.16)
     order = 20
     summary = "blur: isotropic and anisotropic Gaussian, camera motion, defocus"
 
-    def draw(
-        self,
-        shape: Sequence[int],
-        generator: Generator,
-        *,
-        severity: float | None = None,
-        kind: str | None = None,
-    ) -> Realisation:
+    def spread(self, u: Tensor, kinds: Tensor) -> Tensor:
         import torch
 
-        batch, device = shape[0], generator.device
-        kind = self.check_kind(kind, severity)
-        if severity is None:
-            low, high = self.severity.mild, self.severity.strong
-            sigma = low + (high - low) * torch.rand(batch, generator=generator, device=device) ** 1.5
-        else:
-            # A severity beyond what the kernel's square holds is refused rather than quietly cut.
-            if severity > SIZE / 6:
-                raise ValueError(f"blur sigma {severity:.1f} px is above the largest, {SIZE / 6:.1f} px")
-            sigma = torch.full((batch,), float(severity), device=device)
-        if kind is None:
-            shares = torch.tensor(SHARES, device=device)
-            kinds = torch.multinomial(shares, batch, replacement=True, generator=generator)
-        else:
-            kinds = torch.full((batch,), self.kinds.index(kind), device=device)
-        isotropic = gaussian_kernels(sigma, torch.ones_like(sigma), torch.zeros_like(sigma))
-        stretch = 1 + 3 * torch.rand(batch, generator=generator, device=device)
-        angle = math.pi * torch.rand(batch, generator=generator, device=device)
-        choices = torch.stack(
-            [
-                isotropic,
-                gaussian_kernels(sigma, stretch, angle),
-                motion_kernels(sigma, generator),
-                defocus_kernels(sigma),
-            ]
-        )  # (4, B, k, k)
-        kernels = choices[kinds, torch.arange(batch, device=device)]
-        return Realisation(sigma, {"kernel": kernels})
+        wide = kinds >= self.kinds.index("motion")
+        low = torch.where(wide, MILD, self.severity.mild)
+        return low + (torch.where(wide, STRONG, self.severity.strong) - low) * u**1.5
+
+    def check_severity(self, severity: float) -> None:
+        if severity > LARGEST:
+            raise ValueError(f"blur sigma {severity:.1f} px is above the largest, {LARGEST:.1f} px")
+
+    def make(self, draw: Draw) -> Realisation:
+        import torch
+
+        turned = draw.are("anisotropic")
+        stretch = torch.where(turned, 1 + 3 * draw.uniform(), 1.0)
+        angle = torch.where(turned, math.pi * draw.uniform(), 0.0)
+        kernels = gaussian_kernels(draw.severity, stretch, angle)
+        if draw.holds("motion"):
+            moved = motion_kernels(draw.severity, draw.generator)
+            kernels = torch.where(draw.are("motion").view(-1, 1, 1), moved, kernels)
+        if draw.holds("defocus"):
+            disks = defocus_kernels(draw.severity, draw.uniform(APERTURES))
+            kernels = torch.where(draw.are("defocus").view(-1, 1, 1), disks, kernels)
+        return Realisation(draw.severity, {"kernel": kernels})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         return filter_images(image, realisation["kernel"].to(image))
-
-
-def grid(device: torch.device) -> tuple[Tensor, Tensor]:
-    import torch
-
-    axis = torch.arange(SIZE, dtype=torch.float32, device=device) - SIZE // 2
-    return axis.view(1, -1, 1), axis.view(1, 1, -1)
-
-
-def normalised(kernels: Tensor) -> Tensor:
-    return kernels / kernels.sum((1, 2), keepdim=True)
-
-
-def gaussian_kernels(sigma: Tensor, stretch: Tensor, angle: Tensor) -> Tensor:
-    """Gaussians of per-axis deviation sigma, stretched by `stretch` along `angle`; (B,) each, to (B, k, k)."""
-    import torch
-
-    y, x = grid(sigma.device)
-    long = sigma * torch.sqrt(2 * stretch**2 / (1 + stretch**2))
-    short = (long / stretch).clamp_min(0.05).view(-1, 1, 1)
-    long = long.clamp_min(0.05).view(-1, 1, 1)
-    cos, sin = torch.cos(angle).view(-1, 1, 1), torch.sin(angle).view(-1, 1, 1)
-    along, across = cos * x + sin * y, cos * y - sin * x
-    return normalised(torch.exp(-0.5 * ((along / long) ** 2 + (across / short) ** 2)))
-
-
-def defocus_kernels(sigma: Tensor) -> Tensor:
-    """Disks with soft edges whose per-axis deviation is sigma: radius 2 sigma; (B,) to (B, k, k)."""
-    y, x = grid(sigma.device)
-    radius = (2 * sigma).view(-1, 1, 1)
-    return normalised((radius + 0.5 - (x**2 + y**2).sqrt()).clamp(0, 1) + 1e-12)
-
-
-def motion_kernels(sigma: Tensor, generator: Generator) -> Tensor:
-    """Paths of a hand that drifts, turns and jerks, drawn with unit deviation and scaled to sigma."""
-    import torch
-
-    batch, device = len(sigma), generator.device
-
-    def uniform(*size: int) -> Tensor:
-        return torch.rand(size, generator=generator, device=device)
-
-    def normal(*size: int) -> Tensor:
-        return torch.randn(size, generator=generator, device=device)
-
-    heading = 2 * math.pi * uniform(batch, 1)
-    wildness = 0.35 * uniform(batch, 1) ** 2
-    turns = normal(batch, POINTS) * wildness
-    jerks = (uniform(batch, POINTS) < 0.01) * 2.0
-    turns = turns + jerks * normal(batch, POINTS)
-    direction = heading + turns.cumsum(1)
-    speed = (0.5 + uniform(batch, POINTS)).cumsum(1).div(POINTS).add(0.5)
-    path = torch.stack([direction.sin() * speed, direction.cos() * speed], 2).cumsum(1)  # (B, P, 2)
-    path = path - path.mean(1, keepdim=True)
-    deviation = path.square().mean((1, 2), keepdim=True).sqrt()
-    path = path / deviation * sigma.view(-1, 1, 1)
-    half = SIZE // 2
-    path = (path + half).clamp(0, SIZE - 1.001)
-    return normalised(spread_points(path) if device.type == "cpu" else spread_points_in_order(path))
-
-
-def spread_points(path: Tensor) -> Tensor:
-    """Kernels of paths: each point spreads over its four neighbours. (B, P, 2), px, to (B, k, k)."""
-    import torch
-
-    corner = path.floor().long()
-    weight = path - corner
-    kernels = torch.zeros(len(path), SIZE * SIZE, device=path.device)
-    for dy in (0, 1):
-        for dx in (0, 1):
-            share_y = weight[..., 0] if dy else 1 - weight[..., 0]
-            share_x = weight[..., 1] if dx else 1 - weight[..., 1]
-            index = (corner[..., 0] + dy) * SIZE + corner[..., 1] + dx
-            kernels.scatter_add_(1, index, share_y * share_x)
-    return kernels.view(-1, SIZE, SIZE)
-
-
-def spread_points_in_order(path: Tensor) -> Tensor:
-    """Kernels of paths as one matrix product: elsewhere than on a CPU scattered sums come in any order, and the
-    same seed would not give the same kernel."""
-    import torch
-
-    axis = torch.arange(SIZE, dtype=path.dtype, device=path.device)
-    shares = (1 - (path[..., None] - axis).abs()).clamp_min(0)  # (B, P, 2, k)
-    return shares[:, :, 0].mT @ shares[:, :, 1]
 
 
 def filter_images(image: Tensor, kernels: Tensor) -> Tensor:

@@ -5,10 +5,10 @@
 libjpeg's default transform ("islow") is an integer matrix with 13 fractional bits and a rounding shift, along one
 axis and then along the other; its inverse has the transposed matrix. Sums stay below 2^53, so that float64 holds
 them exactly. Colours are converted in 16-bit fixed point; 4:2:0 halves them by means of 2x2 whose rounding
-alternates, and doubles them with a triangle. A CPU is ten times faster with libjpeg itself.
+alternates, 4:2:2 by means of two neighbours in a row, and both double them with a triangle. A CPU is ten times
+faster with libjpeg itself.
 Loeffler, Ligtenberg & Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications", 1989,
-https://doi.org/10.1109/ICASSP.1989.266596; the tables: ITU-T T.81, annex K, 1992,
-https://www.w3.org/Graphics/JPEG/itu-t81.pdf
+https://doi.org/10.1109/ICASSP.1989.266596
 """
 
 from __future__ import annotations
@@ -18,23 +18,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-LUMA = (
-    (16, 11, 10, 16, 24, 40, 51, 61),
-    (12, 12, 14, 19, 26, 58, 60, 55),
-    (14, 13, 16, 24, 40, 57, 69, 56),
-    (14, 17, 22, 29, 51, 87, 80, 62),
-    (18, 22, 37, 56, 68, 109, 103, 77),
-    (24, 35, 55, 64, 81, 104, 113, 92),
-    (49, 64, 78, 87, 103, 121, 120, 101),
-    (72, 92, 95, 98, 112, 100, 103, 99),
-)
-CHROMA = (
-    (17, 18, 24, 47, 99, 99, 99, 99),
-    (18, 21, 26, 66, 99, 99, 99, 99),
-    (24, 26, 56, 99, 99, 99, 99, 99),
-    (47, 66, 99, 99, 99, 99, 99, 99),
-    *((99,) * 8,) * 4,
-)
+__all__ = ["recode_batch"]
+
 # The left half of the transform times 2^13; the right half mirrors it, with the other sign in odd rows.
 TRANSFORM = (
     (8192, 8192, 8192, 8192),
@@ -50,12 +35,13 @@ TO_YCC = ((19595, 38470, 7471), (-11059, -21709, 32768), (32768, -27439, -5329))
 TO_YCC_OFFSET = (1 << 15, (128 << 16) + (1 << 15) - 1, (128 << 16) + (1 << 15) - 1)
 
 
-def recode_batch(pixels: Tensor, quality: Tensor, halved: Tensor, shift: Tensor) -> Tensor:
+def recode_batch(pixels: Tensor, tables: Tensor, sampling: Tensor, shift: Tensor) -> Tensor:
     """Encode and decode, each picture in its own way.
 
     pixels: (B, 3, H, W), whole numbers 0 to 255, float64.
-    quality: libjpeg's, 1 to 100, whole numbers, (B,).
-    halved: whether colours are kept at half the resolution (4:2:0) or at the full one (4:4:4), (B,), bool.
+    tables: quantisation of luma and of colours, whole numbers 1 to 255, (B, 2, 8, 8), float64.
+    sampling: 0 keeps colours at the full resolution (4:4:4), 1 at half of it in each row (4:2:2), 2 at half of it
+        (4:2:0), (B,).
     shift: px by which the block grid is moved up and left, 0 to 7, (B, 2).
     Returns (B, 3, H, W), whole numbers 0 to 255, float64.
     """
@@ -64,14 +50,18 @@ def recode_batch(pixels: Tensor, quality: Tensor, halved: Tensor, shift: Tensor)
     height, width = pixels.shape[-2:]
     rows, columns = padded_places(height, shift[:, 0]), padded_places(width, shift[:, 1])
     padded = to_ycc(take(pixels, rows, columns))
-    luma, chroma = (quality_table(base, quality) for base in (LUMA, CHROMA))
+    luma, chroma = tables.unbind(1)
     back = [torch.arange(n, device=shift.device) + shift[:, i, None] for i, n in enumerate((height, width))]
     brightness = take(recode_blocks(padded[:, :1], luma), *back)
     full = take(recode_blocks(padded[:, 1:], chroma), *back)
     last = [n - 1 + shift[:, i, None] for i, n in enumerate((height, width))]  # of the moved picture
     half = halve(padded[:, 1:], last[0] // 2)
     doubled = double(recode_blocks(half, chroma), back, [n // 2 for n in last])
-    return to_rgb(brightness, torch.where(halved.view(-1, 1, 1, 1), doubled, full))
+    narrow = recode_blocks(halve_rows(padded[:, 1:]), chroma)
+    widened = double_rows(take(narrow, back[0], whole(narrow)), back[1], last[1] // 2)
+    sampling = sampling.view(-1, 1, 1, 1)
+    colours = torch.where(sampling == 2, doubled, torch.where(sampling == 1, widened, full))
+    return to_rgb(brightness, colours)
 
 
 def padded_places(size: int, shift: Tensor) -> Tensor:
@@ -102,6 +92,44 @@ def halve(planes: Tensor, last: Tensor) -> Tensor:
     return take(half, rows, columns.expand(len(planes), -1))
 
 
+def halve_rows(planes: Tensor) -> Tensor:
+    """Means of two neighbours in a row, halves rounded down and up in turns; (B, C, H, W) to (B, C, H, W / 2)."""
+    import torch
+
+    two = planes.unflatten(3, (-1, 2)).sum(4)
+    return ((two + torch.arange(two.shape[3], device=planes.device) % 2) / 2).floor()
+
+
+def whole(planes: Tensor) -> Tensor:
+    """All columns of each picture, (B, W)."""
+    import torch
+
+    return torch.arange(planes.shape[3], device=planes.device).expand(len(planes), -1)
+
+
+def beside(places: Tensor, end: Tensor) -> Tensor:
+    """The other of the two nearest places in a plane of half the resolution, (B, n). places: in px of the full
+    picture, (B, n). end: the last one that belongs to the picture, (B, 1)."""
+    import torch
+
+    return torch.minimum((places // 2 + 2 * (places % 2) - 1).clamp_min(0), end)
+
+
+def double_rows(planes: Tensor, places: Tensor, last: Tensor) -> Tensor:
+    """Triangular interpolation of rows: 3/4 and 1/4 of the two nearest.
+
+    planes: (B, C, H, W). places: columns wanted, in px of the full picture, (B, w). last: the last column of
+        `planes` that belongs to the picture, (B, 1).
+    """
+    import torch
+
+    rows = torch.arange(planes.shape[2], device=planes.device).expand(len(planes), -1)
+    near = places // 2
+    far = torch.where(last < 2, near, beside(places, last))  # libjpeg does not interpolate so narrow a picture
+    total = 3 * take(planes, rows, near) + take(planes, rows, far)
+    return ((total + 1 + (places % 2)[:, None, None, :]) / 4).floor()
+
+
 def double(planes: Tensor, places: list[Tensor], last: list[Tensor]) -> Tensor:
     """Triangular interpolation: 9/16, 3/16, 3/16 and 1/16 of the four nearest.
 
@@ -114,9 +142,8 @@ def double(planes: Tensor, places: list[Tensor], last: list[Tensor]) -> Tensor:
     near, far = [], []
     for place, end in zip(places, last, strict=True):
         near.append(place // 2)
-        beside = torch.minimum((near[-1] + 2 * (place % 2) - 1).clamp_min(0), end)
-        far.append(torch.where(plain, near[-1], beside))
-    columns = torch.arange(planes.shape[3], device=planes.device).expand(len(planes), -1)
+        far.append(torch.where(plain, near[-1], beside(place, end)))
+    columns = whole(planes)
     column_sums = 3 * take(planes, near[0], columns) + take(planes, far[0], columns)
     rows = torch.arange(column_sums.shape[2], device=planes.device).expand(len(planes), -1)
     total = 3 * take(column_sums, rows, near[1]) + take(column_sums, rows, far[1])
@@ -147,16 +174,6 @@ def transform(like: Tensor) -> Tensor:
 def rounding_shift(numbers: Tensor, bits: int) -> Tensor:
     """(n + 2^(bits - 1)) >> bits, of whole numbers held in float64."""
     return ((numbers + 2 ** (bits - 1)) / 2**bits).floor()
-
-
-def quality_table(base: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
-    """libjpeg's quantisation tables, (B, 8, 8), from those of quality 50."""
-    import torch
-
-    quality = quality.double().view(-1, 1, 1)
-    scale = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality)
-    plain = torch.tensor(base, dtype=torch.float64, device=quality.device)
-    return ((plain * scale + 50) / 100).floor().clamp(1, 255)
 
 
 def to_ycc(pixels: Tensor) -> Tensor:

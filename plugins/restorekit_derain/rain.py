@@ -10,15 +10,13 @@ Garg & Nayar, "Vision and rain", 2007, https://doi.org/10.1007/s11263-006-0028-6
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from restorekit.plugin import Degradation, Realisation, Severity
+from restorekit.plugin import Degradation, Draw, Realisation, Severity
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
-SHARES = (0.6, 0.25, 0.15)
 LAYERS, HEAVY_LAYERS = 2, 3
 REACH = 55  # px from a drop's middle to the end of the longest streak
 
@@ -29,57 +27,40 @@ class Rain(Degradation):
     name = "rain"
     severity = Severity(symbol="rms", unit="", off=0, mild=4, strong=60, typical=18, logarithmic=True)
     kinds = ("streaks", "heavy", "veil")
+    shares = (0.6, 0.25, 0.15)
     order = 10
     sparse = True
     summary = "rain: streaks of varied density, length, width, angle and brightness, with or without veil"
 
-    def draw(
-        self,
-        shape: Sequence[int],
-        generator: Generator,
-        *,
-        severity: float | None = None,
-        kind: str | None = None,
-    ) -> Realisation:
+    def spread(self, u: Tensor, kinds: Tensor) -> Tensor:
         import torch
 
-        batch, _, height, width = shape
-        device = generator.device
-        kind = self.check_kind(kind, severity)
+        low, high = math.log(self.severity.mild), math.log(self.severity.strong)
+        heavy = kinds == self.kinds.index("heavy")
+        least = torch.where(heavy, 0.35 * low + 0.65 * high, low)  # heavy rain is not faint
+        return torch.exp(least + (high - least) * u)
 
-        def uniform(*size: int) -> Tensor:
-            return torch.rand(size, generator=generator, device=device)
+    def make(self, draw: Draw) -> Realisation:
+        import torch
 
-        if kind is None:
-            shares = torch.tensor(SHARES, device=device)
-            kinds = torch.multinomial(shares, batch, replacement=True, generator=generator)
-        else:
-            kinds = torch.full((batch,), self.kinds.index(kind), device=device)
-        heavy = kinds == 1
-        # To ask whether any of a mixture is heavy would wait for the device.
-        mixture = kind is None and (device.type != "cpu" or bool(heavy.any()))
-        layers = HEAVY_LAYERS if kind == "heavy" or mixture else LAYERS
-        if severity is None:
-            low, high = math.log(self.severity.mild), math.log(self.severity.strong)
-            least = torch.where(heavy, 0.35 * low + 0.65 * high, low)  # heavy rain is not faint
-            rms = torch.exp(least + (high - least) * uniform(batch)).view(-1, 1, 1, 1)
-        else:
-            rms = torch.full((batch, 1, 1, 1), float(severity), device=device)
-        spread = torch.where(heavy, 0.6, 0.08).view(-1, 1)
-        lean = (uniform(batch, 1) - 0.5) * 1.6  # radians off the vertical
-        angle = lean + spread * (2 * uniform(batch, layers) - 1)
-        length = 6 + 90 * uniform(batch, 1) ** 1.5 * (0.6 + 0.4 * uniform(batch, layers))
-        thickness = 0.35 + 1.1 * uniform(batch, 1) ** 2 * (0.5 + uniform(batch, layers))
+        height, width = draw.shape[2:]
+        rms = draw.severity.view(-1, 1, 1, 1)
+        layers = HEAVY_LAYERS if draw.holds("heavy") else LAYERS
+        spread = torch.where(draw.are("heavy"), 0.6, 0.08).view(-1, 1)
+        lean = (draw.uniform(1) - 0.5) * 1.6  # radians off the vertical
+        angle = lean + spread * (2 * draw.uniform(layers) - 1)
+        length = 6 + 90 * draw.uniform(1) ** 1.5 * (0.6 + 0.4 * draw.uniform(layers))
+        thickness = 0.35 + 1.1 * draw.uniform(1) ** 2 * (0.5 + draw.uniform(layers))
         lines = streak_kernels(length, thickness, angle)  # (B, L, k, k), peak about 1
         # As many drops as the wanted strength needs at their brightness: from a dense haze of faint streaks to a
         # few glaring ones.
-        brightness = 0.08 + 0.85 * uniform(batch, 1) ** 1.5
+        brightness = 0.08 + 0.85 * draw.uniform(1) ** 1.5
         coverage = ((rms.view(-1, 1) / 255) / brightness).square().clamp(0.002, 0.6) / layers
         density = coverage / lines.square().sum((2, 3)).clamp_min(1)  # (B, L) drops per pixel
         margin = lines.shape[-1]
         # Sizes that the Fourier transform likes.
-        field_shape = (batch, layers, *(32 * math.ceil((n + margin) / 32) for n in (height, width)))
-        chance = uniform(*field_shape)
+        field_shape = (layers, *(32 * math.ceil((n + margin) / 32) for n in (height, width)))
+        chance = draw.uniform(*field_shape)
         drop = chance / density[..., None, None]  # where below 1, itself uniform: how bright the drop is
         drops = (drop < 1) * (0.2 + 0.8 * drop**2)
         size = field_shape[-2:]
@@ -90,11 +71,10 @@ class Rain(Degradation):
         scale = scale.clamp(max=2.0)  # a patch that no drop hit stays dry
         streaks = (streaks * scale).clamp_max(1)
         amount = streaks.square().mean((1, 2, 3)).sqrt() * 255
-        veiled = (kinds == 2).view(-1, 1, 1, 1)
-        veil = torch.where(veiled, 0.35 * uniform(batch, 1, 1, 1), 0.0)
-        airlight = 0.6 + 0.35 * uniform(batch, 1, 1, 1)
-        screened = (uniform(batch, 1, 1, 1) < 0.4).float()
-        if severity is not None:
+        veil = torch.where(draw.are("veil").view(-1, 1, 1, 1), 0.35 * draw.uniform(1, 1, 1), 0.0)
+        airlight = 0.6 + 0.35 * draw.uniform(1, 1, 1)
+        screened = (draw.uniform(1, 1, 1) < 0.4).float()
+        if draw.named:
             screened = torch.zeros_like(screened)
         return Realisation(amount, {"streaks": streaks, "veil": veil, "airlight": airlight, "screened": screened})
 

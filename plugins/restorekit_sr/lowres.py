@@ -8,15 +8,14 @@ https://doi.org/10.1109/TASSP.1981.1163711
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from restorekit.plugin import Degradation, Realisation, Severity
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
-SHARES = (0.86, 0.07, 0.07)
+WHOLE, WHOLE_SHARE = (2.0, 2.0, 3.0, 4.0), 0.85  # factors in training, and how often it is one of these
 LARGEST = 512  # px, of what is reduced by matrices
 
 
@@ -26,47 +25,28 @@ class LowResolution(Degradation):
     name = "lowres"
     severity = Severity(symbol="factor", unit="", off=1, mild=1.5, strong=4, typical=2)
     kinds = ("bicubic", "bilinear", "area")
+    shares = (0.86, 0.07, 0.07)
     order = 30
     summary = "low resolution, x1.5 to x4: bicubic, bilinear, area"
 
-    def draw(
-        self,
-        shape: Sequence[int],
-        generator: Generator,
-        *,
-        severity: float | None = None,
-        kind: str | None = None,
-    ) -> Realisation:
+    def spread(self, u: Tensor, kinds: Tensor) -> Tensor:
         import torch
 
-        batch, device = shape[0], generator.device
-        kind = self.check_kind(kind, severity)
-        if severity is None:
-            low, high = self.severity.mild, self.severity.strong
-            factor = low + (high - low) * torch.rand(batch, generator=generator, device=device)
-            # Enlarging twice is what people do most.
-            whole = torch.tensor([2.0, 2.0, 3.0, 4.0], device=device)
-            whole = whole[torch.randint(4, (batch,), generator=generator, device=device)]
-            any_factor = torch.rand(batch, generator=generator, device=device) < 0.15
-            factor = torch.where(any_factor, factor, whole)
-        else:
-            factor = torch.full((batch,), float(severity), device=device)
-        if kind is None:
-            shares = torch.tensor(SHARES, device=device)
-            kinds = torch.multinomial(shares, batch, replacement=True, generator=generator)
-        else:
-            kinds = torch.full((batch,), self.kinds.index(kind), device=device)
-        return Realisation(factor, {"kind": kinds})
+        # Enlarging twice is what people do most.
+        which = (u / WHOLE_SHARE * len(WHOLE)).long().clamp_max(len(WHOLE) - 1)
+        whole = torch.tensor(WHOLE, device=u.device)[which]
+        low, high = self.severity.mild, self.severity.strong
+        return torch.where(u < WHOLE_SHARE, whole, low + (high - low) * (u - WHOLE_SHARE) / (1 - WHOLE_SHARE))
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         import torch
 
         if image.device.type != "cpu" and max(image.shape[-2:]) <= LARGEST:
-            here = image.device
-            return reduce_and_enlarge_batch(image, realisation.severity.to(here), realisation["kind"].to(here))
-        kinds, factors = realisation["kind"].tolist(), realisation.severity.tolist()
+            there = realisation.to(image.device)
+            return reduce_and_enlarge_batch(image, there.severity, there.places())
+        kinds, factors = realisation.kind_names(), realisation.severity.tolist()
         rows = [
-            reduce_and_enlarge(image[i : i + 1], factor, self.kinds[kind])
+            reduce_and_enlarge(image[i : i + 1], factor, kind)
             for i, (factor, kind) in enumerate(zip(factors, kinds, strict=True))
         ]
         return torch.cat(rows)

@@ -18,7 +18,8 @@ from restorekit.bench.bicubic import resize
 from restorekit.bench.datasets import Located
 from restorekit.bench.errors import BenchError
 from restorekit.bench.protocol import Protocol, StepSpec
-from restorekit.degradation import Compose, Degradation, Realisation, Step, in_physical_order
+from restorekit.composition import Compose, Step, in_physical_order
+from restorekit.degradation import Degradation, Realisation
 from restorekit.image import read_image
 from restorekit.plugin.catalog import Catalog
 

@@ -14,7 +14,8 @@ from restorekit.cli.batch import one_stage, run_jobs
 from restorekit.cli.ledger import Report
 from restorekit.cli.streams import read_picture, write_picture
 from restorekit.cli.terminal import Meter, plugins_of, put, tell, warn
-from restorekit.degradation import Compose, Degradation, Step, in_physical_order
+from restorekit.composition import Compose, Step, in_physical_order
+from restorekit.degradation import Degradation
 from restorekit.errors import ImageError, PluginError
 from restorekit.jobs import STREAM, Job, plan
 from restorekit.plugin.catalog import Catalog, build_catalog

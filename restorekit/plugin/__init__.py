@@ -4,7 +4,7 @@ from restorekit.plugin import Basis, Degradation, Realisation, Severity, hookimp
 """
 
 from restorekit.basis import Basis
-from restorekit.degradation import Degradation, Realisation, Severity
+from restorekit.degradation import Degradation, Draw, Realisation, Severity
 from restorekit.plugin.hookspecs import BackboneCard, Method, hookimpl
 from restorekit.weights import shipped_weights
 
@@ -12,6 +12,7 @@ __all__ = [
     "BackboneCard",
     "Basis",
     "Degradation",
+    "Draw",
     "Method",
     "Realisation",
     "Severity",

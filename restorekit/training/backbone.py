@@ -24,8 +24,9 @@ from torch import Generator, Tensor, nn
 
 from restorekit.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
 from restorekit.basis import Basis, BasisKey, save_basis
+from restorekit.composition import Compose
 from restorekit.context import CONTEXT
-from restorekit.degradation import Compose, Degradation
+from restorekit.degradation import Degradation
 from restorekit.device import autocast
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor, nn
 
-from restorekit.degradation import Compose, Degradation
+from restorekit.composition import Compose
+from restorekit.degradation import Degradation
 from restorekit.errors import TrainingError
 from restorekit.training.engine import Engine
 from restorekit.training.flat import FlatPhotos

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from restorekit.basis import BasisKey
-from restorekit.degradation import Compose
+from restorekit.composition import Compose
 from restorekit.encoder import DegradationEncoder
 from restorekit.reading import Origins, Reading, read_picture
 from restorekit.training.bank import Restore, one_hot_weights

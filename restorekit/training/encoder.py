@@ -23,8 +23,9 @@ from torch import Generator, Tensor, nn
 
 from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import Basis, BasisKey, save_key
+from restorekit.composition import Compose
 from restorekit.context import CONTEXT
-from restorekit.degradation import Compose, Degradation
+from restorekit.degradation import Degradation
 from restorekit.device import autocast
 from restorekit.encoder import TENSORS, DegradationEncoder, EncoderConfig, weights_of
 from restorekit.errors import TrainingError

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Generator, Tensor
 
-from restorekit.degradation import Compose, Degradation, Severity
+from restorekit.composition import Compose
+from restorekit.degradation import Degradation, Severity
 from restorekit.training.pairs import FILES, PairMaker, as_file, severe, typical
 from restorekit.training.photos import softened
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from restorekit.degradation import Compose, Degradation
+from restorekit.composition import Compose
+from restorekit.degradation import Degradation
 from restorekit.encoder import DegradationEncoder
 from restorekit.training.pairs import as_file
 from restorekit.training.photos import random_patches, softened

@@ -4,10 +4,15 @@ Draw a set S of degradations and apply them to a clean patch; draw a subset R of
 of R the weight 1, all others 0. The target is the same patch with only S \\ R applied, realisation for
 realisation. Sometimes the basis of an absent degradation gets a weight as well (the target does not change: a
 false alarm must do no harm), and sometimes the weight is a fraction u (the target moves by that fraction).
+
+Degradations are applied in physical order, whatever the order of the weights. Some sets are whole chains, as a
+photograph that was taken in bad light and sent on has them: at each stage, from the scene to the file, something
+happens or not.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +20,13 @@ from functools import cached_property
 import torch
 from torch import Generator, Tensor
 
-from restorekit.degradation import Compose, Degradation, Severity
+from restorekit.composition import Compose
+from restorekit.degradation import Degradation, Severity
 
 SIZES = (0.03, 0.70, 0.19, 0.08)  # probability of 0, 1, 2, 3 degradations at once
+CHAINS = 0.1  # share of draws that are chains, where a recipe names no sets
+# Chance that something happens at each stage of a chain, by the order at which the stage ends.
+STAGES = ((20, 0.2), (30, 0.5), (40, 0.4), (50, 0.8), (math.inf, 0.75))
 SELECTIVE, ABSENT, FRACTIONAL = 0.25, 0.2, 0.06
 FILES, FILES_OF_ARRAYS = 0.85, 0.25  # share of 8-bit pictures, and among those that papers keep as arrays
 
@@ -50,22 +59,50 @@ class Group:
 
 @dataclass(frozen=True)
 class PairMaker:
-    """Draws groups. degradations: one per basis, in the order of the weights. shares: how often each comes.
-    sizes: probability of 0, 1, ... of them at once. sets: named ones that come in that share of all draws beside
-    the others: "rain+noise" as any other pair, "rain/noise" with the rain alone to remove."""
+    """Draw groups of patches.
+
+    degradations: one per basis, in the order of the weights.
+    shares: how often each comes.
+    sizes: probability of 0, 1, ... of them at once.
+    sets: named ones that come in that share of all draws beside the others: "rain+noise" as any other pair,
+        "rain/noise" with the rain alone to remove.
+    chains: share of draws that are chains; none where sets are named.
+    """
 
     degradations: tuple[Degradation, ...]
     shares: tuple[float, ...]
     sizes: tuple[float, ...] = SIZES
     sets: tuple[tuple[str, float], ...] = ()
+    chains: float = CHAINS
 
     @cached_property
     def late(self) -> Tensor:
         """Which degradations happen in the sensor or the file, (K,), bool."""
         return torch.tensor([d.late for d in self.degradations])
 
+    def draw_chain(self, generator: Generator) -> list[int]:
+        """Draw what happens to a photograph from the scene to the file, at most one a stage; indices in random
+        order."""
+        device = generator.device
+        dice = torch.rand(2, len(STAGES), generator=generator, device=device).tolist()
+        chosen, start = [], -math.inf
+        for (end, chance), happens, which in zip(STAGES, *dice, strict=True):
+            here = [i for i, d in enumerate(self.degradations) if start <= d.order < end]
+            left = which * sum(self.shares[i] for i in here)
+            for i in here:
+                left -= self.shares[i]
+                if left < 0:
+                    chosen += [i] * (happens < chance)
+                    break
+            start = end
+        order = torch.randperm(len(chosen), generator=generator, device=device).tolist()
+        return [chosen[i] for i in order]
+
     def draw_set(self, generator: Generator) -> tuple[list[int], list[int] | None]:
-        """Indices of the degradations of one group, in random order, and of those to remove: None is not said."""
+        """Draw the degradations of one group.
+
+        Returns their indices, in random order, and the indices of those to remove, None where that is left open.
+        """
         device = generator.device
         if self.sets:
             die = float(torch.rand(1, generator=generator, device=device))
@@ -77,6 +114,10 @@ class PairMaker:
                     wanted = removed + [i for side in kept for i in side]
                     order = torch.randperm(len(wanted), generator=generator, device=device).tolist()
                     return [wanted[i] for i in order], removed if kept else None
+        elif self.chains and float(torch.rand(1, generator=generator, device=device)) < self.chains:
+            chain = self.draw_chain(generator)
+            if len(chain) > 1:
+                return chain, None
         sizes = torch.tensor(self.sizes[: len(self.degradations) + 1], device=device)
         size = int(torch.multinomial(sizes, 1, generator=generator))
         if size == 0:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from restorekit.degradation import Compose
+from restorekit.composition import Compose
 from restorekit.looking import GRID
 from restorekit.training.flat import FlatPhotos
 from restorekit.training.pairs import PairMaker, as_file

@@ -7,7 +7,6 @@ from torch import Generator
 
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit_denoise import camera as module
-from restorekit_denoise import noise as noise_module
 from restorekit_denoise.camera import SETTINGS, Camera, demosaic, inverse_matrix
 
 NOISE = build_catalog(load_plugins()).degradation("noise")
@@ -87,26 +86,6 @@ def test_pictures_of_any_size_and_all_black_or_white_get_finite_noise_within_the
     assert bool(noisy.isfinite().all())
     if kind in MADE:
         assert float(noisy.min()) >= 0 and float(noisy.max()) <= 1
-
-
-def test_the_other_kinds_of_a_mixture_are_those_that_were_drawn_before_these_came(monkeypatch):
-    shape = (64, 3, 16, 16)
-    with_them = NOISE.draw(shape, seeded(3))
-    monkeypatch.setattr(noise_module, "CAMERA_SHARE", 0.0)
-    monkeypatch.setattr(noise_module, "GRAIN_SHARE", 0.0)
-    without = NOISE.draw(shape, seeded(3))
-    old = with_them["kind"] < noise_module.CAMERA
-    assert 0 < int(old.sum()) < len(old)
-    assert torch.equal(with_them.severity, without.severity)
-    image = torch.rand(shape, generator=seeded(5))
-    assert torch.equal(NOISE.apply(image, with_them)[old], NOISE.apply(image, without)[old])
-    assert not torch.equal(NOISE.apply(image, with_them)[~old], NOISE.apply(image, without)[~old])
-
-
-def test_training_sees_a_fifth_of_its_noise_from_cameras_and_some_from_film():
-    made = NOISE.draw((4000, 3, 4, 4), seeded(6))["kind"]
-    shares = [float((made == place).float().mean()) for place in (noise_module.CAMERA, noise_module.GRAIN)]
-    assert shares == pytest.approx([noise_module.CAMERA_SHARE, noise_module.GRAIN_SHARE], abs=0.02)
 
 
 def test_the_tone_curve_and_its_inverse_undo_each_other():

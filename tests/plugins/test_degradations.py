@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.degradation import Compose, Step, in_physical_order
+from restorekit.composition import Compose, Step, in_physical_order
 from restorekit.errors import PluginError
 from restorekit.plugin.catalog import build_catalog, load_plugins
 

@@ -1,10 +1,17 @@
 """JPEG in batch gives what libjpeg gives, in every value."""
 
+from io import BytesIO
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Generator
 
 from restorekit.plugin.catalog import build_catalog, load_plugins
+from restorekit_dejpeg.batch import recode_batch
+from restorekit_dejpeg.jpeg import recode_one_by_one
+from restorekit_dejpeg.tables import quality_tables
 
 JPEG = build_catalog(load_plugins()).degradation("jpeg")
 SIZES = [(64, 64), (48, 56), (33, 47), (16, 17), (9, 4), (4, 5), (2, 3), (1, 1)]
@@ -31,8 +38,8 @@ def test_every_value_is_libjpegs_at_every_quality_with_the_grid_where_it_may_be(
     drawn.severity.copy_(qualities.repeat(3))
     drawn["shift"][: len(qualities)] = 0
     drawn["shift"][len(qualities) :].random_(0, 8, generator=Generator().manual_seed(3))
-    coded = JPEG.code_batch(pixels, drawn)
-    assert torch.equal(coded, JPEG.code(pixels, drawn).double())
+    coded = JPEG.code(pixels, drawn, recode_batch)
+    assert torch.equal(coded, JPEG.code(pixels, drawn, recode_one_by_one))
     if min(size) > 8:
         assert float((coded - pixels).abs().mean()) > 1  # it has done something
 
@@ -41,17 +48,20 @@ def test_every_value_is_libjpegs_at_every_quality_with_the_grid_where_it_may_be(
 def test_every_value_is_libjpegs_for_whatever_training_draws(seed):
     pixels = pictures(60, 40, 40, seed)
     drawn = JPEG.draw(pixels.shape, Generator().manual_seed(seed))
-    assert torch.equal(JPEG.code_batch(pixels, drawn), JPEG.code(pixels, drawn).double())
+    coded = JPEG.code(pixels, drawn, recode_batch)
+    assert torch.equal(coded, JPEG.code(pixels, drawn, recode_one_by_one))
 
 
-def test_quality_100_is_libjpegs_too():
-    pixels = pictures(6, 24, 32, 5)
-    from restorekit_dejpeg.batch import recode_batch
-    from restorekit_dejpeg.jpeg import recode
-
-    quality, halved = torch.full((6,), 100.0), torch.arange(6) % 2 == 0
-    coded = recode_batch(pixels.double(), quality, halved, torch.zeros(6, 2, dtype=torch.long))
-    for i, picture in enumerate(pixels):
+@pytest.mark.parametrize("sampling", [0, 1, 2])
+@pytest.mark.parametrize("quality", [1, 20, 50, 76, 100])
+def test_libjpegs_own_tables_at_a_quality_are_ours(quality, sampling):
+    pixels = pictures(3, 24, 37, 5)
+    count = torch.ones(3)
+    tables = quality_tables(quality * count, count)
+    coded = recode_batch(pixels.double(), tables, sampling * count, torch.zeros(3, 2, dtype=torch.long))
+    for ours, picture in zip(coded, pixels, strict=True):
+        buffer = BytesIO()
         array = picture.permute(1, 2, 0).to(torch.uint8).contiguous().numpy()
-        theirs = torch.tensor(recode(array, 100, 2 if bool(halved[i]) else 0, (0, 0)))
-        assert torch.equal(coded[i], theirs.permute(2, 0, 1).double())
+        Image.fromarray(array).save(buffer, "JPEG", quality=quality, subsampling=sampling)
+        theirs = torch.from_numpy(np.array(Image.open(buffer))).permute(2, 0, 1)
+        assert torch.equal(ours, theirs.double())

@@ -17,6 +17,6 @@ def test_matrices_give_the_same_picture_as_interpolation(kind, size):
     image = torch.rand((24, 3, *size), generator=Generator().manual_seed(0))
     drawn = LOWRES.draw(image.shape, Generator().manual_seed(1), kind=kind)
     drawn.severity[:8] = torch.tensor([1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 300.0])
-    by_matrices = reduce_and_enlarge_batch(image, drawn.severity, drawn["kind"])
+    by_matrices = reduce_and_enlarge_batch(image, drawn.severity, drawn.places())
     assert float((by_matrices - LOWRES.apply(image, drawn)).abs().max()) < 1e-6
     assert torch.equal(by_matrices[0], image[0])

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.degradation import Compose, Degradation, Realisation, Severity, Step
+from restorekit.composition import Compose, Step
+from restorekit.degradation import Degradation, Realisation, Severity
 from restorekit.errors import PluginError
 
 SHAPE = (2, 3, 8, 8)
