@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     {"errors", "flow", "turns"},
     {"atomic", "files", "machine", "remembered", "image"},
-    {"arguments", "weights", "degradation", "basis", "tiling", "streaming", "context"},
+    {"arguments", "weights", "degradation", "adapter", "basis", "tiling", "streaming", "context"},
     {"backbone", "device", "ensemble"},
     {"mixing", "plugin"},
     {"looking", "passing"},
