@@ -9,13 +9,13 @@ LoRA: Hu et al., 2021, https://arxiv.org/abs/2106.09685
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from restorekit.adapter import ADAPTER, CONFIG, PREFIX, checked_config, pairs_of
 from restorekit.errors import MixingError, WeightsError
 from restorekit.weights import (
     load_json,
@@ -30,9 +30,20 @@ from restorekit.weights import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-PREFIX = "base_model.model."
-ADAPTER = "adapter_model.safetensors"
-KEY = "basis.safetensors"  # what the encoder reads of a basis
+__all__ = [
+    "KEY",
+    "LARGEST",
+    "RECORD",
+    "Basis",
+    "BasisKey",
+    "LoraLayer",
+    "add_to_record",
+    "drop_key",
+    "save_basis",
+    "save_key",
+]
+
+KEY = "basis.safetensors"  # key and gauge, for the encoder
 RECORD = "basis.json"
 LARGEST = 1.5  # weight of any basis; `basis.json` may say less
 
@@ -41,7 +52,8 @@ LARGEST = 1.5  # weight of any basis; `basis.json` may say less
 class LoraLayer:
     """One layer's low-rank update B A.
 
-    down (A): (r, in, kh, kw) for a convolution, (r, in) for a linear layer. up (B): (out, r).
+    down (A): (r, in, kh, kw) for a convolution, (r, in) for a linear layer.
+    up (B): (out, r).
     """
 
     down: Tensor
@@ -54,10 +66,12 @@ class LoraLayer:
 
 @dataclass(frozen=True)
 class BasisKey:
-    """How the encoder reads a basis: w from the logit query . key + bias; severity from gauge . (query, 1).
+    """Read-outs of the encoder's query: w from the logit query . key + bias; severity from gauge . (query, 1).
 
-    key: (D,). bias: (). gauge: (D + 1,), a fraction of the degradation's severity scale. second: share of the
-    second look in the query, in [0, 1]; see `restorekit.reading`.
+    key: (D,).
+    bias: ().
+    gauge: (D + 1,), to a fraction of the degradation's severity scale.
+    second: share of the second look in the query, in [0, 1]; see `restorekit.reading`.
     """
 
     key: Tensor
@@ -68,8 +82,12 @@ class BasisKey:
 
 @dataclass(frozen=True)
 class Basis:
-    """A basis on disk. name: what users type; degradation: the name of what it removes, empty if it is for a look
-    instead; folder: its files."""
+    """A basis on disk.
+
+    name: as users type it.
+    degradation: name of the one that it removes; empty if it is for a look instead.
+    folder: its files.
+    """
 
     name: str
     degradation: str
@@ -79,11 +97,11 @@ class Basis:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The PEFT configuration, checked."""
-        return checked_config(self.folder / "adapter_config.json")
+        return checked_config(self.folder / CONFIG)
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """`basis.json`: what the basis was made for, and how good its key is."""
+        """`basis.json`: digests of backbone and encoder, and how good the key is."""
         if not self.folder.is_dir():
             raise WeightsError(f"there is no folder {self.folder}; its package was built without the weights")
         return load_json(self.folder / RECORD)
@@ -131,7 +149,7 @@ class Basis:
                 f"{self.folder / RECORD} is of a basis for {recorded or 'no degradation'!r}, not for "
                 f"{self.degradation or 'no degradation'!r}; correct the folder or the degradation of its card"
             )
-        files = {ADAPTER, "adapter_config.json", RECORD}
+        files = {ADAPTER, CONFIG, RECORD}
         for name in sorted(files | set(recorded_sums(self.folder))):
             verify(self.folder / name)
         if not self.degradation and (self.folder / KEY).exists():
@@ -154,12 +172,13 @@ class Basis:
         return layers
 
     def layers_for(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, LoraLayer]:
-        """The same as `layers`, after comparing them with a backbone. shapes: of its layers' weights, by name."""
+        """Load `layers` and compare them with a backbone. shapes: `restorekit.lora.layer_shapes` of it."""
         layers = self.layers()
         again = "train the basis for this backbone with `restorekit train basis`"
         if foreign := sorted(set(layers) - set(shapes)):
             raise WeightsError(
-                f"{self.folder / ADAPTER} changes layers that the backbone lacks: {', '.join(foreign)}; {again}"
+                f"{self.folder / ADAPTER} changes layers that the backbone lacks, or that are neither "
+                f"convolutions nor linear: {', '.join(foreign)}; {again}"
             )
         for name, layer in layers.items():
             shape = (len(layer.up), *layer.down.shape[1:])
@@ -193,48 +212,6 @@ class Basis:
         return BasisKey(tensors["key"], tensors["bias"], tensors["gauge"], second)
 
 
-def checked_config(path: Path) -> dict[str, Any]:
-    """A PEFT configuration, less what this package would get wrong: other kinds of adapter, other scales."""
-    config = load_json(path)
-    numbers: dict[str, Any] = {"r": config.get("r"), "lora_alpha": config.get("lora_alpha")}
-    for pattern in ("rank_pattern", "alpha_pattern"):
-        values = config.get(pattern) or {}
-        if not isinstance(values, dict):
-            raise WeightsError(f"{path} has a {pattern} that is not an object; export the basis again")
-        numbers |= {f"{pattern} of {layer}": value for layer, value in values.items()}
-    for name, number in numbers.items():
-        numeric = isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
-        if not numeric or (name.startswith("r") and (number < 1 or not isinstance(number, int))):
-            raise WeightsError(f"{path} has {name} {number!r}; a number above 0 is wanted: export the basis again")
-    plain: dict[str, Any] = {"peft_type": "LORA", "bias": "none"}
-    plain |= dict.fromkeys(("use_rslora", "use_dora", "fan_in_fan_out", "modules_to_save"))
-    for name, value in plain.items():
-        if (config.get(name) or None) != value:
-            raise WeightsError(
-                f"{path} has {name} {config.get(name)!r}; only plain LoRA is merged: train it as such"
-            )
-    return config
-
-
-def pairs_of(path: Path, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Layer, down and up (out, r) of every layer in an adapter's file, each of the two with the other."""
-    halves = {name.replace(".lora_B.", ".lora_A.") for name in tensors}
-    if not halves:
-        raise WeightsError(f"{path} is empty; export the basis again")
-    for name in sorted(halves):
-        twin = name.replace(".lora_A.", ".lora_B.")
-        if not name.endswith(".lora_A.weight") or name not in tensors or twin not in tensors:
-            raise WeightsError(f"{path} has not both lora_A and lora_B for {name}; export the basis again")
-        down, up = tensors[name], tensors[twin]
-        flat = up.flatten(1) if up.ndim > 1 else up[:, None]
-        if down.ndim not in (2, 4) or up.ndim not in (2, 4) or tuple(flat.shape) != (len(up), len(down)):
-            raise WeightsError(
-                f"{path} has lora_A {tuple(down.shape)} and lora_B {tuple(up.shape)} for {name}, which do not "
-                "fit each other; export the basis again"
-            )
-        yield name.removeprefix(PREFIX).removesuffix(".lora_A.weight"), down, flat
-
-
 def save_basis(
     folder: Path, layers: Mapping[str, LoraLayer], *, rank: int, backbone_sha256: str, degradation: str
 ) -> None:
@@ -242,7 +219,7 @@ def save_basis(
     tensors: dict[str, Tensor] = {}
     ranks: dict[str, int] = {}
     for name, layer in layers.items():
-        up = layer.up[:, :, None, None] if layer.down.ndim == 4 else layer.up
+        up = layer.up.reshape(*layer.up.shape, *(1 for _ in layer.down.shape[2:]))
         tensors[f"{PREFIX}{name}.lora_A.weight"] = layer.down
         tensors[f"{PREFIX}{name}.lora_B.weight"] = up
         if len(layer.down) != rank:
@@ -259,7 +236,7 @@ def save_basis(
         "bias": "none",
         "inference_mode": True,
     }
-    save_json(folder / "adapter_config.json", config)
+    save_json(folder / CONFIG, config)
     save_json(folder / RECORD, {"backbone_sha256": backbone_sha256, "degradation": degradation})
     write_sums(folder)
 
@@ -269,8 +246,8 @@ def save_key(
 ) -> None:
     """Write key, bias and gauge beside the adapter, and the share of the second look if there is one.
 
-    encoder_sha256: digest of the encoder weights that the key reads. figures: how good the key is. Both go into
-    `basis.json`.
+    encoder_sha256: digest of the encoder weights that the key reads; into `basis.json`.
+    figures: how good the key is; into `basis.json`.
     """
     import torch
 

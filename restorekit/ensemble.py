@@ -1,7 +1,7 @@
 """A picture and its mirror images, restored one by one and averaged: the geometric self-ensemble.
 
-What a network gets wrong in a picture it gets wrong a little differently in its mirror image. Without the quarter
-turns of the original: rain falls, and its basis never saw it lie.
+A network is wrong a little differently in the mirror image. The quarter turns of the original are left out: rain
+falls, and its basis never saw it lie.
 
 Timofte et al., "Seven ways to improve example-based single image super resolution", 2016,
 https://arxiv.org/abs/1511.02228
@@ -17,6 +17,8 @@ from torch import Tensor
 from restorekit.image import as_values
 from restorekit.tiling import extend
 
+__all__ = ["GRID", "MIRRORED", "Progress", "mirrored"]
+
 Progress = Callable[[int, int], None]
 
 MIRRORED = ((), (3,), (2,), (2, 3))  # dimensions along which the picture is turned over
@@ -29,11 +31,15 @@ def mirrored(
     dtype: torch.dtype,
     progress: Progress | None = None,
 ) -> Tensor:
-    """The mean of what `restore` makes of the mirror images, turned back.
+    """The mean of the restored mirror images, turned back, in the shape of the image.
 
-    restore: a picture to its restoration, float32. image: (B, 3, H, W), floating in [0, 1], uint8 or uint16; the
-    same shape, of dtype. Where all are restored alike the mean is that, bit for bit. progress: called as by
-    `restore`, over all of them. Takes as many times as long as there are, and 24 bytes a pixel more than one.
+    restore: maps a picture to its restoration, float32.
+    image: (B, 3, H, W), floating in [0, 1], uint8 or uint16.
+    dtype: type of the result.
+    progress: called as by `restore`, over all of them.
+
+    Where all are restored alike the mean is that, bit for bit. Takes four times as long, and 24 bytes a pixel more
+    than one.
     """
     height, width = image.shape[2:]
     extended = extend(image, GRID)

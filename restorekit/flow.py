@@ -22,24 +22,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-Predictor = Callable[["Tensor", float], "Tensor"]
+__all__ = ["interpolate", "sample", "time_steps"]
 
 
 def interpolate(clean: Tensor, degraded: Tensor, t: Tensor) -> Tensor:
     """The point x_t on the path.
 
-    clean, degraded: image batches, shape (B, 3, H, W). t: shape (B,), in [0, 1].
+    clean, degraded: image batches, shape (B, 3, H, W).
+    t: shape (B,), in [0, 1].
     """
     t = t.view(-1, 1, 1, 1)
     return clean + t * (degraded - clean)
-
-
-def velocity(x_t: Tensor, predicted: Tensor, t: float) -> Tensor:
-    """Velocity implied by an estimate of the clean image.
-
-    x_t, predicted: image batches, shape (B, 3, H, W). t: in (0, 1].
-    """
-    return (x_t - predicted) / t
 
 
 def time_steps(steps: int) -> tuple[float, ...]:
@@ -49,7 +42,7 @@ def time_steps(steps: int) -> tuple[float, ...]:
     return (*tuple(1 - i / steps for i in range(steps)), 0.0)
 
 
-def sample(predict: Predictor, degraded: Tensor, steps: int = 1) -> Tensor:
+def sample(predict: Callable[[Tensor, float], Tensor], degraded: Tensor, steps: int = 1) -> Tensor:
     """Walk the path from the degraded image to the restored one with Euler steps.
 
     predict: maps (x_t, t) to an estimate of the clean image, shape (B, 3, H, W).

@@ -1,30 +1,40 @@
-"""Mixing: the weighted sum of bases, merged into the backbone once per image.
+"""Mixing: the weighted sum of bases, merged with the backbone's weights once per mixture.
 
     W_mixed = W + sum_k w_k B_k A_k
 
-so a mixture costs what the plain backbone costs, whatever the number of bases. peft's
+so a mixture costs what the plain backbone costs, whatever the number of bases. A mixture is a value: a predictor
+with tensors of its own. The backbone is never written to, so that mixtures live side by side. peft's
 `add_weighted_adapter("linear")` is not this sum: it mixes A and B apart and leaves cross terms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from restorekit.basis import LARGEST
 from restorekit.errors import MixingError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
+    from restorekit.backbone import Backbone, Predictor
     from restorekit.basis import LoraLayer
+    from restorekit.lora import Stacked
+
+__all__ = ["Mixer", "MixingWeights", "Recent"]
+
+KEPT = 4  # mixtures: the first look's, the second's, the one for pictures at their own size, the last one
+ROOM = 2**28  # bytes of tensors that the mixtures before the newest may take
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class MixingWeights:
-    """How much of each basis, by name; each in [0, 1.5], 1 removes all of a degradation and 0 none."""
+    """Weights of the bases, by name; each in [0, 1.5], 1 removes all of a degradation and 0 none."""
 
     values: Mapping[str, float]
 
@@ -37,7 +47,7 @@ class MixingWeights:
         return self.values[name]
 
     def override(self, chosen: Mapping[str, float]) -> MixingWeights:
-        """The same weights with the chosen ones in their place."""
+        """Put the chosen weights in the place of these."""
         unknown = sorted(set(chosen) - set(self.values))
         if unknown:
             raise MixingError(f"no basis {', '.join(unknown)}; there are {', '.join(sorted(self.values))}")
@@ -49,108 +59,81 @@ class MixingWeights:
         return {name: value for name, value in sorted(self.values.items()) if value != 0}
 
 
-@dataclass(frozen=True)
-class Stack:
-    """One layer of several bases. up: (out, R). down: (R, everything else). ranks: (K,), which add up to R."""
+class Recent(Generic[V]):
+    """The last few values that were made, by key; threads may share it.
 
-    up: Tensor
-    down: Tensor
-    ranks: Tensor
+    count: number of values kept.
+    room: bytes that the values before the newest may take together.
+    """
+
+    def __init__(self, count: int, room: int) -> None:
+        self.count, self.room = count, room
+        self.lock = Lock()  # around the dictionary only, never while a value is made
+        self.values: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], tuple[V, int]]) -> V:
+        """The value of a key. make: called where it is not there; returns it with its size in bytes."""
+        with self.lock:
+            if key in self.values:
+                self.values.move_to_end(key)
+                return self.values[key][0]
+        made = make()
+        with self.lock:
+            value, size = self.values.setdefault(key, made)
+            self.values.move_to_end(key)
+            while len(self.values) > self.count or sum(s for _, s in self.values.values()) - size > self.room:
+                self.values.popitem(last=False)
+        return value
 
 
 class Mixer:
-    """A backbone with its bases at hand; `merge` sets the mixture.
+    """A backbone with its bases at hand; `specialise` makes a predictor for a mixture.
 
     Bases are summed in the order of their names, so the order in which they were registered is irrelevant, to
-    the bit. The last mixture is kept: images that share weights merge once.
+    the bit. The last few mixtures are kept: pictures that share weights merge once.
     """
 
-    def __init__(self, backbone: nn.Module, bases: Mapping[str, Mapping[str, LoraLayer]]) -> None:
-        self.backbone = backbone
-        self.layers = {name: module for name, module in backbone.named_modules() if hasattr(module, "weight")}
+    def __init__(self, backbone: Backbone, bases: Mapping[str, Mapping[str, LoraLayer]]) -> None:
+        from restorekit.lora import mergeable_layers
+
+        there = set(mergeable_layers(backbone.network))
         for basis, layers in bases.items():
-            missing = sorted(set(layers) - set(self.layers))
-            if missing:
-                raise MixingError(f"basis {basis} changes layers that the backbone lacks: {', '.join(missing)}")
-        self.own = {n: as_matrix(m.weight.detach(), m.weight).clone() for n, m in self.layers.items()}
+            if missing := sorted(set(layers) - there):
+                raise MixingError(
+                    f"basis {basis} changes layers that the backbone lacks, or that are neither convolutions nor "
+                    f"linear: {', '.join(missing)}; train the basis for this backbone"
+                )
+        self.backbone = backbone
         self.bases = {name: dict(bases[name]) for name in sorted(bases)}
-        self.stacked: tuple[tuple[str, ...], dict[str, Stack]] = ((), {})  # of the bases that were mixed last
-        self.current: dict[str, float] = {}
+        self.mixtures: Recent[Predictor] = Recent(KEPT, ROOM)
+        self.stacks: Recent[Stacked] = Recent(KEPT, ROOM)
 
-    def stacks(self, names: tuple[str, ...]) -> dict[str, Stack]:
-        """Bases side by side, by layer, in the type and memory order of the layer's weight."""
+    def specialise(self, weights: MixingWeights) -> Predictor:
+        """Make a predictor with a mixture merged, which nothing done later changes; threads may share both."""
+        active = weights.active
+
+        def make() -> tuple[Predictor, int]:
+            tensors = self.tensors(weights)
+            return self.backbone.specialise(tensors), sum(tensor.nbytes for tensor in tensors.values())
+
+        return self.mixtures.get(tuple(active.items()), make)
+
+    def tensors(self, weights: MixingWeights) -> dict[str, Tensor]:
+        """Merged weights of the layers that a mixture changes, by parameter name."""
         import torch
 
-        if self.stacked[0] != names:
-            stacks = {}
-            for layer, own in self.own.items():
-                parts = [self.bases[n][layer] for n in names if layer in self.bases[n]]
-                if parts:
-                    down = torch.cat([as_matrix(part.down, self.layers[layer].weight) for part in parts])
-                    ranks = [len(self.bases[n][layer].down) if layer in self.bases[n] else 0 for n in names]
-                    up = torch.cat([part.up for part in parts], 1)
-                    stacks[layer] = Stack(up.to(own), down.to(own), torch.tensor(ranks, device=own.device))
-            self.stacked = names, stacks
-        return self.stacked[1]
+        from restorekit.lora import Stacked
 
-    def mix(self, name: str, weights: Mapping[str, float], place: Tensor) -> Tensor:
-        """Write one layer's weight under a mixture of the given (non-zero) weights into a tensor like it."""
-        import torch
-
-        own, matrix = self.own[name], as_matrix(place, place)
-        stack = self.stacks(tuple(weights)).get(name)
-        if stack is None:
-            matrix.copy_(own)
-        else:
-            columns = torch.tensor(tuple(weights.values())).to(own).repeat_interleave(stack.ranks)
-            torch.addmm(own, stack.up * columns, stack.down, out=matrix)
-        return place
-
-    def mixed(self, name: str, weights: Mapping[str, float]) -> Tensor:
-        """The weight of one layer under a mixture of the given (non-zero) weights."""
-        import torch
-
-        return self.mix(name, weights, torch.empty_like(self.layers[name].weight, requires_grad=False))
-
-    def merge(self, weights: MixingWeights) -> None:
-        """Put a mixture into the backbone. Nothing is done if it is there already."""
-        unknown = sorted(set(weights.active) - set(self.bases))
-        if unknown:
+        active = weights.active
+        if unknown := sorted(set(active) - set(self.bases)):
             raise MixingError(f"no basis {', '.join(unknown)}; there are {', '.join(self.bases)}")
-        if weights.active == self.current:
-            return
-        changed = {
-            layer for basis in {*self.current, *weights.active} for layer in self.bases[basis]
-        }  # what neither the last nor this mixture touches stays as it is
-        self.current = {}
-        for name in changed:
-            self.mix(name, weights.active, self.layers[name].weight.data)
-        self.current = weights.active
 
-    @contextmanager
-    def merged(self, weights: MixingWeights) -> Iterator[nn.Module]:
-        """The backbone with a mixture in it; its own weights come back at the end."""
-        try:
-            self.merge(weights)
-            yield self.backbone
-        finally:
-            self.merge(MixingWeights({}))
+        def stack() -> tuple[Stacked, int]:
+            stacked = Stacked.of([self.bases[name] for name in active], self.backbone.network)
+            return stacked, sum(f.up.nbytes + f.down.nbytes for f in stacked.layers.values())
 
-
-def layer_shapes(backbone: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Shapes of the weights that bases may change, by the layer's name."""
-    return {
-        name: tuple(module.weight.shape)  # type: ignore[union-attr, arg-type, operator]
-        for name, module in backbone.named_modules()
-        if hasattr(module, "weight")
-    }
-
-
-def as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
-    """A tensor of a layer's shape (..., in, kh, kw) as (..., everything else), in the order in which the layer's
-    weight lies in memory: for the weight itself, a view of it."""
-    import torch
-
-    if tensor.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
-        tensor = tensor.permute(0, 2, 3, 1)
-    return tensor.flatten(1)
+        place = next(self.backbone.network.parameters()).device
+        # Whatever the caller has switched on: the tensors are kept, and others will use them.
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast(place.type, enabled=False):
+            stacked = self.stacks.get(tuple(active), stack)
+            return stacked.merged(self.backbone.network, torch.tensor(tuple(active.values()), device=place))

@@ -1,18 +1,18 @@
-"""Passes of pictures of any size through a backbone, in tiles or in strips, in the machine's precision.
+"""Passes of pictures of any size through a predictor, in one piece, tiles or strips, in the machine's precision.
 
-restored = sample(backbone, image)
+restored = sample(predictor, image)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from restorekit.backbone import Facts, Predictor
 from restorekit.device import autocast
 from restorekit.ensemble import mirrored
 from restorekit.errors import ImageError
@@ -26,7 +26,14 @@ __all__ = ["Pass", "Passing", "enlarge"]
 
 @dataclass
 class Pass:
-    """How pictures go through the network. side: of a tile in px, smaller once memory ran out; notes say so."""
+    """The way of one call's pictures through a predictor.
+
+    steps: of the sampler.
+    side: of a tile, px; smaller once memory ran out.
+    ensemble: whether mirror images are restored too.
+    progress: told how many pieces are done, and of how many.
+    notes: a line for each time that memory ran out.
+    """
 
     steps: int
     side: int
@@ -37,60 +44,67 @@ class Pass:
 
 @dataclass(frozen=True)
 class Passing:
-    """A backbone on its device. dtype: of its convolutions' inputs."""
+    """A machine for predictors of one backbone. It keeps nothing of a pass: threads may share it.
 
-    backbone: Any
+    facts: of the backbone.
+    dtype: of the convolutions' inputs.
+    """
+
+    facts: Facts
     device: torch.device
     dtype: torch.dtype
 
     @property
-    def smallest(self) -> int:
-        """Side in px of the smallest tile that is worth its margins."""
-        return 2 * self.backbone.halo + 8 * self.backbone.multiple
+    def smallest(self) -> int | None:
+        """Side in px of the smallest tile that is worth its margins; None where a picture is always one piece."""
+        return None if self.facts.halo is None else 2 * self.facts.halo + 8 * self.facts.multiple
 
-    def until_it_fits(self, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
-        """One pass over a picture, in smaller tiles where memory runs out; arguments as in `run`."""
+    def until_it_fits(self, predictor: Predictor, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
+        """Take a picture through a predictor, in smaller tiles where memory runs out; arguments as in `run`."""
         while True:
             try:
-                return self.run(image, dtype, how)
+                return self.run(predictor, image, dtype, how)
             except torch.OutOfMemoryError:
-                if how.side <= self.smallest:
+                if self.smallest is None or how.side <= self.smallest:
                     raise
                 torch.cuda.empty_cache()
             how.side = max(how.side // 2, self.smallest)
             how.notes.append(f"out of memory on {self.device}: went on with tiles of {how.side} px")
 
     def autocast(self) -> torch.autocast:
-        """Around the network: computes in this restorer's precision."""
+        """Compute in this machine's precision, around the network."""
         return autocast(self.device.type, self.dtype)
 
-    def run(self, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
-        """Take a picture through the backbone as it is merged now, tile by tile.
+    def run(self, predictor: Predictor, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
+        """Take a picture through a predictor, piece by piece.
 
-        image: (1, 3, H, W), or several of one tile each; the same shape comes back, of dtype.
+        image: (1, 3, H, W), or several of one tile each; the same shape comes back.
+        dtype: type of the result.
         """
         if how.ensemble:
+            one = replace(how, ensemble=False)
             return mirrored(
-                lambda part, told: self.run(part, torch.float32, Pass(how.steps, how.side, progress=told)),
+                lambda part, told: self.run(predictor, part, torch.float32, replace(one, progress=told)),
                 image,
                 dtype,
                 how.progress,
             )
-        context = self.backbone.describe(image).to(self.device)
-        side, halo, multiple = max(how.side, self.smallest), self.backbone.halo, self.backbone.multiple
+        context = predictor.describe(image).to(self.device)
+        longest = max(image.shape[2:])
+        side = longest + self.facts.multiple if self.smallest is None else max(how.side, self.smallest)
 
         def restore_tile(part: Tensor) -> Tensor:
             degraded = self.on_device(part)
 
             def predict(x_t: Tensor, t: float) -> Tensor:
                 with self.autocast():
-                    return self.backbone.predict(x_t, self.times(t, len(x_t)), degraded, context).float()
+                    return predictor(x_t, self.times(t, len(x_t)), degraded, context).float()
 
             return finished(sample(predict, degraded, how.steps), image.device)
 
         def begin() -> Callable[[Tensor, bool], Tensor]:
             with self.autocast():
-                rows = SampledRows(lambda t: self.backbone.stream(self.times(t), context), how.steps)
+                rows = SampledRows(lambda t: predictor.stream(self.times(t), context), how.steps)
 
             def push(part: Tensor, last: bool) -> Tensor:
                 with self.autocast():
@@ -98,14 +112,11 @@ class Passing:
 
             return push
 
+        grid = {"tile": side, "halo": self.facts.halo or 0, "multiple": self.facts.multiple}
         # A picture that is one piece in any case goes the shorter way.
-        if hasattr(self.backbone, "stream") and max(image.shape[2:]) > side:
-            return apply_in_strips(
-                begin, image, tile=side, halo=halo, multiple=multiple, dtype=dtype, progress=how.progress
-            )
-        return apply_tiled(
-            restore_tile, image, tile=side, halo=halo, multiple=multiple, dtype=dtype, progress=how.progress
-        )
+        if self.facts.streams and longest > side:
+            return apply_in_strips(begin, image, **grid, dtype=dtype, progress=how.progress)
+        return apply_tiled(restore_tile, image, **grid, dtype=dtype, progress=how.progress)
 
     def on_device(self, part: Tensor) -> Tensor:
         return part.to(self.device).contiguous(memory_format=torch.channels_last)
@@ -115,15 +126,17 @@ class Passing:
 
 
 def finished(restored: Tensor, place: torch.device) -> Tensor:
-    """Within the range, where the picture is."""
+    """Clip to the range, and move to where the picture is."""
     if not torch.isfinite(restored.sum()):
         raise ImageError("the network made NaN or infinite values; restore in full precision, fp32")
     return restored.clamp(0, 1).to(place)
 
 
 def enlarge(image: Tensor, scale: int) -> Tensor:
-    """Bicubic enlargement (a = -0.5, as MATLAB and Pillow do it). image: (B, 3, H, W), floating in [0, 1], uint8
-    or uint16; floating where scale is not 1."""
+    """Enlarge bicubically (a = -0.5, as in MATLAB and Pillow).
+
+    image: (B, 3, H, W), floating in [0, 1], uint8 or uint16; the result is floating where scale is not 1.
+    """
     if scale == 1:
         return image
     size = [n * scale for n in image.shape[-2:]]

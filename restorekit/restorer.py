@@ -7,57 +7,44 @@ restored = sample(backbone + sum_k weights_k basis_k, image)
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
-from threading import RLock
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from restorekit.arguments import check_pictures, check_result_type, check_visible, check_weights, check_whole
+from restorekit.backbone import Backbone
 from restorekit.basis import BasisKey
 from restorekit.device import auto_tile, choose_device, choose_precision
 from restorekit.encoder import TENSORS as ENCODER_TENSORS
 from restorekit.encoder import DegradationEncoder
-from restorekit.errors import PluginError
+from restorekit.errors import DeviceError, PluginError
 from restorekit.image.hidden import fill_hidden, give_back_hidden
-from restorekit.mixing import Mixer, MixingWeights, layer_shapes
+from restorekit.lora import layer_shapes
+from restorekit.mixing import Mixer, MixingWeights
 from restorekit.passing import Pass, Passing, enlarge
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins
 from restorekit.plugin.loading import load_bases
 from restorekit.reading import Origins, read_picture
-from restorekit.turns import one_at_a_time
+from restorekit.results import Inspection, RestorationResult
 from restorekit.weights import recorded_sums, shipped_weights
+
+__all__ = ["Inspection", "RestorationResult", "Restorer"]
 
 FEW = 2  # crops along a side of a picture, below which one look at it is not enough
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """Findings in one picture: mixing weights, and severities in each degradation's unit, by basis."""
-
-    weights: MixingWeights
-    severities: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class RestorationResult:
-    """image: restored batch, shape (B, 3, H, W), of the type asked for. weights, severities: one entry per
-    image. notes: a line for whatever did not go as asked."""
-
-    image: Tensor
-    weights: tuple[MixingWeights, ...]
-    severities: tuple[Mapping[str, float], ...]
-    notes: tuple[str, ...] = ()
-
-
 class Restorer:
-    """Restores image batches. Make one with `Restorer.from_pretrained()`. Threads may share it, taking turns."""
+    """Encoder, backbone and bases that restore image batches; threads may share it.
+
+    Make one with `Restorer.from_pretrained()`.
+    """
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         bases: Mapping[str, Mapping[str, Any]],
         encoder: DegradationEncoder,
         keys: Mapping[str, BasisKey],
@@ -67,13 +54,14 @@ class Restorer:
         dtype: torch.dtype = torch.float32,
         failures: Sequence[Failure] = (),
     ) -> None:
-        self.lock = RLock()
         self.device = device or torch.device("cpu")
         self.dtype = dtype
+        if dtype != torch.float32 and not backbone.facts.half:
+            raise DeviceError("this backbone computes in full precision only; use --precision fp32")
         self.catalog = catalog
         self.failures = tuple(failures)
-        self.backbone: Any = backbone.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.passing = Passing(self.backbone, self.device, self.dtype)
+        self.backbone = backbone.on(self.device)
+        self.passing = Passing(self.backbone.facts, self.device, self.dtype)
         self.mixer = Mixer(self.backbone, bases)
         self.encoder = encoder.to(self.device).eval()
         self.keys = dict(sorted(keys.items()))
@@ -81,9 +69,7 @@ class Restorer:
         self.origins = Origins.of({n: catalog.degradation(b.degradation) for n, b in known.items()})
 
     @classmethod
-    @torch.random.fork_rng(
-        devices=[]
-    )  # making a network draws its first weights, which are not the caller's draws
+    @torch.random.fork_rng(devices=[])  # making a network draws first weights: not from the caller's generator
     def from_pretrained(
         cls,
         backbone: str = "flow-unet",
@@ -94,18 +80,24 @@ class Restorer:
     ) -> Restorer:
         """Load the backbone, every basis that was made for it, and the encoder.
 
-        device: auto, cpu, cuda, cuda:N or mps. precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU,
-        and on a CPU where it is the faster one. Bases that cannot be used are listed in `failures`.
+        backbone: name of its card.
+        device: auto, cpu, cuda, cuda:N or mps.
+        precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU, and on a CPU where it is the faster one.
+        catalog: plugins to choose from; None is all that are installed.
+
+        Bases that cannot be used are listed in `failures`.
         """
         catalog = catalog or build_catalog(load_plugins())
         card = catalog.backbone(backbone)
         place = choose_device(device)
         dtype = choose_precision(precision, place)
         module, _, name = card.architecture.partition(":")
-        network = getattr(import_module(module), name).from_folder(card.folder)
+        network: Backbone = getattr(import_module(module), name).from_folder(card.folder)
+        if precision == "auto" and not network.facts.half:
+            dtype = torch.float32
         encoder = DegradationEncoder.from_folder(shipped_weights("encoder"))
         reads = recorded_sums(shipped_weights("encoder")).get(ENCODER_TENSORS, "")
-        loaded = load_bases(catalog, card, layer_shapes(network), encoder.dimension, reads)
+        loaded = load_bases(catalog, card, layer_shapes(network.network), encoder.dimension, reads)
         if not loaded.layers:
             raise PluginError(
                 f"no basis fits backbone {backbone}; `restorekit plugins` tells what was left out and why"
@@ -132,7 +124,6 @@ class Restorer:
         folders |= {f"basis {b}": self.catalog.basis(b).folder for b in self.bases}
         return {f"{n}/{file}": s for n, folder in folders.items() for file, s in recorded_sums(folder).items()}
 
-    @one_at_a_time
     @torch.no_grad()
     def inspect(
         self, image: Tensor, visible: Tensor | None = None, *, unclipped: bool = False
@@ -148,8 +139,12 @@ class Restorer:
         return tuple(self.look(*shown(image, visible, i)) for i in range(len(image)))
 
     def look(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
-        """Weights and severities of one picture, (1, 3, H, W), its hidden colours filled; visible: (1, H, W).
-        enlarged: it was, so that its grain is coarse without being noise."""
+        """Weights and severities of one picture.
+
+        image: (1, 3, H, W), its hidden colours filled.
+        visible: (1, H, W), boolean.
+        enlarged: whether it was, so that its grain is coarse without being noise.
+        """
         reading = read_picture(
             self.encoder, self.keys, self.origins, image, self.remove, visible, enlarged=enlarged
         )
@@ -166,13 +161,11 @@ class Restorer:
         """A weight of 0 for every basis."""
         return MixingWeights(dict.fromkeys(self.bases, 0.0))
 
-    @one_at_a_time
     def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
-        """Crops of one picture, (N, 3, s, s), restored in one step with a mixture; in [0, 1]."""
-        self.mixer.merge(self.none.override(weights))
-        return self.passing.run(crops, torch.float32, Pass(1, max(crops.shape[2:])))
+        """Restore crops of one picture, (N, 3, s, s), in one step with a mixture; in [0, 1]."""
+        predictor = self.mixer.specialise(self.none.override(weights))
+        return self.passing.run(predictor, crops, torch.float32, Pass(1, max(crops.shape[2:])))
 
-    @one_at_a_time
     @torch.no_grad()  # not inference_mode: the result is the caller's to change in place
     def restore(
         self,
@@ -192,15 +185,14 @@ class Restorer:
         """Restore a batch, each image with weights of its own.
 
         image: shape (B, 3, H, W), floating in [0, 1], uint8 or uint16; any size.
-        weights: replace the encoder's, by name of the basis; with `blind=False` the encoder is not asked, and
+        weights: by name of the basis, in place of the encoder's; with `blind=False` the encoder is not asked, and
             bases that are not named stay at 0.
         blind: whether the encoder is asked.
-        scale: times the size. What the scene, the sensor and the file did is removed at the picture's own size;
-            then it is enlarged bicubically, looked at again, and sharpened.
+        scale: times the size: cleaned at the picture's own size, enlarged bicubically, looked at again, sharpened.
         steps: of the sampler; 1 gives the best PSNR.
         tile: side of a tile in px; None chooses by the free memory; where the device runs out of it, the tile is
             halved, and a note says so.
-        dtype: of the result; None is float32 for floating images, else the image's own, rounded.
+        dtype: type of the result; None is float32 for floating images, else the image's own, rounded.
         ensemble: restore the mirror images too, and average: better, in four times the time
             (`restorekit.ensemble`).
         progress: told how many tiles are done, and of how many.
@@ -216,43 +208,62 @@ class Restorer:
         for name, number in (("scale", scale), ("steps", steps), ("tile", 1 if tile is None else tile)):
             check_whole(name, number)
         check_weights(weights)
-        for name in set(weights or {}) & set(self.catalog.bases):
-            self.catalog.bases[name].check_weight(float((weights or {})[name]))
-        rows, mixtures, severities = [], [], []
+        chosen = weights or {}
+        for name in set(chosen) & set(self.catalog.bases):
+            self.catalog.bases[name].check_weight(float(chosen[name]))
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         check_result_type(dtype)
         how = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
+        rows, mixtures, severities = [], [], []
         for i in range(len(image)):
             one, seen = shown(image, visible, i)
-            inspection = self.look(one, seen) if blind else Inspection(self.none, {})
-            mixture = inspection.weights.override(weights or {})
+            found = self.look(one, seen) if blind else Inspection(self.none, {})
             if scale > 1:
-                if blind:
-                    inspection = self.agreed(inspection, one, seen, scale)
-                    mixture = inspection.weights.override(weights or {})
-                native = MixingWeights({n: 0.0 if self.is_of_scale(n) else w for n, w in mixture.values.items()})
-                if native.active:
-                    self.mixer.merge(native)
-                    one = self.passing.until_it_fits(one, torch.float32, replace(how, progress=None))
-                one = enlarge(one, scale)
-                if blind:
-                    inspection = self.look_enlarged(inspection, one, seen, scale, self.origins.optical)
-                    mixture = inspection.weights.override(weights or {})
-                last = MixingWeights({n: w if self.is_of_scale(n) else 0.0 for n, w in mixture.values.items()})
-            else:
-                last = mixture
-            self.mixer.merge(last)
-            restored = self.passing.until_it_fits(one, dtype, how)
+                one, found = self.enlarged(one, seen, found, chosen, how, scale=scale, blind=blind)
+            mixture = found.weights.override(chosen)
+            last = mixture if scale == 1 else self.part(mixture, of_scale=True)
+            restored = self.passing.until_it_fits(self.mixer.specialise(last), one, dtype, how)
             if seen is not None:
                 restored = give_back_hidden(restored, image[i : i + 1], seen[0], scale)
             rows.append(restored)
             mixtures.append(mixture)
-            severities.append(inspection.severities)
+            severities.append(found.severities)
         whole = rows[0] if len(rows) == 1 else torch.cat(rows)  # a copy of one large picture is a large copy
         return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(how.notes))
 
+    def enlarged(
+        self,
+        image: Tensor,
+        visible: Tensor | None,
+        found: Inspection,
+        chosen: Mapping[str, float],
+        how: Pass,
+        *,
+        scale: int,
+        blind: bool,
+    ) -> tuple[Tensor, Inspection]:
+        """Clean one picture at its own size, enlarge it, and look at the enlargement.
+
+        found: the inspection at its own size; the one with what the enlargement says comes back.
+        chosen, scale, blind: as in `restore`; chosen are its weights.
+        """
+        if blind:
+            found = self.agreed(found, image, visible, scale)
+        native = self.part(found.weights.override(chosen), of_scale=False)
+        if native.active:
+            predictor = self.mixer.specialise(native)
+            image = self.passing.until_it_fits(predictor, image, torch.float32, replace(how, progress=None))
+        image = enlarge(image, scale)
+        if blind:
+            found = self.look_enlarged(found, image, visible, scale, self.origins.optical)
+        return image, found
+
+    def part(self, mixture: MixingWeights, *, of_scale: bool) -> MixingWeights:
+        """The mixture with those bases alone that are for the enlarged picture, or that are not."""
+        return MixingWeights({n: w if self.is_of_scale(n) == of_scale else 0.0 for n, w in mixture.values.items()})
+
     def is_of_scale(self, basis: str) -> bool:
-        """Whether a basis is for the enlarged picture: it sharpens, or is for a look."""
+        """Tell whether a basis is for the enlarged picture: it sharpens, or is for a look."""
         return basis in self.origins.optical or not self.catalog.basis(basis).degradation
 
     def agreed(self, native: Inspection, image: Tensor, visible: Tensor | None, scale: int) -> Inspection:

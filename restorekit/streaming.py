@@ -19,13 +19,18 @@ from torch import Tensor, nn
 
 from restorekit.flow import time_steps
 
+__all__ = ["SampledRows", "Stream", "StreamedConvolution", "StreamedHalving", "Waiting", "convolve"]
+
 
 class Stream(Protocol):
     """A backbone at one time t, on its way down an image."""
 
     def push(self, x_t: Tensor, degraded: Tensor, last: bool) -> Tensor:
-        """Take the next rows, (B, 3, h, W); return the estimate of the clean image in the next rows that are
-        certain, (B, 3, h', W), none perhaps. last: there are no more rows; all that is left comes back."""
+        """Take the next rows, return the estimate of the clean image in the next rows that are certain.
+
+        x_t, degraded: (B, 3, h, W); (B, 3, h', W) comes back, without rows perhaps.
+        last: there are no more rows; all that is left comes back.
+        """
         ...
 
 
@@ -40,7 +45,7 @@ class Waiting:
             self.parts.append(rows)
 
     def take(self, count: int) -> Iterator[Tensor]:
-        """The next `count` rows, in pieces."""
+        """Take the next `count` rows, in pieces."""
         while count:
             part = self.parts.popleft()
             if part.shape[2] > count:
@@ -59,7 +64,7 @@ class Waiting:
 
 
 def convolve(layer: nn.Conv2d, rows: Tensor, padding: tuple[int, int] = (0, 0)) -> Tensor:
-    """The layer with other margins than its own; too few rows give none."""
+    """Apply a layer with other margins than its own; too few rows give none."""
     if rows.shape[2] < layer.kernel_size[0]:
         columns = (rows.shape[3] + 2 * padding[1] - layer.kernel_size[1]) // layer.stride[1] + 1
         return rows.new_empty(len(rows), layer.out_channels, 0, columns)
@@ -74,12 +79,12 @@ class StreamedConvolution:
         self.input: Tensor | None = None  # of the kernel; between pushes what it has not passed yet
 
     def push(self, rows: Tensor, last: bool) -> Tensor:
-        """The next rows in, those that are certain out."""
+        """Take the next rows, return those that are certain."""
         self.room(rows, last).copy_(rows)
         return self.convolve()
 
     def room(self, rows: Tensor, last: bool) -> Tensor:
-        """Where the next input belongs, to be written in place. rows: of its shape and type."""
+        """Make room for the next input, to be written in place. rows: of its shape and type."""
         before = 1 if self.input is None else self.input.shape[2]
         batch, channels, height, width = rows.shape
         shape = (batch, channels, before + height + last, width)
@@ -90,7 +95,7 @@ class StreamedConvolution:
         return whole[:, :, before : before + height]
 
     def convolve(self) -> Tensor:
-        """What the input that is there makes certain."""
+        """Compute the rows that the input so far makes certain."""
         assert self.input is not None
         output = convolve(self.layer, self.input, (0, 1))
         self.input = self.input[:, :, -2:].clone()

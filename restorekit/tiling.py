@@ -12,6 +12,8 @@ A network that can go down an image row by row (`restorekit.streaming`) needs no
 wide as the image follow each other, and only an image too wide for that is cut into columns that overlap.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +23,8 @@ from torch import Tensor
 
 from restorekit.errors import ImageError
 from restorekit.image import as_float, as_values, check_batch
+
+__all__ = ["Tile", "apply_in_strips", "apply_tiled", "extend", "tile_boxes"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,12 @@ class _Span:
 def tile_boxes(height: int, width: int, tile: int, halo: int, multiple: int) -> tuple[Tile, ...]:
     """Tiles of equal size, at most tile x tile, row by row, whose cores cover height x width once.
 
-    height, width: multiples of `multiple`. tile: the greatest side of a read window. halo: the pixels
-    discarded at an inner edge. Tiles are as small as their number allows, so that an image a little larger
-    than a tile does not cost two full ones.
+    height, width: multiples of `multiple`.
+    tile: the greatest side of a read window.
+    halo: the pixels discarded at an inner edge.
+
+    Tiles are as small as their number allows, so that an image a little larger than a tile does not cost two full
+    ones.
     """
     if min(height, width, multiple) < 1 or halo < 0 or height % multiple or width % multiple:
         raise ImageError(
@@ -89,8 +96,9 @@ def apply_tiled(
 
     function: maps (B, 3, h, w) to (B, 3, h, w), for any h and w that are multiples of `multiple`.
     image: shape (B, 3, H, W), of any size, floating, uint8 or uint16; only a tile of it is made floating at a
-    time. The result has its shape. The image is extended to the grid by reflection, on the right and at the
-    bottom, and cropped afterwards. dtype: of the result; None is that of the function's.
+        time. It is extended to the grid by reflection, and the result cropped to its shape.
+    tile, halo, multiple: px, as in `tile_boxes`.
+    dtype: type of the result; None is that of the function's.
     progress: called with (tiles done, tiles in all) after each.
     """
     check_batch(image)
@@ -128,8 +136,9 @@ def apply_in_strips(
     """Run a network over image in strips of at most tile * tile pixels, each computed once.
 
     begin: starts at the top of a column and returns push(rows, last), which takes the next rows, (B, 3, h, w), and
-    returns those of the result that are certain. A strip has halo rows at least, as what comes after the last one
-    has. The rest as in `apply_tiled`.
+        returns those of the result that are certain.
+
+    A strip has halo rows at least. The other arguments as in `apply_tiled`.
     """
     check_batch(image)
     height, width = image.shape[2:]
@@ -171,8 +180,8 @@ def _spans(length: int, tile: int, overlap: int, multiple: int) -> tuple[_Span, 
 
 
 def extend(image: Tensor, multiple: int) -> Tensor:
-    """Right and bottom to the grid, by reflection; by repetition where there is too little to reflect. image:
-    (B, 3, H, W), of any type."""
+    """Extend an image, (B, 3, H, W), of any type, to the grid, on the right and at the bottom: by reflection, by
+    repetition where there is too little to reflect."""
     for dim in (2, 3):
         size = image.shape[dim]
         lacking = -size % multiple

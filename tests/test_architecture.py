@@ -11,15 +11,15 @@ import restorekit
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
-    {"errors", "flow", "turns"},
+    {"errors", "flow"},
     {"atomic", "files", "machine", "remembered", "image"},
-    {"arguments", "weights", "degradation", "composition", "basis", "tiling", "streaming", "context"},
+    {"arguments", "weights", "degradation", "composition", "adapter", "basis", "lora", "tiling", "streaming", "context"},
     {"backbone", "device", "ensemble"},
     {"mixing", "plugin"},
     {"looking", "passing"},
     {"encoder"},
     {"reading"},
-    {"restorer", "jobs"},
+    {"results", "restorer", "jobs"},
     {"pil"},
     {"training", "bench"},
     {"cli"},

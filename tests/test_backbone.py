@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, FlowUnetConfig, layers_for_lora
+from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, FlowUnetConfig
 from restorekit.context import CONTEXT, describe, reduced
+from restorekit.lora import mergeable_layers
 from restorekit.weights import shipped_weights
 
 SHAPES = [FlowUnetConfig((8, 16), (1, 1), 16), FlowUnetConfig((8, 12, 16), (1, 2, 1), 16)]
@@ -29,13 +30,14 @@ def test_without_a_basis_the_prediction_is_the_degraded_image_bit_for_bit(shape)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nothing_beyond_the_halo_reaches_a_pixel(shape):
     network = with_random_head(shape)
-    size = 4 * network.halo
+    halo = network.facts.halo
+    size = 4 * halo
     image = torch.rand(1, 3, size, size, dtype=torch.float64, requires_grad=True)
     context = torch.zeros(1, CONTEXT, dtype=torch.float64)
     network(image, torch.ones(1, dtype=torch.float64), image, context)[0, :, size // 2, size // 2].sum().backward()
     touched = image.grad.abs().sum((0, 1)).nonzero()
     reach = (touched - size // 2).abs().max()
-    assert network.halo - 3 * network.multiple <= int(reach) <= network.halo
+    assert halo - 3 * network.facts.multiple <= int(reach) <= halo
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -50,10 +52,18 @@ def test_time_changes_the_prediction_and_context_only_through_a_basis(shape):
     assert not torch.equal(network(image, one, image, none), network(image, one, image, some))
 
 
-def test_a_basis_may_change_every_convolution_and_linear_layer_but_leaves_the_inlet_unless_asked():
+def test_the_facts_name_the_two_layers_whose_own_weight_is_zero():
     network = FlowUnet(SHAPES[0])
-    assert set(layers_for_lora(network, ())) - set(layers_for_lora(network)) == {INLET}
-    assert HEAD in layers_for_lora(network)
+    zero = {name for name, weight in mergeable_layers(network).items() if not weight.any()}
+    assert zero == {HEAD, INLET} == {network.facts.head, network.facts.inlet}
+
+
+def test_first_weights_come_from_the_generator_that_is_given():
+    one, same, other = (
+        FlowUnet(SHAPES[0], torch.Generator().manual_seed(seed)).state_dict() for seed in (3, 3, 4)
+    )
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["stem.weight"], other["stem.weight"])
 
 
 def test_the_context_is_the_same_for_a_picture_and_its_enlargement():

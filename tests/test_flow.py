@@ -3,20 +3,13 @@
 import pytest
 import torch
 
-from restorekit.flow import interpolate, sample, time_steps, velocity
+from restorekit.flow import interpolate, sample, time_steps
 
 
 def test_the_path_runs_from_degraded_to_clean():
     clean, degraded = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
     assert torch.equal(interpolate(clean, degraded, torch.zeros(2)), clean)
     assert torch.allclose(interpolate(clean, degraded, torch.ones(2)), degraded)
-
-
-def test_the_true_prediction_gives_the_true_velocity_everywhere_on_the_path():
-    clean, degraded = torch.rand(2, 3, 4, 4, dtype=torch.float64), torch.rand(2, 3, 4, 4, dtype=torch.float64)
-    for t in (0.1, 0.5, 1.0):
-        x_t = interpolate(clean, degraded, torch.full((2,), t, dtype=torch.float64))
-        assert torch.allclose(velocity(x_t, clean, t), degraded - clean)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7])
@@ -48,6 +41,6 @@ def test_the_sampler_agrees_with_the_euler_scheduler_of_diffusers(steps):
     scheduler.set_timesteps(sigmas=list(time_steps(steps)[:-1]))
     x_t = degraded
     for time, sigma in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
-        step = velocity(x_t, predict(x_t, float(sigma)), float(sigma))
+        step = (x_t - predict(x_t, float(sigma))) / float(sigma)  # the velocity
         x_t = scheduler.step(step, time, x_t).prev_sample
     assert torch.allclose(sample(predict, degraded, steps), x_t, atol=1e-5)

@@ -33,8 +33,21 @@ def test_peft_opens_a_basis_on_the_backbone_of_diffusers_and_agrees(weights_fold
     adapted = peft.PeftModel.from_pretrained(model, str(weights_folder / "noise")).eval()
     ours = FlowUnet.from_folder(weights_folder / "backbone")
     basis = Basis("noise", "noise", weights_folder / "noise")
-    with Mixer(ours, {"noise": basis.layers()}).merged(MixingWeights({"noise": 1.0})):
-        assert torch.allclose(adapted(*inputs()), ours(*inputs()), atol=1e-5)
+    mixed = Mixer(ours, {"noise": basis.layers()}).specialise(MixingWeights({"noise": 1.0}))
+    assert torch.allclose(adapted(*inputs()), mixed(*inputs()), atol=1e-5)
+
+
+def test_the_model_of_diffusers_is_a_backbone_too_and_mixes_to_the_same_bits(weights_folder):
+    pytest.importorskip("diffusers")
+    from restorekit.backbone.diffusers_model import FlowUnetModel
+
+    basis = Basis("noise", "noise", weights_folder / "noise").layers()
+    results = []
+    for kind in (FlowUnet, FlowUnetModel):
+        backbone = kind.from_folder(weights_folder / "backbone").on(torch.device("cpu"))
+        assert type(backbone) is kind and backbone.facts.streams
+        results.append(Mixer(backbone, {"noise": basis}).specialise(MixingWeights({"noise": 0.7}))(*inputs()))
+    assert torch.equal(*results)
 
 
 def test_a_basis_comes_back_as_it_was_saved(weights_folder):

@@ -89,10 +89,10 @@ def test_out_of_memory_halves_the_tile_and_says_so(restorer, monkeypatch):
     whole = restorer.restore(image).image
     run = Passing.run
 
-    def short_of_memory(self, one, dtype, how):
+    def short_of_memory(self, predictor, one, dtype, how):
         if how.side > 300:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return run(self, one, dtype, how)
+        return run(self, predictor, one, dtype, how)
 
     monkeypatch.setattr(Passing, "run", short_of_memory)
     result = restorer.restore(image, tile=1024)

@@ -1,12 +1,14 @@
 """Laws of one restorer in many hands: threads, callers and their generators do not see each other."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pytest
 import torch
 
 from restorekit.errors import ImageError, MixingError, RestorekitError
+from restorekit.passing import Passing
 from restorekit.restorer import Restorer
 
 
@@ -15,21 +17,55 @@ def picture(height, width, batch=1):
 
 
 def test_many_threads_with_weights_of_their_own_equal_the_serial_results_bit_for_bit(restorer):
+    """In one piece and in strips, enlarged or not, in one step and in several."""
     names = restorer.bases
-    wishes = [(picture(40 + i, 60), {names[i % len(names)]: 0.3 + 0.1 * (i % 7)}, i % 3 == 0) for i in range(24)]
+    wishes = [
+        (
+            picture(40 + i + 100 * (i % 4 == 1), 60 + 130 * (i % 4 == 1)),
+            {
+                "weights": {names[i % len(names)]: 0.3 + 0.1 * (i % 7)},
+                "blind": i % 3 == 0,
+                "tile": 1,
+                "scale": 1 + (i % 5 == 2),
+                "steps": 1 + i % 2,
+            },
+        )
+        for i in range(24)
+    ]
 
     def restored(wish):
-        image, weights, blind = wish
-        return restorer.restore(image, weights=weights, blind=blind)
+        image, options = wish
+        return restorer.restore(image, **options)
 
     serial = [restored(wish) for wish in wishes]
-    inspected = [restorer.inspect(image) for image, _, _ in wishes]
+    inspected = [restorer.inspect(image) for image, _ in wishes]
     with ThreadPoolExecutor(6) as threads:
-        seen = threads.map(restorer.inspect, [image for image, _, _ in wishes])
+        seen = threads.map(restorer.inspect, [image for image, _ in wishes])
         parallel = list(threads.map(restored, wishes))
         assert list(seen) == inspected
     for one, other in zip(serial, parallel, strict=True):
         assert torch.equal(one.image, other.image) and one.weights == other.weights
+
+
+def test_threads_restore_at_the_same_time_each_with_its_own_mixture(restorer, monkeypatch):
+    """Every one waits inside the network until all are there: taking turns, they would wait for ever."""
+    count = 4
+    together, run = Barrier(count, timeout=60), Passing.run
+
+    def run_together(self, predictor, *arguments):
+        together.wait()
+        return run(self, predictor, *arguments)
+
+    image = picture(40, 48)
+    wishes = [{"noise": 0.2 * (1 + i)} for i in range(count)]
+    serial = [restorer.restore(image, weights=wish, blind=False).image for wish in wishes]
+    restorer.mixer.mixtures.values.clear()
+    monkeypatch.setattr(Passing, "run", run_together)
+    with ThreadPoolExecutor(count) as threads:
+        jobs = [threads.submit(restorer.restore, image, weights=wish, blind=False) for wish in wishes]
+        parallel = [job.result().image for job in jobs]
+    assert all(torch.equal(*pair) for pair in zip(serial, parallel, strict=True))
+    assert len({tuple(result.flatten().tolist()) for result in serial}) == count
 
 
 def test_an_error_in_one_thread_leaves_the_restorer_to_the_others(restorer):

@@ -49,11 +49,11 @@ def test_streamed_equals_whole_for_any_height_of_strip_and_number_of_steps(netwo
 
 def test_a_row_comes_out_as_soon_as_nothing_below_can_reach_it(network):
     """Else the strips that wait would pile up."""
-    image = picture(4 * network.halo, 16)
+    image = picture(4 * network.facts.halo, 16)
     stream, seen = streamed(network), 0
     for top in range(0, image.shape[2] - 8, 8):
         seen += stream.push(image[:, :, top : top + 8], False).shape[2]
-        assert seen >= top + 8 - network.halo
+        assert seen >= top + 8 - network.facts.halo
 
 
 def strips(network, image, steps=1, **options):
@@ -61,8 +61,8 @@ def strips(network, image, steps=1, **options):
         stream = streamed(network, steps)
         return lambda rows, last: stream.push(rows.double(), last)
 
-    halo, multiple = network.halo, network.multiple
-    return apply_in_strips(begin, image, tile=network.halo, halo=halo, multiple=multiple, **options)
+    halo, multiple = network.facts.halo, network.facts.multiple
+    return apply_in_strips(begin, image, tile=network.facts.halo, halo=halo, multiple=multiple, **options)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (63, 83), (130, 33), (37, 400), (401, 7)])
@@ -70,7 +70,11 @@ def test_strips_give_what_one_call_gives_at_every_size(network, size):
     """A width of 400 takes several columns."""
     image = picture(*size)
     once = apply_tiled(
-        lambda x: whole(network, x.double()), image, tile=1000, halo=network.halo, multiple=network.multiple
+        lambda x: whole(network, x.double()),
+        image,
+        tile=1000,
+        halo=network.facts.halo,
+        multiple=network.facts.multiple,
     )
     assert torch.allclose(strips(network, image), once, rtol=0, atol=1e-12)
 
@@ -85,10 +89,10 @@ def test_no_strip_is_larger_than_a_tile(network):
 
         return push
 
-    tile = 3 * network.halo
+    tile = 3 * network.facts.halo
     image = picture(300, 1500).float()
     assert torch.equal(
-        apply_in_strips(begin, image, tile=tile, halo=network.halo, multiple=network.multiple), image
+        apply_in_strips(begin, image, tile=tile, halo=network.facts.halo, multiple=network.facts.multiple), image
     )
     assert max(h * w for h, w in sizes) <= tile**2 and len(sizes) > 3
 

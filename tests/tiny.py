@@ -6,9 +6,11 @@ from pathlib import Path
 
 import torch
 
-from restorekit.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig, layers_for_lora
+from restorekit.backbone import Backbone
+from restorekit.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
 from restorekit.basis import BasisKey, LoraLayer, save_basis, save_key
 from restorekit.encoder import DegradationEncoder, EncoderConfig
+from restorekit.lora import mergeable_layers
 from restorekit.weights import digest
 
 BASES = ("blur", "jpeg", "lowres", "noise", "rain")
@@ -16,10 +18,12 @@ LOOK = "detail"  # the basis that removes nothing and has no key
 RANK = 3
 
 
-def random_layers(backbone: FlowUnet, generator: torch.Generator, size: float = 0.1) -> dict[str, LoraLayer]:
-    """A basis that changes every layer a basis may change."""
+def random_layers(backbone: Backbone, generator: torch.Generator, size: float = 0.1) -> dict[str, LoraLayer]:
+    """A basis that changes every layer that a basis may change, but for the inlet."""
     layers = {}
-    for name, weight in layers_for_lora(backbone).items():
+    for name, weight in mergeable_layers(backbone.network).items():
+        if name == backbone.facts.inlet:
+            continue
         down = size * torch.randn((RANK, *weight.shape[1:]), generator=generator)
         layers[name] = LoraLayer(down, size * torch.randn((len(weight), RANK), generator=generator))
     return layers

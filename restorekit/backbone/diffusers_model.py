@@ -10,6 +10,7 @@ restorekit itself does not need diffusers and never imports this module.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.loaders import PeftAdapterMixin
@@ -17,9 +18,14 @@ from diffusers.models.modeling_utils import ModelMixin
 
 from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
 
+__all__ = ["FlowUnetModel"]
+
 
 class FlowUnetModel(ModelMixin, FlowUnet, ConfigMixin, PeftAdapterMixin):
-    """`FlowUnet` with diffusers' loading, saving and adapters. Arguments as in `FlowUnetConfig`."""
+    """`FlowUnet` with diffusers' loading, saving and adapters; fulfils `restorekit.backbone.Backbone` as well.
+
+    Arguments as in `FlowUnetConfig`.
+    """
 
     config_name = "config.json"  # type: ignore[assignment]
 
@@ -28,3 +34,8 @@ class FlowUnetModel(ModelMixin, FlowUnet, ConfigMixin, PeftAdapterMixin):
         self, channels: Sequence[int] = (48, 96, 192), blocks: Sequence[int] = (2, 2, 4), embedding: int = 96
     ) -> None:
         FlowUnet.__init__(self, FlowUnetConfig(tuple(channels), tuple(blocks), embedding))
+
+    @classmethod
+    def of_shape(cls, shape: FlowUnetConfig) -> Self:
+        """Make one of this shape, with first weights."""
+        return cls(shape.channels, shape.blocks, shape.embedding)

@@ -8,30 +8,33 @@ block's inside.
 
 U-Net: Ronneberger et al., 2015, https://arxiv.org/abs/1505.04597
 Pixel-unshuffle stem: FFDNet, Zhang et al., 2018, https://arxiv.org/abs/1710.04026
-FiLM: Perez et al., 2018, https://arxiv.org/abs/1709.07871
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
+from restorekit.backbone import Facts
+from restorekit.backbone.blocks import UNSHUFFLE, Block
+from restorekit.backbone.flow_unet_stream import FlowUnetStream
 from restorekit.context import CONTEXT, describe
 from restorekit.errors import WeightsError
-from restorekit.streaming import Stream
+from restorekit.lora import with_tensors
 from restorekit.weights import BACKBONE_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
 
+__all__ = ["CONFIG", "HEAD", "INLET", "TENSORS", "FlowUnet", "FlowUnetConfig"]
+
 CONFIG, TENSORS = "config.json", BACKBONE_TENSORS
-UNSHUFFLE = 2
 TIME_FEATURES = 32
-SLOPE = 0.1  # of the activation below zero
 CONTRAST_GAIN = 3.0  # of the stem's channels that answer to changes alone, at the start
 HEAD, INLET = "head", "inlet"  # the layers whose own weight is zero
 
@@ -54,35 +57,14 @@ class FlowUnetConfig:
             raise WeightsError(f"{folder} does not hold a flow-unet: {error}") from None
 
 
-class Block(nn.Module):
-    """x + conv(leaky_relu(film(conv(x)))). Leaky: with plain ReLU up to 60 % of a layer's channels fell silent
-    for good in training."""
-
-    def __init__(self, channels: int, embedding: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.film = nn.Linear(embedding, 2 * channels)
-
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        return self.conv2(self.activate(self.conv1(x), self.modulation(embedding))).add_(x)
-
-    def modulation(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """Shift and scale of the inner channels, (B, C, 1, 1) each."""
-        scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
-        return shift, 1 + scale
-
-    @staticmethod
-    def activate(inside: Tensor, modulation: tuple[Tensor, Tensor], out: Tensor | None = None) -> Tensor:
-        """leaky_relu(film(inside))."""
-        shift, scale = modulation
-        return F.leaky_relu(torch.addcmul(shift, inside, scale, out=out), SLOPE, inplace=True)
-
-
 class FlowUnet(nn.Module):
-    """The embedded backbone; fulfils `restorekit.backbone.Backbone`."""
+    """The embedded backbone; fulfils `restorekit.backbone.Backbone`, and `Predictor`.
 
-    def __init__(self, shape: FlowUnetConfig) -> None:
+    shape: sizes of the network.
+    generator: draws the first weights; None is torch's own.
+    """
+
+    def __init__(self, shape: FlowUnetConfig, generator: Generator | None = None) -> None:
         super().__init__()
         self.shape = shape
         ch, nb, emb = shape.channels, shape.blocks, shape.embedding
@@ -99,17 +81,17 @@ class FlowUnet(nn.Module):
         )
         self.head = nn.Conv2d(ch[0], 3 * UNSHUFFLE**2, 3, padding=1, bias=False)
         if not self.head.weight.is_meta:  # drawing on "meta" imports sympy, for 1.6 s; loaded weights come anyway
-            self.reset()
+            self.reset(generator)
 
-    def reset(self) -> None:
-        """Start: small weights, smaller residual branches, head and inlet zero.
+    def reset(self, generator: Generator | None = None) -> None:
+        """Draw first weights: small ones, smaller residual branches, head and inlet zero.
 
         All but the first eighth of the stem's channels do not answer to a constant colour, and answer more to
         what changes. Else brightness, the largest thing in a picture, decides which side of zero an activation is
         on, and the network stays linear in edges and noise for long."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+                nn.init.kaiming_normal_(module.weight, nonlinearity="linear", generator=generator)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
                 if isinstance(module, nn.Conv2d) and module is not self.stem:
@@ -125,19 +107,29 @@ class FlowUnet(nn.Module):
         self.inlet.weight.data.zero_()
 
     @property
-    def multiple(self) -> int:
-        return UNSHUFFLE * 2 ** (len(self.shape.channels) - 1)
-
-    @property
-    def halo(self) -> int:
-        """The receptive radius in px, rounded up to `multiple`."""
+    def facts(self) -> Facts:
+        """Facts that follow from the shape; the halo is rounded up to the grid."""
         radius, last = 0, len(self.shape.channels) - 1
+        multiple = UNSHUFFLE * 2**last
         for level, blocks in enumerate(self.shape.blocks):
             pixel = UNSHUFFLE * 2**level
             radius += 2 * blocks * pixel * (1 if level == last else 2)
             radius += pixel  # the 2x2 cell that a step between levels joins
         radius += 2 * UNSHUFFLE  # stem and head
-        return math.ceil(radius / self.multiple) * self.multiple
+        halo = math.ceil(radius / multiple) * multiple
+        return Facts(multiple, halo, streams=True, head=HEAD, inlet=INLET)
+
+    @property
+    def network(self) -> nn.Module:
+        return self
+
+    def on(self, device: torch.device) -> Self:
+        """Move to a device, channels last, for prediction."""
+        return self.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+
+    def specialise(self, tensors: Mapping[str, Tensor]) -> Self:
+        """Copy the network with these tensors in the place of its own, by parameter name; the rest is shared."""
+        return with_tensors(self, tensors)
 
     def describe(self, degraded: Tensor) -> Tensor:
         """Context of whole images, (B, 3, H, W) to (B, CONTEXT); zeros while the mixture does not look at it."""
@@ -153,11 +145,8 @@ class FlowUnet(nn.Module):
         features = torch.cat([angles.sin(), angles.cos()], 1).to(self.time.weight.dtype)
         return F.silu(self.time(features) + self.inlet(context.to(features)))
 
-    def predict(self, x_t: Tensor, t: Tensor, degraded: Tensor, context: Tensor) -> Tensor:
-        return self(x_t, t, degraded, context)
-
     def forward(self, x_t: Tensor, t: Tensor, degraded: Tensor, context: Tensor) -> Tensor:
-        """Estimate of the clean images, (B, 3, H, W); H and W multiples of `multiple`."""
+        """Estimate of the clean images, (B, 3, H, W); H and W multiples of the facts' `multiple`."""
         embedding = self.embed(t, context)
         cells = F.pixel_unshuffle(torch.cat([x_t, degraded], 1) - 0.5, UNSHUFFLE)
         x = self.stem(cells.contiguous(memory_format=torch.channels_last))  # faster on CPUs in bf16
@@ -174,18 +163,24 @@ class FlowUnet(nn.Module):
                 x = block(x, embedding)
         return degraded + F.pixel_shuffle(self.head(x), UNSHUFFLE)
 
-    def stream(self, t: Tensor, context: Tensor) -> Stream:
-        """`predict` for one picture, rows at a time."""
-        from restorekit.backbone.flow_unet_stream import FlowUnetStream  # which is made of this module's parts
-
-        return FlowUnetStream(self, t, context)
+    def stream(self, t: Tensor, context: Tensor) -> FlowUnetStream:
+        """Start at the top of one picture, to take it rows at a time. t: (1,); context: (1, CONTEXT)."""
+        return FlowUnetStream(
+            self.embed(t, context), self.stem, self.down, self.reduce, self.enlarge, self.up, self.head
+        )
 
     @classmethod
-    def from_folder(cls, folder: Path) -> FlowUnet:
+    def of_shape(cls, shape: FlowUnetConfig) -> Self:
+        """Make one of this shape, with first weights."""
+        return cls(shape)
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Self:
+        """Load configuration and verified weights."""
         config = FlowUnetConfig.from_folder(folder)
         try:
             with torch.device("meta"):
-                backbone = cls(config)
+                backbone = cls.of_shape(config)
             backbone.load_state_dict(load_tensors(folder / TENSORS), assign=True)
         except (KeyError, TypeError, RuntimeError) as error:
             raise WeightsError(f"{folder} does not hold a flow-unet: {error}") from None
@@ -196,12 +191,3 @@ class FlowUnet(nn.Module):
         save_json(folder / CONFIG, {"_class_name": type(self).__name__, **asdict(self.shape)})
         save_tensors(folder / TENSORS, self.state_dict())
         write_sums(folder)
-
-
-def layers_for_lora(backbone: nn.Module, exclude: Sequence[str] = (INLET,)) -> dict[str, Tensor]:
-    """Weights that a basis may change, by layer name: every convolution and linear layer but the excluded."""
-    return {
-        name: module.weight
-        for name, module in backbone.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear) and name not in exclude
-    }

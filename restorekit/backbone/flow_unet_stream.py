@@ -6,8 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restorekit.backbone.flow_unet import UNSHUFFLE, Block, FlowUnet
+from restorekit.backbone.blocks import UNSHUFFLE, Block
 from restorekit.streaming import StreamedConvolution, StreamedHalving, Waiting, convolve
+
+__all__ = ["FlowUnetStream"]
 
 
 class BlockStream:
@@ -27,22 +29,34 @@ class BlockStream:
 
 
 class FlowUnetStream:
-    """`FlowUnet.forward` of one picture; fulfils `restorekit.streaming.Stream`. t: (1,). context: (1, C)."""
+    """`FlowUnet.forward` of one picture; fulfils `restorekit.streaming.Stream`.
 
-    def __init__(self, network: FlowUnet, t: Tensor, context: Tensor) -> None:
-        embedding = network.embed(t, context)
-        self.stem, self.head = StreamedConvolution(network.stem), StreamedConvolution(network.head)
+    embedding: of time and context, (1, E).
+    The other arguments are the network's layers, in the order in which they are met.
+    """
+
+    def __init__(
+        self,
+        embedding: Tensor,
+        stem: nn.Conv2d,
+        down: nn.ModuleList,
+        reduce: nn.ModuleList,
+        enlarge: nn.ModuleList,
+        up: nn.ModuleList,
+        head: nn.Conv2d,
+    ) -> None:
+        self.stem, self.head = StreamedConvolution(stem), StreamedConvolution(head)
         self.down, self.up = (
             [[BlockStream(block, embedding) for block in blocks] for blocks in levels]  # type: ignore[attr-defined]
-            for levels in (network.down, network.up)
+            for levels in (down, up)
         )
-        self.reduce = [StreamedHalving(layer) for layer in network.reduce]  # type: ignore[arg-type]
-        self.enlarge: list[nn.Conv2d] = list(network.enlarge)  # type: ignore[arg-type]
+        self.reduce = [StreamedHalving(layer) for layer in reduce]  # type: ignore[arg-type]
+        self.enlarge: list[nn.Conv2d] = list(enlarge)  # type: ignore[arg-type]
         self.skips = [Waiting() for _ in self.reduce]
         self.degraded = Waiting()
 
     def push(self, x_t: Tensor, degraded: Tensor, last: bool) -> Tensor:
-        """Whole 2x2 blocks go in and come out: even numbers of rows."""
+        """Take the next rows, return those that are certain: even numbers of rows, whole cells."""
         self.degraded.add(degraded)
         if degraded.shape[2]:
             x = F.pixel_unshuffle(torch.cat([x_t, degraded], 1) - 0.5, UNSHUFFLE)
@@ -53,7 +67,7 @@ class FlowUnetStream:
         return self.degraded.add_to(change.to(degraded.dtype))
 
     def level(self, depth: int, x: Tensor, last: bool) -> Tensor:
-        """One level and all below it."""
+        """Take rows through one level and all below it."""
         for block in self.down[depth]:
             x = block.push(x, last)
         if depth == len(self.reduce):

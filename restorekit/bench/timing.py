@@ -54,16 +54,17 @@ def compare(
 
 
 def forward(restorer: Restorer, image: Tensor) -> Callable[[], None]:
-    """The backbone's forward pass alone, as it is merged then. image: (1, 3, H, W), on its grid."""
+    """The backbone's forward pass alone, nothing merged. image: (1, 3, H, W), on its grid."""
     import torch
 
     degraded = image.contiguous(memory_format=torch.channels_last)
-    context, once = restorer.backbone.describe(image), torch.ones(1)
+    predictor = restorer.mixer.specialise(restorer.none)
+    context, once = predictor.describe(image), torch.ones(1)
 
     @torch.inference_mode()
     def run() -> None:
         with restorer.passing.autocast():
-            restorer.backbone.predict(degraded, once, degraded, context)
+            predictor(degraded, once, degraded, context)
 
     return run
 
@@ -192,8 +193,8 @@ def bases_ratio(count: int, size: int = 512, rounds: int = 5) -> Ratio:
     @torch.inference_mode()
     def run(mixer: Mixer) -> None:
         weight = (0.5 + 0.0001 * (next(turn) % 1000)) / len(mixer.bases)
-        mixer.merge(MixingWeights(dict.fromkeys(mixer.bases, weight)))
-        restorer.passing.run(image, torch.float32, Pass(1, 1024))
+        predictor = mixer.specialise(MixingWeights(dict.fromkeys(mixer.bases, weight)))
+        restorer.passing.run(predictor, image, torch.float32, Pass(1, 1024))
 
     return compare(f"{count} bases mixed", "1 basis", lambda: run(mixers[0]), lambda: run(mixers[1]), rounds)
 

@@ -1,5 +1,5 @@
-"""The bases while they are trained together: of each its own tensors, so that a group of patches costs nothing for
-the bases that take no part in it.
+"""The bases while they are trained together, each with tensors of its own, so that a group of patches costs
+nothing for the bases that take no part in it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from restorekit.backbone.flow_unet import HEAD, INLET, layers_for_lora
+from restorekit.backbone import Backbone
 from restorekit.basis import LoraLayer
 from restorekit.context import CONTEXT
 from restorekit.errors import TrainingError
-from restorekit.training.stacked import Stacked, owners_of
+from restorekit.lora import Stacked, merge, mergeable_layers, owners_of
 
-# Pictures, (B, 3, H, W), and weights, (K,), to the restored pictures.
+__all__ = ["BasisBank", "Lora", "Restore", "Stateless", "in_one_step", "one_hot_weights", "shell_of"]
+
+# Maps pictures, (B, 3, H, W), and weights, (K,), to the restored pictures.
 Restore = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -69,20 +71,27 @@ class Lora(nn.Module):
 
 
 class BasisBank(nn.Module):
-    """Trainable LoRAs of several bases on one backbone. ranks: by basis name; the head has full rank for each.
-    kept: bases that take part and do not change."""
+    """Trainable LoRAs of several bases on one backbone.
+
+    ranks: by basis name; the head has full rank for each.
+    generator: draws the first weights.
+    inlet: whether they also change the layer that reads the context.
+    kept: bases that take part and do not change.
+    """
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         ranks: Mapping[str, int],
         generator: torch.Generator,
-        exclude: Sequence[str] = (INLET,),
+        *,
+        inlet: bool = False,
         kept: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.changing = torch.tensor([name not in kept for name in ranks])
-        own = layers_for_lora(backbone, exclude)
+        self.head = backbone.facts.head
+        own = {n: w for n, w in mergeable_layers(backbone.network).items() if inlet or n != backbone.facts.inlet}
         self.names = tuple(ranks)
         self.layers = tuple(own)
         self.shapes = {name: weight.shape for name, weight in own.items()}
@@ -91,7 +100,7 @@ class BasisBank(nn.Module):
             downs, ups = [], []
             for layer, weight in own.items():
                 out, inside = weight.shape[0], weight[0].numel()
-                if layer == HEAD:
+                if layer == self.head:
                     downs.append(torch.zeros(out, inside))
                     ups.append(torch.eye(out))
                 else:
@@ -106,9 +115,9 @@ class BasisBank(nn.Module):
         return lora
 
     def start_heads(self, head: Tensor) -> None:
-        """Every basis begins with this head. head: (12, C, 3, 3)."""
+        """Begin every basis with this head, (out, C, kh, kw)."""
         for index in range(len(self.names)):
-            self.lora(index).down[self.layers.index(HEAD)].data.copy_(head.flatten(1))
+            self.lora(index).down[self.layers.index(self.head)].data.copy_(head.flatten(1))
 
     def factors(self, weights: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """The weighted sum of the bases' updates as up and down, by layer, differentiable. weights: (K,).
@@ -126,16 +135,14 @@ class BasisBank(nn.Module):
         """The weighted sum of the bases' updates, by layer, differentiable. weights: (K,)."""
         return {n: (up @ down).view(self.shapes[n]) for n, (up, down) in self.factors(weights).items()}
 
-    def merged(self, backbone: nn.Module, weights: Tensor) -> dict[str, Tensor]:
+    def merged(self, network: nn.Module, weights: Tensor) -> dict[str, Tensor]:
         """Merged weights of the layers that change, by parameter name, differentiable. weights: (K,)."""
-        own = layers_for_lora(backbone, ())
-        return {
-            f"{name}.weight": torch.addmm(own[name].flatten(1), up, down).view(self.shapes[name])
-            for name, (up, down) in self.factors(weights).items()
-        }
+        own = mergeable_layers(network)
+        factors = self.factors(weights)
+        return {f"{name}.weight": merge(own[name], up, down) for name, (up, down) in factors.items()}
 
     def pairs(self) -> list[dict[str, tuple[Tensor, Tensor]]]:
-        """Of each basis up and down by layer."""
+        """Up and down by layer, for each basis."""
         loras = [self.lora(index) for index in range(len(self.names))]
         return [dict(zip(self.layers, zip(lora.up, lora.down, strict=True), strict=True)) for lora in loras]
 
@@ -148,7 +155,7 @@ class BasisBank(nn.Module):
         return Stacked.join(self.layers, self.pairs(), self.owners)
 
     def basis(self, index: int) -> dict[str, LoraLayer]:
-        """One basis taken out, layer by layer."""
+        """Take one basis out, layer by layer."""
         lora = self.lora(index)
         return {
             name: LoraLayer(down.detach().cpu().reshape(-1, *self.shapes[name][1:]), up.detach().cpu())
@@ -156,8 +163,9 @@ class BasisBank(nn.Module):
         }
 
     def put(self, index: int, layers: Mapping[str, LoraLayer]) -> None:
-        """The inverse of `basis`: continue from a basis that was saved, of this rank or a lower one; what it lacks
-        starts without effect, as in a new basis."""
+        """Continue from a basis that was saved, of this rank or a lower one: the inverse of `basis`.
+
+        Layers that it lacks start without effect, as in a new basis."""
         lora = self.lora(index)
         for name, down, up in zip(self.layers, lora.down, lora.up, strict=True):
             if name not in layers:
@@ -177,8 +185,10 @@ class BasisBank(nn.Module):
 def in_one_step(
     network: Stateless, merged: Mapping[str, Tensor], degraded: Tensor, context: Tensor | None = None
 ) -> Tensor:
-    """Pictures, (B, 3, H, W), restored in one step from t = 1 by the network with these tensors. context: (B,
-    CONTEXT), or None where neither the inlet nor a basis of it has weights: any gives the same result."""
+    """Restore pictures, (B, 3, H, W), in one step from t = 1 by the network with these tensors.
+
+    context: (B, CONTEXT), or None where neither the inlet nor a basis of it has weights: any gives the same.
+    """
     count = len(degraded)
     place = degraded.device
     context = torch.zeros(count, CONTEXT, device=place) if context is None else context

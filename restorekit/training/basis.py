@@ -15,13 +15,14 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, layers_for_lora
+from restorekit.backbone import Backbone
 from restorekit.basis import BasisKey, LoraLayer, drop_key, save_basis, save_key
 from restorekit.context import describe
 from restorekit.degradation import Degradation
 from restorekit.device import autocast
 from restorekit.encoder import DegradationEncoder
-from restorekit.mixing import Mixer
+from restorekit.lora import Stacked, mergeable_layers
+from restorekit.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Failure
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
@@ -30,7 +31,6 @@ from restorekit.training.looks import Looking, Looks
 from restorekit.training.pairs import Group, PairMaker
 from restorekit.training.photos import Photos, random_patches, validation_crops
 from restorekit.training.readout import Judgement, fit_key
-from restorekit.training.stacked import Stacked
 
 FITTED = 0.67  # share of the training photographs for the key; the others, and the held-out ones, set its bias
 
@@ -66,7 +66,7 @@ class BasisTraining(Training):
         recipe: BasisRecipe,
         degradations: Sequence[Degradation],
         photos: Photos,
-        backbone: FlowUnet,
+        backbone: Backbone,
         backbone_sha256: str,
         others: Mapping[str, Mapping[str, LoraLayer]],
         encoder: DegradationEncoder,
@@ -83,20 +83,19 @@ class BasisTraining(Training):
         self.pairs = PairMaker(self.degradations, shares)
         self.photos = photos
         self.patches = self.at_hand(photos.training)
-        self.backbone = backbone.requires_grad_(False).to(self.device)
-        self.network = Stateless(backbone)
+        self.backbone = backbone.network.requires_grad_(False).to(self.device)
+        self.network = Stateless(self.backbone)
         self.backbone_sha256 = backbone_sha256
         self.encoder = encoder.requires_grad_(False).to(self.device)
         self.encoder_sha256 = encoder_sha256
         self.failures = tuple(failures)
         self.mixer = Mixer(backbone, others)
-        self.others = Stacked.of([others[name] for name in recipe.names[1:]], self.device)
-        exclude = () if recipe.inlet else (INLET,)
-        self.bank = BasisBank(backbone, {recipe.names[0]: recipe.rank}, self.generator, exclude)
-        if others:
+        self.others = Stacked.of([others[name] for name in recipe.names[1:]], self.backbone)
+        self.bank = BasisBank(backbone, {recipe.names[0]: recipe.rank}, self.generator, inlet=recipe.inlet)
+        head = backbone.facts.head
+        if others and head:
             # The other bases' heads are where a new one starts best: they already speak to the features.
-            head = torch.stack([layers[HEAD].delta() for layers in others.values()]).mean(0)
-            self.bank.start_heads(0.8 * head)
+            self.bank.start_heads(0.8 * torch.stack([layers[head].delta() for layers in others.values()]).mean(0))
         self.bank.to(self.device)
         self.crops = validation_crops(photos.validation, 12, recipe.picture)
         self.prepare()
@@ -140,11 +139,12 @@ class BasisTraining(Training):
     def predict(self, degraded: Tensor, weights: Tensor) -> Tensor:
         """With the weights of all bases, the new one first; one step from t = 1."""
         others = {n: w for n, w in zip(self.recipe.names[1:], weights[1:].tolist(), strict=True) if w}
-        own = layers_for_lora(self.backbone, ())
-        mixed = {name: self.mixer.mixed(name, others) for name in own}
-        merged = {f"{name}.weight": mixed[name] + delta for name, delta in self.bank.deltas(weights[:1]).items()}
-        rest = {f"{name}.weight": w for name, w in mixed.items() if f"{name}.weight" not in merged}
-        return in_one_step(self.network, {**rest, **merged}, degraded, describe(degraded))
+        own = {f"{name}.weight": weight for name, weight in mergeable_layers(self.backbone).items()}
+        mixed = {**own, **self.mixer.tensors(MixingWeights(others))}
+        merged = {
+            f"{n}.weight": mixed[f"{n}.weight"] + delta for n, delta in self.bank.deltas(weights[:1]).items()
+        }
+        return in_one_step(self.network, {**mixed, **merged}, degraded, describe(degraded))
 
     def fit_key(self) -> tuple[BasisKey, Judgement]:
         """Key and gauge from pictures of the training photographs, and how good the key is on others."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from restorekit.backbone.flow_unet import Block
+from restorekit.backbone.blocks import Block
 from restorekit.errors import RestorekitError
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
-"""A network of another depth from saved weights: blocks that the saved network lacks start without effect; where
-it has too many, those farthest from the picture are left out.
+"""A network of another depth from saved weights: blocks that those lack start without effect; where they have too
+many, the ones farthest from the picture are left out.
 
 Net2Net: Chen et al., 2015, https://arxiv.org/abs/1511.05641
 """
@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from restorekit.backbone.flow_unet import FlowUnet
 from restorekit.basis import LoraLayer
 from restorekit.errors import TrainingError
+
+__all__ = ["counterpart", "of_depth", "take_weights"]
 
 
 def counterpart(name: str, old: Sequence[int], new: Sequence[int]) -> str | None:
@@ -45,6 +47,6 @@ def take_weights(network: FlowUnet, saved: FlowUnet) -> None:
 def of_depth(
     layers: Mapping[str, LoraLayer], old: Sequence[int], new: Sequence[int], names: Sequence[str]
 ) -> dict[str, LoraLayer]:
-    """What a basis has for each of the layers `names` of the network with `new` blocks, if it has anything."""
+    """A basis's updates for the layers `names` of the network with `new` blocks, as far as it has any."""
     sources = {name: counterpart(name, old, new) for name in names}
     return {name: layers[source] for name, source in sources.items() if source is not None and source in layers}

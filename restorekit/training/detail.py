@@ -19,18 +19,18 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from restorekit.backbone.flow_unet import FlowUnet, layers_for_lora
+from restorekit.backbone import Backbone
 from restorekit.basis import LoraLayer, save_basis
 from restorekit.degradation import Degradation
 from restorekit.device import autocast
-from restorekit.mixing import Mixer
+from restorekit.lora import Stacked, mergeable_layers
+from restorekit.mixing import Mixer, MixingWeights
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.critic import Critic, relative_loss
 from restorekit.training.engine import Engine, adamw, training_precision
 from restorekit.training.pairs import Group, PairMaker
 from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
-from restorekit.training.stacked import Stacked
 
 CRITIC = "critic."
 
@@ -72,7 +72,7 @@ class DetailTraining(Training):
         recipe: DetailRecipe,
         degradations: Sequence[Degradation],
         photos: Photos,
-        backbone: FlowUnet,
+        backbone: Backbone,
         backbone_sha256: str,
         others: Mapping[str, Mapping[str, LoraLayer]],
         engine: Engine | None = None,
@@ -84,11 +84,11 @@ class DetailTraining(Training):
         self.pairs = PairMaker(self.degradations, recipe.shares)
         self.photos = photos
         self.patches = self.at_hand(photos.training)
-        self.backbone = backbone.requires_grad_(False).to(self.device)
-        self.network = Stateless(backbone)
+        self.backbone = backbone.network.requires_grad_(False).to(self.device)
+        self.network = Stateless(self.backbone)
         self.backbone_sha256 = backbone_sha256
         self.mixer = Mixer(backbone, others)
-        self.others = Stacked.of([others[name] for name in recipe.names], self.device)
+        self.others = Stacked.of([others[name] for name in recipe.names], self.backbone)
         self.bank = BasisBank(backbone, {recipe.name: recipe.rank}, self.generator)
         self.bank.to(self.device)
         self.critic = Critic().to(self.device)
@@ -160,10 +160,10 @@ class DetailTraining(Training):
     def predict(self, degraded: Tensor, weights: Tensor, own: float = 1.0) -> Tensor:
         """With the weights of the other bases and of this one; one step from t = 1."""
         others = {n: w for n, w in zip(self.recipe.names, weights.tolist(), strict=True) if w}
-        mixed = {name: self.mixer.mixed(name, others) for name in layers_for_lora(self.backbone, ())}
+        tensors = {f"{name}.weight": weight for name, weight in mergeable_layers(self.backbone).items()}
+        tensors |= self.mixer.tensors(MixingWeights(others))
         for name, delta in self.bank.deltas(torch.tensor([own])).items():
-            mixed[name] = mixed[name] + delta
-        tensors = {f"{name}.weight": weight for name, weight in mixed.items()}
+            tensors[f"{name}.weight"] = tensors[f"{name}.weight"] + delta
         return in_one_step(self.network, tensors, degraded)
 
     @torch.inference_mode()

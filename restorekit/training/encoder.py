@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from restorekit.backbone.flow_unet import FlowUnet
+from restorekit.backbone import Backbone
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.composition import Compose
 from restorekit.context import CONTEXT
@@ -92,7 +92,7 @@ class EncoderTraining(Training):
         recipe: EncoderRecipe,
         degradations: Sequence[Degradation],
         photos: Photos,
-        backbone: FlowUnet,
+        backbone: Backbone,
         bases: Sequence[Basis],
         config: EncoderConfig | None = None,
         engine: Engine | None = None,
@@ -111,13 +111,14 @@ class EncoderTraining(Training):
         self.memory = Memory(recipe.kept, recipe.crops)
         self.fresh: dict[int, Lesson] = {}  # of this step, by the seed of its part
         self.locate = nn.Conv2d(self.encoder.config.channels[-1], len(recipe.names), 1).to(self.device)
-        self.backbone = backbone.requires_grad_(False).to(self.device)
+        self.multiple = backbone.facts.multiple
+        self.backbone = backbone.network.requires_grad_(False).to(self.device)
         chosen = {b.name: b for b in bases}
         self.bank = BasisBank(backbone, {n: chosen[n].rank for n in recipe.names}, self.generator)
         for i, name in enumerate(recipe.names):
             self.bank.put(i, chosen[name].layers())
         self.bank.requires_grad_(False).to(self.device)
-        self.network = Stateless(backbone)
+        self.network = Stateless(self.backbone)
         self.crops = validation_crops(photos.validation, 12, recipe.picture)
         self.prepare(average_decay=AVERAGE)
 
@@ -255,11 +256,11 @@ class EncoderTraining(Training):
     def restored_error(self, data: Pictures, weights: Tensor, generator: Generator) -> Tensor:
         """What is wrong with a patch of one of the pictures, restored; differentiable with respect to weights."""
         size = self.recipe.patch
-        room = (self.recipe.picture - size) // self.backbone.multiple + 1
+        room = (self.recipe.picture - size) // self.multiple + 1
         place = generator.device
         i = int(torch.randint(len(weights), (1,), generator=generator, device=place))
         corner = torch.randint(0, room, (2,), generator=generator, device=place)
-        top, left = (corner * self.backbone.multiple).tolist()
+        top, left = (corner * self.multiple).tolist()
         degraded = data.degraded[i : i + 1, :, top : top + size, left : left + size]
         clean = data.clean[i : i + 1, :, top : top + size, left : left + size]
         # All weights may be 0: then nothing else depends on them.

@@ -15,7 +15,7 @@ from restorekit.basis import Basis, BasisKey
 from restorekit.encoder import TENSORS as ENCODER_TENSORS
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
-from restorekit.mixing import layer_shapes
+from restorekit.lora import layer_shapes
 from restorekit.plugin import BackboneCard
 from restorekit.plugin.catalog import Catalog
 from restorekit.plugin.loading import load_bases

@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from restorekit.basis import ADAPTER, KEY, RECORD, Basis
+from restorekit.adapter import ADAPTER
+from restorekit.basis import KEY, RECORD, Basis
 from restorekit.errors import WeightsError
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.plugin.loading import mismatched_bases
