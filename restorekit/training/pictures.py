@@ -19,6 +19,7 @@ from restorekit.training.visibility import visibility
 
 EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
 DETAILED = 0.5  # of the draws take the more detailed one of two pictures
+TEXTURED = 0.5  # of the draws without new kinds are of the most detailed one of eight pictures
 SECOND = 0.5  # of the draws with noise or JPEG are lessons for the second look
 VARIED = 0.35  # of the draws have any kind as often as the plain one: cameras and lenses make few plain ones
 SOFT = 0.4  # of the draws with noise, JPEG or nothing are of photographs that are soft and stay so
@@ -57,14 +58,18 @@ class PictureMaker:
         choices: on the CPU, draws what concerns all of them; `generator` if None."""
         choices = generator if choices is None else choices
         # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
-        detailed = float(torch.rand(1, generator=choices)) < DETAILED
-        drawn = 2 * count if detailed else count
-        clean = random_patches(self.photos, drawn, side, generator, emphasis=EMPHASIS)
-        clean = more_detailed(clean) if detailed else clean
+        halvings = int(float(torch.rand(1, generator=choices)) < DETAILED)
         chosen = [self.pairs.degradations[i] for i in self.pairs.draw_set(choices)[0]]
         labelled, kinds = True, dict[str, str]()
         if self.curriculum is not None:
             chosen, kinds, labelled = self.curriculum.draw(chosen, self.pairs.degradations, choices)
+            if not labelled and float(torch.rand(1, generator=choices)) < TEXTURED:
+                # A lawn looks like a camera's noise. So it is shown often, with nothing wrong that noise could be.
+                halvings, new = 3, {d.name for d, _ in self.curriculum.lessons}
+                chosen = [d for d in chosen if d.name not in new]
+        clean = random_patches(self.photos, count << halvings, side, generator, emphasis=EMPHASIS)
+        for _ in range(halvings):
+            clean = more_detailed(clean)
         dice = torch.rand(2, generator=choices).tolist()
         if dice[0] < SOFT and all(d.late for d in chosen):
             clean = softened(clean, 1 + dice[1] * (SOFTEST - 1))
