@@ -76,10 +76,14 @@ class PictureMaker:
         if float(torch.rand(1, generator=choices)) < VARIED and self.curriculum is None:
             kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=choices))] for d in chosen}
         drawn_for = Compose.draw(chosen, clean.shape, generator, kinds=kinds)
-        return replace(self.label(clean, drawn_for, generator, choices), labelled=labelled)
+        # What is restored before it is looked at is not asked for: that would be no lesson.
+        second = self.curriculum is None or not labelled
+        return replace(self.label(clean, drawn_for, generator, choices, second=second), labelled=labelled)
 
-    def label(self, clean: Tensor, compose: Compose, generator: Generator, choices: Generator) -> Pictures:
-        """Degrade, and say what was done."""
+    def label(
+        self, clean: Tensor, compose: Compose, generator: Generator, choices: Generator, *, second: bool = True
+    ) -> Pictures:
+        """Degrade, and say what was done. second: whether it may be a lesson for the second look."""
         place, late = clean.device, self.pairs.late.to(clean.device)
         names = [d.name for d in self.pairs.degradations]
         degraded, without = compose.apply_without_each(clean)
@@ -99,7 +103,7 @@ class PictureMaker:
         degraded = as_file(degraded, generator, self.pairs.file_share(chosen))
         removed = torch.zeros(len(names), device=place)
         asked = torch.ones_like(fractions)
-        if float(torch.rand(1, generator=choices)) < SECOND:
+        if second and float(torch.rand(1, generator=choices)) < SECOND:
             removed[chosen] = 1.0
             removed *= late
             if bool(removed.any()):
