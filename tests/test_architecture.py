@@ -74,6 +74,17 @@ def test_imports_go_down_only(path):
             assert RANK[other] <= RANK[room], f"{path.name} imports {name}"
 
 
+def test_no_files_import_each_other_in_a_circle():
+    """But for the benchmark's run and workers, and the files of the image room, which ask its front."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in modules("restorekit")}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    asks = {name: imported(path) & set(names) - {name} for name, path in names.items()}
+    inner = {name for name in names if not name.startswith(("restorekit.bench.", "restorekit.image"))}
+    while free := {name for name in inner if not asks[name] & inner}:
+        inner -= free
+    assert not inner
+
+
 @pytest.mark.parametrize("path", modules("plugins"), ids=lambda p: str(p.relative_to(ROOT)))
 def test_plugins_import_only_the_public_seam(path):
     ours = {n for n in imported(path) if n.split(".")[0] == "restorekit"}
