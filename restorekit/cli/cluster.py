@@ -62,7 +62,7 @@ class Worker:
         self.catalog = build_catalog(plugins)
         self.options = options
         self.restorer = load(self.catalog, options, threads)
-        self.missing = left_out(plugins, self.restorer, options)
+        self.missing = left_out(self.restorer, options)
         self.name = f"{platform.node()}:{os.getpid()}"
         self.journal = None
         if journal is not None:

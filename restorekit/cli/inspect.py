@@ -51,7 +51,7 @@ def inspect(
         ready = any(not job.problem for job in jobs)
         restorer = load(catalog) if ready else None
         ledger.warn(restorer.failures if restorer else catalog.failures)
-        missing = left_out(plugins, restorer) if restorer else ()
+        missing = left_out(restorer) if restorer else ()
         ledger.incomplete = bool(missing)
 
         def work(job: Job, picture: Picture) -> Report:

@@ -199,7 +199,7 @@ def stages_of(
             lambda job: read(job, options), lambda job, taken: taken, lambda job, taken: report_of(job, taken)
         )
     loaded, journal = restorer, None
-    missing = left_out(plugins, loaded, options)
+    missing = left_out(loaded, options)
     ledger.incomplete = bool(missing)
     if word := slow_precision(loaded):
         ledger.warn([word])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +16,7 @@ from restorekit.files import FORMATS, check_pages, check_size
 from restorekit.jobs import STREAM, Job
 from restorekit.machine import keep_freed_memory, processors, short_of_memory
 from restorekit.mixing import MixingWeights
-from restorekit.plugin.catalog import Catalog, Failure, Plugins
+from restorekit.plugin.catalog import ANY, Catalog
 
 if TYPE_CHECKING:
     from restorekit.image import Encoded, Pages
@@ -116,31 +115,19 @@ def slow_precision(restorer: Restorer) -> str:
     return f"this processor has no instructions for {name}: it may be ten times slower than --precision fp32"
 
 
-def left_out(plugins: Plugins, restorer: Restorer, options: Options | None = None) -> tuple[str, ...]:
+def left_out(restorer: Restorer, options: Options | None = None) -> tuple[str, ...]:
     """A line for each basis that a picture may need and that could not be used; none where the options name the
     bases that are wanted, and no others."""
     if options is not None and not options.blind:
         return ()
-    loaded = {info.name for info in plugins.loaded}
     lines = []
     for failure in restorer.failures:
-        name = failure.basis or _named_basis(failure)
-        whole = failure.plugin not in loaded
-        if (name or whole) and name not in restorer.bases:
-            what = f"basis {name}" if name and name != _SOME else f"the bases of plugin {failure.plugin}"
-            lines.append(f"done without {what}: {failure.reason}")
+        if failure.basis and failure.basis not in restorer.bases:
+            one = f"basis {failure.basis}"
+            lines.append(
+                f"done without {f'the bases of plugin {failure.plugin}' if failure.basis == ANY else one}: {failure.reason}"
+            )
     return tuple(dict.fromkeys(lines))
-
-
-_SOME = "?"
-
-
-def _named_basis(failure: Failure) -> str:
-    """The basis that a failure speaks of, if it speaks of one."""
-    found = re.search(r"\bbasis '([^']+)'", failure.reason)
-    if found:
-        return found[1]
-    return _SOME if re.search(r"register_(bases|degradations)", failure.reason) else ""
 
 
 def read(job: Job, options: Options) -> Taken:
