@@ -244,9 +244,7 @@ def answers(owner: str, function: Callable[[], Iterable[T]], of: type[T], failur
         return []
     wrong = [t for t in things if not isinstance(t, of)]
     if wrong:
-        failures.append(
-            Failure(owner, f"{hook} returned {wrong[0]!r}, not a {of.__name__}", missing_for(hook))
-        )
+        failures.append(Failure(owner, f"{hook} returned {wrong[0]!r}, not a {of.__name__}", missing_for(hook)))
     return [t for t in things if isinstance(t, of)]
 
 
