@@ -24,7 +24,7 @@ def inspect(
     context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, folders, patterns, or -.")],
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Folders with all that is below them.")
+        bool, typer.Option("--recursive", "-r", help="Take folders with all that is below them.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
 ) -> None:

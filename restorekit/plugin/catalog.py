@@ -96,15 +96,19 @@ class Catalog:
     methods: Mapping[str, Method] = field(default_factory=dict)
 
     def degradation(self, name: str) -> Degradation:
+        """The degradation of that name; PluginError if there is none."""
         return pick("degradation", name, self.degradations)
 
     def basis(self, name: str) -> Basis:
+        """The basis of that name; PluginError if there is none."""
         return pick("basis", name, self.bases)
 
     def backbone(self, name: str) -> BackboneCard:
+        """The backbone of that name; PluginError if there is none."""
         return pick("backbone", name, self.backbones)
 
     def method(self, name: str) -> Method:
+        """The benchmark's method of that name; PluginError if there is none."""
         return pick("method", name, self.methods)
 
 
@@ -271,4 +275,5 @@ def said(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
+    """The first line of an error's message; its kind where it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
