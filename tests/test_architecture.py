@@ -134,6 +134,13 @@ def test_one_room_knows_pil():
     assert outside <= {"report.py", "strips.py"}  # the benchmark draws its pictures
 
 
+def test_the_commands_for_pictures_reach_files_through_the_door_only():
+    for name in ("restore", "inspect", "degrade", "printer", "terminal"):
+        path = ROOT / "restorekit" / "cli" / f"{name}.py"
+        rooms = {n.split(".")[1] for n in imported(path) if n.startswith("restorekit.")}
+        assert not rooms & {"image", "pil", "restorer", "files", "atomic"}, path
+
+
 def test_no_heavy_library_is_imported_at_the_top_of_a_file():
     for path in modules("restorekit"):
         if path.name == "diffusers_model.py":  # whose purpose they are
