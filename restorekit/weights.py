@@ -18,6 +18,19 @@ from restorekit.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = [
+    "BACKBONE_TENSORS",
+    "digest",
+    "load_json",
+    "load_tensors",
+    "recorded_sums",
+    "save_json",
+    "save_tensors",
+    "shipped_weights",
+    "verify",
+    "write_sums",
+]
+
 SUMS = "sha256sums"
 BACKBONE_TENSORS = "diffusion_pytorch_model.safetensors"  # diffusers' name
 WEIGHTS = "RESTOREKIT_WEIGHTS"
@@ -125,5 +138,6 @@ def load_json(path: Path) -> dict[str, Any]:
 
 
 def save_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a json object, its keys sorted."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")

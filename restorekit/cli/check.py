@@ -8,10 +8,13 @@ from typing import Annotated
 
 import typer
 
+from restorekit.cli.options import Limit, Threads
+from restorekit.cli.runs import load_photos
 from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json, put_table, warn
-from restorekit.cli.training import load_photos
 from restorekit.errors import TrainingError
 from restorekit.plugin.catalog import build_catalog
+
+__all__ = ["check"]
 
 
 def check(
@@ -24,10 +27,13 @@ def check(
         typer.Option(min=0.1, max=1.0, help="Shrink the photographs to this fraction."),
     ] = 1.0,
     soft: Annotated[
-        float, typer.Option(min=1.0, max=4.0, help="Times enlarged; more than 1: only noise, JPEG and nothing.")
+        float,
+        typer.Option(
+            min=1.0, max=4.0, help="Factor of enlargement; above 1 only noise, JPEG and nothing are drawn."
+        ),
     ] = 1.0,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; by default all.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Read at most so many photographs.")] = None,
+    threads: Threads = None,
+    limit: Limit = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per kind of picture.")] = False,
 ) -> None:
     """Compare the encoder's weights with the right bases on held-out photographs, kind of picture by kind.

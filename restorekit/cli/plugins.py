@@ -13,6 +13,8 @@ from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import Catalog, Failure, PluginInfo, build_catalog
 from restorekit.plugin.loading import mismatched_bases
 
+__all__ = ["EPILOG", "plugins"]
+
 EPILOG = """Examples:
 
 restorekit plugins
@@ -84,6 +86,7 @@ def refused_bases(catalog: Catalog) -> tuple[Failure, ...]:
 
 
 def plugin_record(info: PluginInfo, catalog: Catalog) -> dict[str, Any]:
+    """A plugin, for a program."""
     return {
         "name": info.name,
         "package": info.distribution,
@@ -96,6 +99,7 @@ def plugin_record(info: PluginInfo, catalog: Catalog) -> dict[str, Any]:
 
 
 def degradation_record(name: str, catalog: Catalog) -> dict[str, Any]:
+    """A degradation with its scale of severities, for a program."""
     degradation = catalog.degradations[name]
     scale = degradation.severity
     return {
@@ -109,4 +113,5 @@ def degradation_record(name: str, catalog: Catalog) -> dict[str, Any]:
 
 
 def failure_record(failure: Failure) -> dict[str, str]:
+    """Something that was left out, for a program."""
     return {"plugin": failure.plugin, "reason": failure.reason}

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from restorekit.atomic import sweep
-from restorekit.cli.batch import Stages, run_jobs
-from restorekit.cli.cluster import LOCAL, Cluster, restored_on
-from restorekit.cli.ledger import Ledger, Report
-from restorekit.cli.manifest import Journal, Manifest
-from restorekit.cli.restoring import Options, Written, facts, left_out, load, read, slow_precision, work, write
-from restorekit.cli.terminal import Meter, plugins_of, put, tell
-from restorekit.cli.watch import watch_folders
-from restorekit.errors import ImageError, MixingError, RestorekitError
-from restorekit.jobs import STREAM, Job, passed_over, plan
+from restorekit.cli.printer import Printer
+from restorekit.cli.terminal import plugins_of
+from restorekit.errors import MixingError, RestorekitError
 from restorekit.mixing import MixingWeights
-from restorekit.plugin.catalog import Catalog, Plugins, build_catalog
+from restorekit.plugin.catalog import Catalog, build_catalog
+from restorekit.work import Cluster, Options, Request, restore_files
+from restorekit.work.request import LOCAL
 
-if TYPE_CHECKING:
-    from restorekit.restorer import Restorer
+__all__ = ["EPILOG", "restore"]
 
 EPILOG = """Examples:
 
@@ -52,7 +44,8 @@ def restore(
         ),
     ] = None,
     scale: Annotated[
-        int | None, typer.Option(metavar="2|3|4", help="Clean, enlarge so many times, then sharpen.")
+        int | None,
+        typer.Option(metavar="2|3|4", help="Factor of enlargement, after cleaning and before sharpening."),
     ] = None,
     steps: Annotated[
         int, typer.Option(min=1, help="Steps of the sampler: 1 is the most faithful; more bring nothing.")
@@ -74,16 +67,18 @@ def restore(
     ] = "auto",
     seed: Annotated[
         int | None,
-        typer.Option(help="For backbones that draw random numbers; the embedded one is deterministic."),
+        typer.Option(help="Seed, for backbones that draw random numbers; the embedded one does not."),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=WEIGHT", help="Overrule a basis: 0 leaves it be, 1 removes all, up to 1.5."
+            "--set",
+            metavar="NAME=WEIGHT",
+            help="Weight of a basis, in place of the encoder's: 0 is off, 1 removes all, at most 1.5.",
         ),
     ] = None,
     only: Annotated[
-        bool, typer.Option("--only", help="Ask no encoder: bases that --set does not name stay at 0.")
+        bool, typer.Option("--only", help="Use the bases that --set names alone; the encoder is not asked.")
     ] = False,
     quality: Annotated[
         int | None,
@@ -94,7 +89,10 @@ def restore(
         ),
     ] = None,
     metadata: Annotated[
-        str, typer.Option(metavar="keep|strip", help="EXIF, XMP, IPTC, text, resolution; colour profiles stay.")
+        str,
+        typer.Option(
+            metavar="keep|strip", help="EXIF, XMP, IPTC, text and resolution; colour profiles always stay."
+        ),
     ] = "keep",
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Take what can be read of files that are damaged or cut short.")
@@ -106,7 +104,7 @@ def restore(
         typer.Option("--skip-existing", help="Pass over inputs whose output exists: a stopped run goes on."),
     ] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Folders with all below them, mirrored in -o.")
+        bool, typer.Option("--recursive", "-r", help="Take folders with all that is below them, mirrored in -o.")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and restore what is put into the folders, until Ctrl-C.")
@@ -118,7 +116,7 @@ def restore(
         ),
     ] = None,
     engine: Annotated[
-        str, typer.Option(metavar="local|ray", help="Who works: this process, or the workers of a Ray cluster.")
+        str, typer.Option(metavar="local|ray", help="Engine: this process, or the workers of a Ray cluster.")
     ] = "local",
     address: Annotated[
         str, typer.Option(help="Ray cluster, HOST:PORT or auto. Default: one of our own, on this machine.")
@@ -145,21 +143,10 @@ def restore(
         raise RestorekitError(f"--engine must be local or ray, got {engine}")
     if engine == "local" and (workers is not None or address != LOCAL):
         raise RestorekitError("--address and --workers are of a cluster; add --engine ray")
-    plugins = plugins_of(context)
-    catalog = build_catalog(plugins)
+    catalog = build_catalog(plugins_of(context))
     chosen = parse_settings(settings or [], catalog)
     if only and not chosen:
         raise MixingError("--only leaves every basis at 0; name what to remove, as in --set noise=1")
-    if overwrite and (skip_existing or watch):
-        raise RestorekitError("--overwrite and --skip-existing or --watch contradict each other; choose one")
-    jobs = plan(inputs, out, overwrite=overwrite, recursive=recursive, skip_existing=skip_existing or watch)
-    to_stdout = jobs[0].output == STREAM
-    if to_stdout and as_json:
-        raise RestorekitError("--json and the picture both want standard output; give -o a file")
-    if engine == "ray" and (watch or STREAM in (jobs[0].output, jobs[0].source)):
-        raise RestorekitError("--engine ray restores files; --watch and - work with --engine local")
-    for folder in {job.output.parent for job in jobs if job.output is not None and not to_stdout}:
-        sweep(folder)
     options = Options(
         device=device,
         precision=precision,
@@ -175,78 +162,24 @@ def restore(
         strip=metadata == "strip",
         salvage=salvage,
     )
-    with Meter(len(jobs)) as meter:
-        ledger = Ledger(meter, as_json, Manifest(manifest) if manifest is not None else None)
-        ledger.passed_over(passed_over(inputs, out, restored=False, recursive=recursive))
-        if engine == "ray":
-            run_on_cluster(Cluster(address, workers), jobs, options, ledger)
-            return
-        ready = watch or any(not job.problem and not job.done for job in jobs)
-        restorer = load(catalog, options) if ready else None  # takes seconds
-        ledger.warn(restorer.failures if restorer else catalog.failures)
-        stages = stages_of(restorer, plugins, catalog, options, ledger)
-        if watch:
-            watch_folders(inputs, out, recursive, stages, ledger)
-        else:
-            run_jobs(jobs, stages, meter, as_json=as_json, ledger=ledger, resume=skip_existing)
-
-
-def stages_of(
-    restorer: Restorer | None, plugins: Plugins, catalog: Catalog, options: Options, ledger: Ledger
-) -> Stages:
-    if restorer is None:  # every job has a problem, or is done
-        return Stages(
-            lambda job: read(job, options), lambda job, taken: taken, lambda job, taken: report_of(job, taken)
-        )
-    loaded, journal = restorer, None
-    missing = left_out(plugins, loaded, options)
-    ledger.incomplete = bool(missing)
-    if word := slow_precision(loaded):
-        ledger.warn([word])
-    if ledger.manifest is not None:
-        ledger.manifest.describe(facts(loaded, options))
-        journal = Journal(ledger.manifest.path, ledger.manifest.run)
-    return Stages(
-        partial(read, options=options),
-        lambda job, taken: work(loaded, options, job, taken, ledger.meter.tile),
-        lambda job, taken: report_of(job, write(catalog, options, job, taken, journal, missing)),
+    request = Request(
+        inputs=tuple(inputs),
+        out=out,
+        options=options,
+        recursive=recursive,
+        skip_existing=skip_existing,
+        watch=watch,
+        manifest=manifest,
+        cluster=Cluster(address, workers) if engine == "ray" else None,
     )
-
-
-def report_of(job: Job, written: Written) -> Report:
-    line = f"{job.source} -> {job.output}  {written.found}"
-    return Report(lambda: (tell if job.output == STREAM else put)(line), written.record, written.notes)
-
-
-def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, ledger: Ledger) -> None:
-    """Do all jobs, as run_jobs does on this machine."""
-    manifest = ledger.manifest
-    if manifest is not None:
-        manifest.describe({"engine": "ray", "options": asdict(options)})
-    ledger.skip([job for job in jobs if job.done])
-    for job in jobs:
-        if job.problem:
-            ledger.fail(job, ImageError(job.problem))
-    todo = [job for job in jobs if not job.problem and not job.done]
-    ledger.meter.picture(0, "starting workers")
-    warned: set[str] = set()
-    journal = None if manifest is None else (str(manifest.path.absolute()), manifest.run)
-    with ledger.ending(jobs):
-        for done, outcome in enumerate(restored_on(cluster, todo, options, journal) if todo else (), start=1):
-            if manifest is not None:
-                manifest.know(outcome.worker, outcome.facts)
-            ledger.incomplete = ledger.incomplete or outcome.incomplete
-            ledger.warn([failure for failure in outcome.failures if failure not in warned])
-            warned.update(outcome.failures)
-            if outcome.written is None:
-                ledger.fail(outcome.job, ImageError(outcome.error))
-            else:
-                ledger.finish(outcome.job, report_of(outcome.job, outcome.written))
-            ledger.meter.picture(done, str(outcome.job.source))
+    with Printer(as_json=as_json) as printer:
+        summary = restore_files(request, printer, catalog)
+        if not watch:
+            printer.conclude(summary)
 
 
 def parse_tile(text: str) -> int | None:
-    """The number of pixels, or None for auto."""
+    """Read the side of a tile in pixels; None for auto."""
     if text == "auto":
         return None
     if not text.isdecimal() or int(text) == 0:
@@ -255,7 +188,7 @@ def parse_tile(text: str) -> int | None:
 
 
 def parse_settings(settings: Sequence[str], catalog: Catalog) -> dict[str, float]:
-    """From NAME=WEIGHT, checked against the bases there are."""
+    """Read NAME=WEIGHT, checked against the bases there are."""
     chosen: dict[str, float] = {}
     for setting in settings:
         name, _, text = setting.partition("=")

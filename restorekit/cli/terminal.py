@@ -14,17 +14,20 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
 from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import Failure, Plugins, load_plugins
+from restorekit.work.streams import let_go
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+
+__all__ = ["Meter", "patient_progress", "plugins_of", "put", "put_json", "put_table", "showable", "tell", "warn"]
 
 PATIENCE = 2.0  # seconds before progress shows
 # Control characters of ASCII and Latin-1, and those that turn the direction of writing.
@@ -78,14 +81,6 @@ def write_all(stream: TextIO | None, text: str) -> None:
     except OSError:
         let_go(stream)
         raise
-
-
-def let_go(stream: TextIO) -> None:
-    """Send to nowhere what the stream still holds: it would fail once more when Python ends."""
-    with suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
 
 
 def showable(text: str, stream: TextIO | None) -> str:
@@ -143,21 +138,21 @@ class Meter:
     """Progress on stderr: pictures, how fast they pass, and the tiles of large ones. Shown on a terminal only,
     after two seconds."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self) -> None:
         self.megapixels = 0.0
         self.begun = time.monotonic()
         terminal = sys.stderr is not None and sys.stderr.isatty()
         self.progress: Progress | None = patient_progress() if terminal else None
 
-    def __enter__(self) -> Meter:
+    def start(self) -> None:
+        """Show it from now on."""
         if self.progress:
             self.pictures = self.progress.add_task("loading", total=None, count="")
             self.tiles = self.progress.add_task("tiles", total=None, visible=False, count="")
             self.draw(self.progress.start)
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Take it off the screen."""
         if self.progress:
             self.draw(self.progress.stop)
 
@@ -168,14 +163,14 @@ class Meter:
         except OSError:
             self.progress = None
 
-    def picture(self, done: int, name: str) -> None:
-        """A picture begins, after `done` others."""
+    def picture(self, done: int, total: int, name: str) -> None:
+        """Show that a picture begins, after `done` others of `total`."""
         if self.progress:
             name = showable(" ".join(name.splitlines()), sys.stderr)
-            several = self.total > 1
-            count = f"{done + 1}/{self.total}{self.throughput()}" if several else ""
-            total = self.total if several else None
-            self.progress.update(self.pictures, completed=done, total=total, description=name, count=count)
+            several = total > 1
+            count = f"{min(done + 1, total)}/{total}{self.throughput()}" if several else ""
+            end = total if several else None
+            self.progress.update(self.pictures, completed=done, total=end, description=name, count=count)
             self.progress.update(self.tiles, visible=False)
 
     def throughput(self) -> str:
@@ -199,6 +194,7 @@ class Meter:
 
 
 def patient_progress() -> Progress:
+    """Progress on stderr that shows itself after two seconds."""
     from rich.console import Console, RenderableType
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 

@@ -14,6 +14,8 @@ from restorekit.basis import Basis
 from restorekit.degradation import Degradation, Severity
 from restorekit.plugin.hookspecs import BackboneCard, Method
 
+__all__ = ["fault_in", "name_of"]
+
 NAME = re.compile(
     r"\w[\w.-]*"
 )  # what fits into --set NAME=1, --with NAME=25:KIND, rain+noise, and a folder's name
@@ -24,10 +26,19 @@ def fault_in(card: object) -> str:
     """The gravest fault of a card, after its name; empty if it has none."""
     try:
         fault = next(faults(card), "")
-        name = getattr(card, "name", None)
     except Exception as error:  # a field may be a property, which runs a stranger's code
         return f"raises {type(error).__name__} when its fields are read: {error}"
-    return f"{name!r} {fault}" if fault and isinstance(name, str) else fault
+    name = name_of(card)
+    return f"{name!r} {fault}" if fault and name is not None else fault
+
+
+def name_of(card: object) -> str | None:
+    """The name of a card, None where it has none that can be read."""
+    try:
+        name = getattr(card, "name", None)
+    except Exception:  # as above
+        return None
+    return name if isinstance(name, str) else None
 
 
 def faults(card: object) -> Iterator[str]:
@@ -53,16 +64,19 @@ def faults(card: object) -> Iterator[str]:
 
 
 def folder_faults(folder: object) -> Iterator[str]:
+    """Faults of a card's folder."""
     if not isinstance(folder, Path):
         yield f"has the folder {folder!r}; give a pathlib.Path"
 
 
 def object_faults(field: str, value: object) -> Iterator[str]:
+    """Faults of a field that names an object of a module."""
     if not isinstance(value, str) or not OBJECT.fullmatch(value):
         yield f"has the {field} {value!r}; give 'module:name'"
 
 
 def degradation_faults(card: Degradation) -> Iterator[str]:
+    """Faults of a degradation's severity, order and kinds."""
     scale = getattr(card, "severity", None)
     if not isinstance(scale, Severity):
         yield f"has no severity: it is {scale!r}; give a restorekit.plugin.Severity"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from restorekit.basis import Basis
     from restorekit.degradation import Degradation
 
+__all__ = ["GROUP", "BackboneCard", "Hooks", "Method", "hookimpl"]
+
 GROUP = "restorekit"
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -26,9 +28,10 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 class BackboneCard:
     """A backbone that can be loaded.
 
-    name: what users type. architecture: "module:Class" with a `from_folder(path)` class method whose result
-    fulfils `restorekit.backbone.Backbone`. folder: its `config.json` and
-    `diffusion_pytorch_model.safetensors`.
+    name: what users type.
+    architecture: "module:Class" with a `from_folder(path)` class method whose result fulfils
+        `restorekit.backbone.Backbone`.
+    folder: its `config.json` and `diffusion_pytorch_model.safetensors`.
     """
 
     name: str
@@ -46,11 +49,13 @@ class BackboneCard:
 class Method:
     """A restorer that the benchmark can run.
 
-    name: what users type. factory: "module:callable" that makes a `restorekit.bench.methods.Restoring`; where
-    `takes` is not empty ("PATH"), users type NAME:PATH and the callable gets what follows the colon.
-    degradations: what it removes; empty means anything. scales: of super-resolution, if it does only some.
-    needs: modules that must be importable, from the packages in `install`. oracle: what it is told that nobody
-    knows of a real photograph; empty for an honest method.
+    name: what users type.
+    factory: "module:callable" that makes a `restorekit.bench.methods.Restoring`.
+    takes: if not empty ("PATH"), users type NAME:PATH and the callable gets what follows the colon.
+    degradations: what it removes; empty means anything.
+    scales: of super-resolution, if it does only some.
+    needs: modules that must be importable, from the packages in `install`.
+    oracle: what it is told that nobody knows of a real photograph; empty for an honest method.
     """
 
     name: str

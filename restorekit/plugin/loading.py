@@ -15,13 +15,19 @@ from restorekit.plugin.hookspecs import BackboneCard
 if TYPE_CHECKING:
     from restorekit.basis import Basis, BasisKey, LoraLayer
 
+__all__ = ["load_bases", "mismatched_bases"]
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class LoadedBases:
-    """Bases that fit a backbone. layers: of each basis, by layer. keys: of those that have one. failures: a line
-    for each that was left out, or whose key was."""
+    """Bases that fit a backbone.
+
+    layers: of each basis, by layer.
+    keys: of those that have one.
+    failures: of those that were left out, or whose key was.
+    """
 
     layers: Mapping[str, Mapping[str, LoraLayer]]
     keys: Mapping[str, BasisKey]
