@@ -34,7 +34,7 @@ RGB_TO_XYZ = (
 ELECTRONS = (1400.0, 8000.0)  # of a full pixel, drawn evenly in the logarithm
 READ = 3.0  # electrons
 OPTICS = (0.06, 0.24, 0.4, 0.24, 0.06)  # lens and low-pass filter before the sensor, along each axis
-LUMA = (0.299, 0.587, 0.114)
+BRIGHTNESS = (0.299, 0.587, 0.114)
 COLOUR_SMOOTHING = 0.5
 
 
@@ -112,7 +112,7 @@ def through_lens(light: Tensor) -> Tensor:
 
 
 def bayer(height: int, width: int) -> Tensor:
-    """Which colour each pixel sees, (1, 3, H, W): red at even rows and columns, blue at odd ones."""
+    """The colour filter over each pixel, (1, 3, H, W): red at even rows and columns, blue at odd ones."""
     rows, columns = torch.arange(height)[:, None] % 2 == 0, torch.arange(width) % 2 == 0
     return torch.stack([rows & columns, rows ^ columns, ~(rows | columns)])[None].double()
 
@@ -158,7 +158,7 @@ def demosaic(raw: Tensor, mask: Tensor) -> Tensor:
 
 def smoothed_colour(picture: Tensor) -> Tensor:
     """Colour moved half-way to its mean of 3x3, as cameras do; the luma stays."""
-    luma = (picture * picture.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+    luma = (picture * picture.new_tensor(BRIGHTNESS).view(3, 1, 1)).sum(1, keepdim=True)
     colour = picture - luma
     means = F.avg_pool2d(F.pad(colour, (1,) * 4, mode="reflect"), 3, 1)
     return luma + colour + COLOUR_SMOOTHING * (means - colour)

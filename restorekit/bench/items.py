@@ -23,6 +23,8 @@ from restorekit.degradation import Compose, Degradation, Realisation, Step, in_p
 from restorekit.image import read_image
 from restorekit.plugin.catalog import Catalog
 
+__all__ = ["Item", "as_file", "luma", "make_item"]
+
 LUMA = (65.481, 128.553, 24.966)  # MATLAB's rgb2ycbcr, ITU-R BT.601 studio range, on the 0-255 scale
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from restorekit.plugin import Method, hookimpl
 
+__all__ = ["register_methods"]
+
 OWN = "restorekit.bench.own"
 PEERS = "restorekit.bench.peers"
 EXTRA = "pip install 'restorekit[peers]'"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from restorekit.bench.errors import BenchError
 
+__all__ = ["Goal", "Group", "Metric", "Protocol", "Protocols", "Published", "StepSpec"]
+
 
 @dataclass(frozen=True)
 class StepSpec:
@@ -38,14 +40,14 @@ class Metric:
 
     @property
     def key(self) -> str:
-        """As in result files: "psnr-y-b4"."""
+        """Name in result files: "psnr-y-b4"."""
         if self.space == "weights":
             return self.name
         return f"{self.name}-{self.space}" + (f"-b{self.border}" if self.border else "")
 
     @property
     def label(self) -> str:
-        """As a person reads it: "PSNR (Y, border 4)"."""
+        """Name for a person: "PSNR (Y, border 4)"."""
         if self.space == "weights":
             return f"right {self.name}"
         border = f", border {self.border}" if self.border else ""

@@ -46,7 +46,7 @@ class BackboneCard:
 class Method:
     """A restorer that the benchmark can run.
 
-    name: what users type. factory: "module:callable" that makes a `restorekit.bench.methods.Restoring`; where
+    name: what users type. factory: "module:callable" that makes a `restorekit.bench.methods.BenchMethod`; where
     `takes` is not empty ("PATH"), users type NAME:PATH and the callable gets what follows the colon.
     degradations: what it removes; empty means anything. scales: of super-resolution, if it does only some.
     needs: modules that must be importable, from the packages in `install`. oracle: what it is told that nobody

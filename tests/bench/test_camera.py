@@ -10,8 +10,7 @@ import torch
 from restorekit.bench.camera import CURVES, bayer, demosaic, inverse, photograph
 from restorekit.bench.datasets import data_roots, load_datasets, locate
 from restorekit.bench.items import as_file, make_item
-from restorekit.bench.protocols import CURVES as NAMES
-from restorekit.bench.protocols import load_protocols
+from restorekit.bench.protocol_files import CAMERA_CURVES, load_protocols
 from restorekit.image import write_image
 from restorekit.plugin.catalog import build_catalog, load_plugins
 
@@ -85,7 +84,7 @@ def test_the_clean_shot_is_the_scene_as_the_camera_sees_it():
 
 
 def test_a_protocol_may_name_exactly_the_curves_that_there_are():
-    assert set(NAMES) == set(CURVES)
+    assert set(CAMERA_CURVES) == set(CURVES)
 
 
 @pytest.fixture

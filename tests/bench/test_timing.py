@@ -11,10 +11,10 @@ from restorekit.bench.timing import (
     Ratio,
     arithmetic_ratio,
     bases_ratio,
-    compare,
     count_operations,
     encoder_ratio,
     first_ratio,
+    in_turns,
     mixing_ratio,
     precision_ratio,
 )
@@ -22,7 +22,7 @@ from restorekit.bench.timing import (
 
 def test_the_first_round_does_not_count_and_the_median_of_the_others_does():
     calls: list[str] = []
-    row = compare("a", "b", lambda: calls.append("a"), lambda: calls.append("b"), 3)
+    row = in_turns("a", "b", lambda: calls.append("a"), lambda: calls.append("b"), 3)
     assert "".join(calls) == "abababab"  # in turns
     assert row.what == "a" and row.seconds > 0 and row.ratio == row.seconds / row.reference_seconds
 

@@ -10,10 +10,12 @@ from restorekit.bench.errors import BenchError
 from restorekit.bench.folder import Fields, benchmarks_folder, read_toml
 from restorekit.bench.protocol import Goal, Group, Metric, Protocol, Protocols, Published, StepSpec
 
+__all__ = ["CAMERA_CURVES", "load_protocols"]
+
 SPACES = ("rgb", "y", "grey", "weights")
 SOURCES = ("rgb", "y")
 STORED = ("8-bit", "float")
-CURVES = ("filmic", "reinhard", "logarithmic")
+CAMERA_CURVES = ("filmic", "reinhard", "logarithmic")
 
 
 def load_protocols(folder: Path | None = None) -> Protocols:
@@ -109,8 +111,12 @@ def read_protocol(fields: Fields, sources: Mapping[str, Any]) -> Protocol:
 
 
 def check(protocol: Protocol, where: str) -> None:
-    """What the types alone do not say."""
-    choices = ((protocol.source, SOURCES), (protocol.stored, STORED), *((c, CURVES) for c in protocol.camera))
+    """Raise BenchError for what the types alone do not show."""
+    choices = (
+        (protocol.source, SOURCES),
+        (protocol.stored, STORED),
+        *((c, CAMERA_CURVES) for c in protocol.camera),
+    )
     for value, allowed in choices:
         if value not in allowed:
             raise BenchError(f"{where}: {value!r} is none of {', '.join(allowed)}")
