@@ -112,8 +112,11 @@ def encoder_ratio(size: int = 512, rounds: int = 9) -> Ratio:
     )
 
 
-def arithmetic_ratio(size: int = 512, rounds: int = 7) -> Ratio:
-    """The backbone against a square matrix product of as many operations: how much of the machine it uses."""
+def arithmetic_ratio(size: int = 512, rounds: int = 7, side: int = 2048) -> Ratio:
+    """The backbone against a square matrix product of as many operations: how much of the machine it uses.
+
+    size: side of the picture, px. rounds: of timing. side: of the matrices.
+    """
     import torch
 
     from restorekit.device import name_of_precision
@@ -121,16 +124,16 @@ def arithmetic_ratio(size: int = 512, rounds: int = 7) -> Ratio:
 
     restorer = Restorer.from_pretrained(device="cpu")
     plain = forward(restorer, torch.rand(1, 3, size, size))
-    left, right = torch.rand(2, 2048, 2048).to(restorer.dtype)
+    left, right = torch.rand(2, side, side).to(restorer.dtype)
     operations = count_operations(plain)
-    repeats = max(1, round(operations / (2 * 2048**3)))
+    repeats = max(1, round(operations / (2 * side**3)))
 
     def multiply() -> None:
         for _ in range(repeats):
             left @ right
 
-    row = in_turns("backbone", "2048x2048 matrix products, as many operations", plain, multiply, rounds)
-    speed = [operations / 1e9 / row.seconds, repeats * 2 * 2048**3 / 1e9 / row.reference_seconds]
+    row = in_turns("backbone", f"{side}x{side} matrix products, as many operations", plain, multiply, rounds)
+    speed = [operations / 1e9 / row.seconds, repeats * 2 * side**3 / 1e9 / row.reference_seconds]
     note = f"{operations / size**2 / 1e3:.0f} kFLOP per pixel; {speed[0]:.0f} of {speed[1]:.0f} GFLOP/s"
     return replace(row, note=f"{note}, {name_of_precision(restorer.dtype)}")
 
