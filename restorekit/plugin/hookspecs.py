@@ -50,7 +50,7 @@ class Method:
     """A restorer that the benchmark can run.
 
     name: what users type.
-    factory: "module:callable" that makes a `restorekit.bench.methods.Restoring`.
+    factory: "module:callable" that makes a `restorekit.bench.methods.BenchMethod`.
     takes: if not empty ("PATH"), users type NAME:PATH and the callable gets what follows the colon.
     degradations: what it removes; empty means anything.
     scales: of super-resolution, if it does only some.
