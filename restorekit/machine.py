@@ -13,7 +13,8 @@ MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # as glibc's mallopt numbers them
 MAPPED, KEPT = 32 << 20, 256 << 20  # bytes: the largest piece that glibc lets the heap have; what stays when freed
 
 _NO_MEMORY = re.compile(
-    r"out of memory|(not enough|insufficient|can(no|')t allocate) memory|bad_alloc", re.IGNORECASE
+    r"out of memory|memory allocation error|(not enough|insufficient|can(no|')t allocate) memory|bad_alloc",
+    re.IGNORECASE,
 )
 
 
