@@ -57,7 +57,7 @@ class BasisKey:
     """How the encoder reads a basis: w from the logit query . key + bias; severity from gauge . (query, 1).
 
     key: (D,). bias: (). gauge: (D + 1,), a fraction of the degradation's severity scale. second: share of the
-    second look in the query, in [0, 1]; see `restorekit.reading`.
+    second look in the query, in [0, 1]; see `restorekit.weighing.looks`.
     """
 
     key: Tensor

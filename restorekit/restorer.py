@@ -26,19 +26,12 @@ from restorekit.mixing import Mixer, MixingWeights, layer_shapes
 from restorekit.passing import Pass, Passing, enlarge
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins
 from restorekit.plugin.loading import load_bases
-from restorekit.reading import Origins, read_picture
 from restorekit.turns import one_at_a_time
+from restorekit.weighing import Blind, Given, Inspection, Overruled, Weigher
+from restorekit.weighing.looks import Origins
 from restorekit.weights import recorded_sums, shipped_weights
 
 FEW = 2  # crops along a side of a picture, below which one look at it is not enough
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """Findings in one picture: mixing weights, and severities in each degradation's unit, by basis."""
-
-    weights: MixingWeights
-    severities: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -145,21 +138,19 @@ class Restorer:
         """
         check_pictures(image, unclipped=unclipped)
         check_visible(visible, image)
-        return tuple(self.look(*shown(image, visible, i)) for i in range(len(image)))
+        return tuple(self.blind.weigh(*shown(image, visible, i)) for i in range(len(image)))
 
-    def look(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
-        """Weights and severities of one picture, (1, 3, H, W), its hidden colours filled; visible: (1, H, W).
-        enlarged: it was, so that its grain is coarse without being noise."""
-        reading = read_picture(
-            self.encoder, self.keys, self.origins, image, self.remove, visible, enlarged=enlarged
-        )
-        severities = {
-            name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
-            for name, fraction in reading.fractions.items()
-            if name in self.catalog.bases
-        }
-        # A basis without a key yet is at the user's command only.
-        return Inspection(self.none.override(reading.weights), severities)
+    @property
+    def blind(self) -> Blind:
+        """The weigher that goes by what the encoder sees."""
+        catalog = self.catalog
+        known = [name for name in self.keys if name in catalog.bases]
+        scales = {name: catalog.degradation(catalog.basis(name).degradation).severity for name in known}
+        return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove)
+
+    def weigher(self, chosen: Mapping[str, float], *, blind: bool) -> Weigher:
+        """The weigher for a user's words, as in `restore`."""
+        return Overruled(self.blind, chosen) if blind else Given(self.none.override(chosen))
 
     @property
     def none(self) -> MixingWeights:
@@ -222,22 +213,22 @@ class Restorer:
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         check_result_type(dtype)
         how = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
+        weigher = self.weigher(weights or {}, blind=blind)
         for i in range(len(image)):
             one, seen = shown(image, visible, i)
-            inspection = self.look(one, seen) if blind else Inspection(self.none, {})
-            mixture = inspection.weights.override(weights or {})
+            inspection = weigher.weigh(one, seen)
+            mixture = inspection.weights
             if scale > 1:
-                if blind:
-                    inspection = self.agreed(inspection, one, seen, scale)
-                    mixture = inspection.weights.override(weights or {})
+                inspection = self.agreed(weigher, inspection, one, seen, scale)
+                mixture = inspection.weights
                 native = MixingWeights({n: 0.0 if self.is_of_scale(n) else w for n, w in mixture.values.items()})
                 if native.active:
                     self.mixer.merge(native)
                     one = self.passing.until_it_fits(one, torch.float32, replace(how, progress=None))
                 one = enlarge(one, scale)
-                if blind:
-                    inspection = self.look_enlarged(inspection, one, seen, scale, self.origins.optical)
-                    mixture = inspection.weights.override(weights or {})
+                optical = self.origins.optical
+                inspection = self.look_enlarged(weigher, inspection, one, seen, scale, optical)
+                mixture = inspection.weights
                 last = MixingWeights({n: w if self.is_of_scale(n) else 0.0 for n, w in mixture.values.items()})
             else:
                 last = mixture
@@ -255,7 +246,9 @@ class Restorer:
         """Whether a basis is for the enlarged picture: it sharpens, or is for a look."""
         return basis in self.origins.optical or not self.catalog.basis(basis).degradation
 
-    def agreed(self, native: Inspection, image: Tensor, visible: Tensor | None, scale: int) -> Inspection:
+    def agreed(
+        self, weigher: Weigher, native: Inspection, image: Tensor, visible: Tensor | None, scale: int
+    ) -> Inspection:
         """The inspection of a picture, but of sparse things no more than its enlargement shows too if it is small.
 
         In a picture of few crops much looks like rain: a lash, a feather, a blade of grass.
@@ -263,17 +256,22 @@ class Restorer:
         found = [name for name in self.origins.sparse if native.weights.values.get(name)]
         if not found or min(image.shape[2:]) >= FEW * self.encoder.config.crop:
             return native
-        weights = self.look_enlarged(native, enlarge(image, scale), visible, scale, found).weights
-        least = {name: min(native.weights[name], weights[name]) for name in found}
-        return Inspection(native.weights.override(least), native.severities)
+        weights = self.look_enlarged(weigher, native, enlarge(image, scale), visible, scale, found).weights
+        return native.override({name: min(native.weights[name], weights[name]) for name in found})
 
     def look_enlarged(
-        self, native: Inspection, image: Tensor, visible: Tensor | None, scale: int, names: Collection[str]
+        self,
+        weigher: Weigher,
+        native: Inspection,
+        image: Tensor,
+        visible: Tensor | None,
+        scale: int,
+        names: Collection[str],
     ) -> Inspection:
         """The inspection of a picture's own size, with what an enlarged one says of the named bases."""
         if visible is not None:
             visible = visible.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-        found = self.look(image, visible, enlarged=True)
+        found = weigher.weigh(image, visible, enlarged=True)
         weights = {n: w for n, w in found.weights.values.items() if n in names}
         severities = {n: s for n, s in found.severities.items() if n in names}
         return Inspection(native.weights.override(weights), {**native.severities, **severities})

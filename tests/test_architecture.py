@@ -18,7 +18,7 @@ LAYERS = (
     {"mixing", "plugin"},
     {"looking", "passing"},
     {"encoder"},
-    {"reading"},
+    {"weighing"},
     {"restorer", "jobs"},
     {"pil"},
     {"training", "bench"},

@@ -8,8 +8,8 @@ from torch import Generator
 
 from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.encoder import DegradationEncoder, EncoderConfig
-from restorekit.reading import Origins, read_picture, read_query
 from restorekit.restorer import Restorer
+from restorekit.weighing.looks import Origins, read_picture, read_query
 
 LATE = Origins(late=("jpeg", "noise"))
 
