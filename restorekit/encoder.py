@@ -13,6 +13,7 @@ ABAIR: Serrano-Lozano et al., 2024, https://arxiv.org/abs/2411.18412
 
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -145,10 +146,20 @@ class DegradationEncoder(nn.Module):
         """Queries. crops: (N, 3, s, s); owners: (N,), which picture each is of; contexts: (B, CONTEXT); (B, D)."""
         return self.read(self.features(self.see(crops), crops), owners, contexts)
 
+    def convolving_in(self, dtype: torch.dtype) -> DegradationEncoder:
+        """The same encoder, or a copy, that convolves in a number format; all else stays in float32."""
+        if dtype == self.stem.weight.dtype:
+            return self
+        other = copy.deepcopy(self)
+        for module in (other.stem, other.fine, other.reduce, other.refine, other.blocks):
+            module.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return other
+
     def see(self, crops: Tensor) -> Tensor:
         """The CNN's output, (N, C, s / cell, s / cell), of (N, 3, s, s)."""
         detail = DETAIL * (crops - F.avg_pool2d(crops, 3, 1, 1))
-        x = self.fine(F.relu(self.stem(F.pixel_unshuffle(torch.cat([crops - 0.5, detail], 1), UNSHUFFLE))))
+        x = F.pixel_unshuffle(torch.cat([crops - 0.5, detail], 1), UNSHUFFLE).to(self.stem.weight)
+        x = self.fine(F.relu(self.stem(x)))
         for reduce, refine, blocks in zip(self.reduce, self.refine, self.blocks, strict=True):
             x = F.relu(reduce(x))
             x = blocks(x + F.relu(refine(x)))
@@ -156,7 +167,7 @@ class DegradationEncoder(nn.Module):
 
     def features(self, seen: Tensor, crops: Tensor) -> Tensor:
         """What is known of each crop, (N, F). seen: what `see` made of the crops."""
-        flat = seen.flatten(2)
+        flat = seen.flatten(2).float()
         return torch.cat([flat.mean(2), flat.std(2, correction=0), flat.amax(2), self.spectrum(crops)], 1)
 
     def read(self, features: Tensor, owners: Tensor, contexts: Tensor) -> Tensor:

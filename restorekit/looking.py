@@ -41,14 +41,12 @@ HIDDEN = 0.5  # of a cell's pixels are transparent, where the cell tells nothing
 FLOOR = 3.0  # of 255, of coarse noise in the calm blocks
 EVEN = 1.5  # at most, between the calm blocks and the calmest
 FINE = 0.62  # at most, of the floor's energy between neighbours; white noise has 1
-FEW, BAND, SAMPLES = (
-    4,
-    64,
-    512,
-)  # lines that are tried together for being margin, at first and then; pixels of each
+FEW, BAND = 4, 64  # lines that are tried together for being margin, at first and then
+SAMPLES = 512  # pixels of a line
 STEP = 8.5 / 255  # the largest difference between neighbours that noise, a gradient or an echo of JPEG makes
 CONTRAST = 64 / 255  # of graphics, between their darkest and their lightest value
 COLOURS = 16  # at most, of a cell that is drawn in a palette
+FEW_PIXELS = 64  # of a cell, of which most photographs show more colours
 EQUAL = 0.4  # of the neighbours at least are equal in what is drawn, but for halftones
 SMALL = 0.2  # at most, of the differences between the others are small ones
 GRAPHIC = 0.5  # of the cells are graphics, where the picture is
@@ -209,15 +207,26 @@ def graphic(crops: Tensor) -> Tensor:
     drawn = contrast & (small <= SMALL * (1 - equal))
     unsure = drawn & (equal < EQUAL)
     if bool(unsure.any()):
-        drawn[unsure] = colours(crops[unsure]) <= COLOURS
+        drawn[unsure] = ~many_coloured(crops[unsure])
     return drawn
 
 
-def colours(crops: Tensor) -> Tensor:
-    """Number of colours among every fourth pixel, of 8 bits a channel. crops: (N, 3, s, s), in [0, 1]; (N,)."""
+def many_coloured(crops: Tensor) -> Tensor:
+    """Whether a crop has more than COLOURS colours among every fourth pixel, of 8 bits a channel.
+
+    crops: (N, 3, s, s), in [0, 1]; (N,), boolean.
+    """
     levels = torch.tensor([1.0, 256.0, 65536.0], device=crops.device).view(1, 3, 1)
-    codes = ((255 * crops[..., ::2, ::2]).round().flatten(2) * levels).sum(1).sort(1).values
-    return (codes.diff(dim=1) != 0).sum(1) + 1
+    codes = ((255 * crops[..., ::2, ::2]).round().flatten(2) * levels).sum(1)
+    many = distinct(codes[:, :: max(1, codes.shape[1] // FEW_PIXELS)]) > COLOURS  # as nearly all photographs
+    if not bool(many.all()):
+        many[~many] = distinct(codes[~many]) > COLOURS
+    return many
+
+
+def distinct(codes: Tensor) -> Tensor:
+    """Number of different values in each row of (N, M); (N,)."""
+    return (codes.sort(1).values.diff(dim=1) != 0).sum(1) + 1
 
 
 def coarse_noise(crops: Tensor) -> bool:

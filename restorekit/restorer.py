@@ -68,7 +68,7 @@ class Restorer:
         self.backbone: Any = backbone.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.passing = Passing(self.backbone, self.device, self.dtype)
         self.mixer = Mixer(self.backbone, bases)
-        self.encoder = encoder.to(self.device).eval()
+        self.encoder = encoder.to(self.device).eval().convolving_in(self.dtype)
         self.keys = dict(sorted(keys.items()))
         known = {n: b for n, b in catalog.bases.items() if n in bases and b.degradation}
         self.origins = Origins.of({n: catalog.degradation(b.degradation) for n, b in known.items()})
