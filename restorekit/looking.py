@@ -83,9 +83,10 @@ def look_at(image: Tensor, size: int, count: int, visible: Tensor | None = None)
     telling = ~constant(crops)
     if visible is not None:
         telling &= cut(visible[None, None], places, size).float().mean((1, 2, 3)) > HIDDEN
-    blank = not bool(telling.any()) or float(graphic(crops[telling]).float().mean()) >= GRAPHIC
-    kept = telling.nonzero().flatten().tolist() or list(range(len(places)))
-    return Look(crops[[kept[i] for i in ranked(crops[kept], count)]], live, blank)
+    some, all_of_them = bool(telling.any()), bool(telling.all())
+    kept = crops if all_of_them or not some else crops[telling]
+    blank = not some or float(graphic(kept).float().mean()) >= GRAPHIC
+    return Look(kept[ranked(kept, count)], live, blank)
 
 
 def choose_places(image: Tensor, size: int, count: int) -> list[tuple[int, int]]:
@@ -98,8 +99,11 @@ def choose_places(image: Tensor, size: int, count: int) -> list[tuple[int, int]]
 
 
 def cut(image: Tensor, places: Sequence[tuple[int, int]], size: int) -> Tensor:
-    """The squares of `size` px whose top left corners are at `places`, of (1, C, H, W)."""
-    return torch.cat([image[..., top : top + size, left : left + size] for top, left in places])
+    """The squares of `size` px whose top left corners are at `places`, of (1, C, H, W), each in row order."""
+    out = image.new_empty(len(places), image.shape[1], size, size)
+    for square, (top, left) in zip(out, places, strict=True):
+        square.copy_(image[0, :, top : top + size, left : left + size])
+    return out
 
 
 def ranked(crops: Tensor, count: int) -> list[int]:

@@ -36,15 +36,20 @@ def image():
     return torch.rand(1, 3, 50, 60, generator=Generator().manual_seed(2))
 
 
+def flattened(crops):
+    return 0.25 + 0.5 * crops
+
+
 class Remover:
-    """Counts how often it is asked, and for what; makes every crop grey."""
+    """Counts how often it is asked, for what, and for how many crops; halves the contrast of each."""
 
     def __init__(self):
-        self.asked = []
+        self.asked, self.crops = [], []
 
     def __call__(self, crops, weights):
         self.asked.append(dict(weights))
-        return torch.full_like(crops, 0.5)
+        self.crops.append(len(crops))
+        return flattened(crops)
 
 
 def test_keys_that_read_the_first_look_alone_need_no_second(encoder, keys, image):
@@ -57,13 +62,27 @@ def test_keys_that_read_the_first_look_alone_need_no_second(encoder, keys, image
 def test_what_is_removed_in_between_is_what_the_first_look_found_late(encoder, keys, image):
     remover = Remover()
     read_picture(encoder, keys | {"rain": replace(keys["rain"], second=1.0)}, LATE, image, remover)
-    assert remover.asked == [{"noise": 1.0}]
+    assert remover.asked and all(weights == {"noise": 1.0} for weights in remover.asked)
+
+
+@pytest.mark.parametrize(
+    ("bias", "looked_at"),
+    [(-40.0, []), (40.0, [1]), (0.0, [1, 1])],
+    ids=["surely nothing: not again", "half of the crops agree: no more", "unsure: all crops"],
+)
+def test_the_second_look_is_as_large_as_it_has_to_be(encoder, keys, image, bias, looked_at):
+    remover = Remover()
+    rain = replace(keys["rain"], second=1.0, bias=torch.tensor(bias))
+    assert len(encoder.view(image).crops) == 2
+    weights = read_picture(encoder, keys | {"rain": rain}, LATE, image, remover).weights
+    assert remover.crops == looked_at
+    assert 0 < weights["rain"] < 1 if bias == 0 else weights["rain"] == float(bias > 0)
 
 
 def test_a_key_reads_as_much_of_the_second_look_as_it_says(encoder, keys, image):
     first = encoder.query(image)[0]
     view = encoder.view(image)
-    second = encoder.query_of(replace(view, crops=torch.full_like(view.crops, 0.5)))[0]
+    second = encoder.query_of(replace(view, crops=flattened(view.crops)))[0]
 
     def rain(share):
         mixed = keys | {"rain": replace(keys["rain"], second=share)}
@@ -136,6 +155,18 @@ def test_what_is_sparse_may_not_darken_what_lies_between_the_streaks(encoder, ke
     assert rain(lambda crops: streaks(60.0)(crops) - 4.0) == 1  # there is rain, and its veil goes with it
     middling = rain(lambda crops: streaks(22.0)(crops) - 4.0)
     assert 1.2 / 4 < middling < 1
+
+
+@pytest.mark.parametrize("second", [0.0, 1.0])
+def test_a_sparse_basis_does_not_answer_for_what_the_late_ones_change(encoder, keys, image, second):
+    origins = replace(LATE, sparse=("rain",))
+    keys = found(keys, "noise", "rain")
+    keys["rain"] = replace(keys["rain"], second=second)
+
+    def remove(crops, weights):
+        return crops - weights.get("noise", 0.0) * 8 / 255
+
+    assert read_picture(encoder, keys, origins, image, remove).weights["rain"] == 1
 
 
 def test_grain_that_may_be_coarse_noise_is_not_sharpened_unless_something_late_explains_it(encoder, keys):
