@@ -1,4 +1,4 @@
-"""Where the encoder looks: crops of what was photographed, at native resolution.
+"""Crops of what was photographed, at native resolution, for the encoder to look at.
 
 Half of them are the most detailed cells of a grid, half its flattest: detail shows blur and low resolution, flat
 ground shows noise and rain. The grid lies over the live part of the picture. Margins (black bars, a scanner's
@@ -54,8 +54,12 @@ GRAPHIC = 0.5  # of the cells are graphics, where the picture is
 
 @dataclass(frozen=True)
 class Look:
-    """What is looked at of one picture. crops: (N, 3, s, s), floating. live: (1, 3, h, w), the picture within its
-    margins. blank: whether nothing in the picture was photographed, so that there is nothing to restore."""
+    """Crops and live part of one picture.
+
+    crops: (N, 3, s, s), floating.
+    live: (1, 3, h, w), the picture within its margins.
+    blank: whether nothing in the picture was photographed, so that there is nothing to restore.
+    """
 
     crops: Tensor
     live: Tensor
@@ -99,11 +103,8 @@ def choose_places(image: Tensor, size: int, count: int) -> list[tuple[int, int]]
 
 
 def cut(image: Tensor, places: Sequence[tuple[int, int]], size: int) -> Tensor:
-    """The squares of `size` px whose top left corners are at `places`, of (1, C, H, W), each in row order."""
-    out = image.new_empty(len(places), image.shape[1], size, size)
-    for square, (top, left) in zip(out, places, strict=True):
-        square.copy_(image[0, :, top : top + size, left : left + size])
-    return out
+    """The squares of `size` px whose top left corners are at `places`, of (1, C, H, W)."""
+    return torch.cat([image[..., top : top + size, left : left + size] for top, left in places])
 
 
 def ranked(crops: Tensor, count: int) -> list[int]:
@@ -190,14 +191,14 @@ def margin(pixels: Tensor) -> int:
 
 
 def constant(crops: Tensor) -> Tensor:
-    """Whether most of a crop has one colour, but for noise of sigma 1. crops: (N, 3, s, s), floating; (N,)."""
+    """Tell whether most of a crop has one colour but for noise of sigma 1. crops: (N, 3, s, s), floating."""
     some = crops[..., ::3, ::3].flatten(2)
     middle = some.median(2, keepdim=True).values
     return ((some - middle).abs() <= NEAR).all(1).float().mean(1) >= CONSTANT
 
 
 def graphic(crops: Tensor) -> Tensor:
-    """Whether a crop was drawn and not photographed. crops: (N, 3, s, s), floating in [0, 1]; (N,), boolean.
+    """Tell whether a crop was drawn and not photographed. crops: (N, 3, s, s), floating in [0, 1]; (N,), boolean.
 
     Drawn things have neighbours that are equal or differ clearly, or a few colours only, as in a halftone; a lens,
     a sensor, JPEG and resizing all leave small differences.
@@ -216,7 +217,7 @@ def graphic(crops: Tensor) -> Tensor:
 
 
 def many_coloured(crops: Tensor) -> Tensor:
-    """Whether a crop has more than COLOURS colours among every fourth pixel, of 8 bits a channel.
+    """Tell whether a crop has more than COLOURS colours among every fourth pixel, of 8 bits a channel.
 
     crops: (N, 3, s, s), in [0, 1]; (N,), boolean.
     """
@@ -234,7 +235,7 @@ def distinct(codes: Tensor) -> Tensor:
 
 
 def coarse_noise(crops: Tensor) -> bool:
-    """Whether crops of one picture may hold noise whose grain is wider than a pixel, (N, 3, s, s), in [0, 1].
+    """Tell whether crops of one picture may hold noise whose grain is wider than a pixel, (N, 3, s, s), in [0, 1].
 
     Such noise has less energy between neighbours than between pairs of pixels (Haar wavelets of the first and the
     second level), and the same in every flat place: the calm blocks of 16 px have one floor, which is not low. In

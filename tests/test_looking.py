@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator
 
-from restorekit.looking import COLOURS, coarse_noise, constant, cut, graphic, live_box, look_at, many_coloured
+from restorekit.looking import COLOURS, coarse_noise, constant, graphic, live_box, look_at, many_coloured
 
 SIZE = 32
 
@@ -142,12 +142,3 @@ def test_colours_are_many_from_one_more_than_a_palette_has_wherever_they_are(cou
     crops = torch.stack([spread, corner]).unsqueeze(1).expand(-1, 3, -1, -1)
     seen = [crop[0, ::2, ::2].unique().numel() for crop in crops]
     assert many_coloured(crops).tolist() == [n > COLOURS for n in seen]
-
-
-def test_squares_are_the_same_whatever_the_memory_order_of_the_picture():
-    image = torch.rand(1, 3, 40, 50, generator=Generator().manual_seed(0))
-    places = [(0, 0), (8, 16), (24, 34)]
-    squares = cut(image, places, 16)
-    assert torch.equal(squares[1], image[0, :, 8:24, 16:32])
-    other = cut(image.contiguous(memory_format=torch.channels_last), places, 16)
-    assert torch.equal(other, squares) and other.is_contiguous()

@@ -1,4 +1,4 @@
-"""Around every decoder: damage becomes one line, and PIL's one switch for damaged files is held.
+"""Errors of every decoder as one line each, and PIL's one switch for damaged files, held.
 
 That switch is global (`ImageFile.LOAD_TRUNCATED_IMAGES`). Threads that want it the same way share it, others wait
 for their turn; when the last is done, it is as whoever owns the process had left it.

@@ -5,7 +5,7 @@ like rain. So the encoder looks at its crops once more, when what the sensor and
 restored by the bases that the first look found. Each key says how much of its answer comes from that second look.
 
 Restoring crops costs more than looking at them. So there is no second look where the first is sure that nothing is
-to be found, and every other crop is enough where they agree.
+to be found, and every other crop is enough where these are sure.
 
 Two checks need no key. A picture whose grain may be coarse noise is not sharpened. And removing what is sparse,
 such as rain, may not darken the pixels between the streaks.
@@ -25,7 +25,7 @@ from restorekit.encoder import DegradationEncoder, View, weights_of
 from restorekit.errors import WeightsError
 from restorekit.looking import coarse_noise
 
-__all__ = ["Origins", "Reading", "Remove", "level_kept", "look_again", "read_picture", "read_query"]
+__all__ = ["Halves", "Origins", "Reading", "Remove", "level_kept", "look_again", "read_picture", "read_query"]
 
 # Crops, (N, 3, s, s), in [0, 1], and weights by basis name to the crops restored with them.
 Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
@@ -97,17 +97,13 @@ def read_picture(
     if bool(view.blank[0]):
         return Reading(dict.fromkeys(keys, 0.0), reading.fractions)
     found = {name: reading.weights[name] for name in origins.late if reading.weights.get(name)}
-    some = every_other(view)
-    cleaned: Tensor | None = None  # the crops of `some`
+    halves = Halves(view, found, remove)
     asked = [key for key in keys.values() if key.second and logit(first, key) > UNLIKELY] if found else []
     if asked:
-        cleaned = remove(some.crops, found)
-        second = look_again(encoder, some, cleaned)[0]
-        if any(abs(logit(first.lerp(second, key.second), key)) < SURE for key in asked):
-            others = every_other(view, 1)
-            if len(others.crops):
-                restored = torch.cat([cleaned, remove(others.crops, found)])
-                second = look_again(encoder, view, restored)[0]
+        for count in halves.counts:
+            second = look_again(encoder, halves.view(count), halves.cleaned(count))[0]
+            if all(abs(logit(first.lerp(second, key.second), key)) > SURE for key in asked):
+                break
         reading = read_query(first, keys, second)
     weights = dict(reading.weights)
     explained = enlarged or max(found.values(), default=0.0) >= FOUND
@@ -116,14 +112,50 @@ def read_picture(
         weights |= {name: min(SHARPEN, weights[name]) for name in origins.optical if name in weights}
     for name in origins.sparse:
         if weights.get(name):
-            if cleaned is None:
-                cleaned = remove(some.crops, found) if found else some.crops
-            change = remove(some.crops, {**found, name: 1.0}) - cleaned
-            weights[name] = min(weights[name], level_kept(change))
+            weights[name] = min(weights[name], halves.level_kept(name))
     return Reading(weights, reading.fractions)
 
 
-def every_other(view: View, start: int = 0) -> View:
+class Halves:
+    """Crops of one picture, and the same restored by what was found, every other first.
+
+    view: of the picture.
+    found: weights by which crops are cleaned, each once.
+    """
+
+    def __init__(self, view: View, found: Mapping[str, float], remove: Remove) -> None:
+        self.parts = [part for part in (every_other(view, 0), every_other(view, 1)) if len(part.crops)]
+        self.found, self.remove = found, remove
+        self.clean: list[Tensor] = []
+
+    @property
+    def counts(self) -> range:
+        """Numbers of halves that there are, from one."""
+        return range(1, len(self.parts) + 1)
+
+    def view(self, count: int) -> View:
+        """The first halves in one."""
+        crops, owners = (torch.cat([getattr(p, n) for p in self.parts[:count]]) for n in ("crops", "owners"))
+        return replace(self.parts[0], crops=crops, owners=owners)
+
+    def cleaned(self, count: int) -> Tensor:
+        """The crops of the first halves, restored by what was found."""
+        for part in self.parts[len(self.clean) : count]:
+            self.clean.append(self.remove(part.crops, self.found) if self.found else part.crops)
+        return torch.cat(self.clean[:count])
+
+    def level_kept(self, name: str) -> float:
+        """The most that a sparse basis may weigh here; the second half is asked where the first is against it."""
+        changes: list[Tensor] = []
+        for count in self.counts:
+            changes.append(self.remove(self.parts[count - 1].crops, {**self.found, name: 1.0}))
+            limit = level_kept(torch.cat(changes) - self.cleaned(count))
+            if limit == 1:
+                break
+        return limit
+
+
+def every_other(view: View, start: int) -> View:
     """A view of one picture with every other of its crops, from the `start`-th."""
     return replace(view, crops=view.crops[start::2], owners=view.owners[start::2])
 
