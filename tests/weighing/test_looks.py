@@ -7,9 +7,9 @@ import torch
 from torch import Generator
 
 from restorekit.basis import Basis, BasisKey, save_key
-from restorekit.encoder import DegradationEncoder, EncoderConfig
+from restorekit.encoder import DegradationEncoder, EncoderConfig, View
 from restorekit.restorer import Restorer
-from restorekit.weighing.looks import Origins, read_picture, read_query
+from restorekit.weighing.looks import Halves, Origins, read_picture, read_query
 
 LATE = Origins(late=("jpeg", "noise"))
 
@@ -191,3 +191,18 @@ def test_graphics_need_nothing(encoder, keys):
     drawn = checker.expand(1, 3, -1, -1).float()
     reading = read_picture(encoder, found(keys, *keys), LATE, drawn, Remover())
     assert set(reading.weights.values()) == {0.0}
+
+
+@pytest.mark.parametrize(("darker", "asked", "kept"), [(0, 1, 1.0), (1, 2, 1.0), (2, 2, 0.5)])
+def test_a_sparse_basis_is_limited_by_all_crops_or_by_none(darker, asked, kept):
+    """darker: how many of two crops it darkens by 2.4, the first half of them first."""
+    crops = torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(-1, 3, 8, 8)
+    view = View(crops, torch.zeros(2, dtype=torch.long), torch.zeros(1, 1), torch.zeros(1, dtype=torch.bool))
+    calls = []
+
+    def remove(crops, weights):
+        calls.append(dict(weights))
+        return crops - 2.4 / 255 * (crops < 0.5 * darker).float()
+
+    assert Halves(view, {}, remove).level_kept("rain") == pytest.approx(kept, rel=1e-3)
+    assert calls == [{"rain": 1.0}] * asked
