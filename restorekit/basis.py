@@ -71,7 +71,7 @@ class BasisKey:
     key: (D,).
     bias: ().
     gauge: (D + 1,), to a fraction of the degradation's severity scale.
-    second: share of the second look in the query, in [0, 1]; see `restorekit.reading`.
+    second: share of the second look in the query, in [0, 1]; see `restorekit.weighing.looks`.
     """
 
     key: Tensor

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from restorekit.image import as_float
 
+__all__ = ["CONTEXT", "PERCENTILES", "SIDE", "SMALL", "describe", "reduced"]
+
 SIDE = 128  # px
 SMALL = 2**20  # px; pictures up to here are reduced in one piece
 PERCENTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)

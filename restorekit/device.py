@@ -18,6 +18,21 @@ from restorekit.errors import DeviceError
 from restorekit.machine import all_memory, fast_bf16, free_memory, multiplies_bf16, multiplies_fp16, processor
 from restorekit.remembered import once
 
+__all__ = [
+    "LARGEST_TILE",
+    "PRECISIONS",
+    "TILE_BYTES",
+    "WORTH",
+    "auto_tile",
+    "autocast",
+    "bf16_pays",
+    "choose_device",
+    "choose_precision",
+    "convolution_seconds",
+    "name_of_precision",
+    "slower_than_fp32",
+]
+
 LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}  # px; more is no faster
 TILE_BYTES = 600  # of activations of the embedded backbone for each pixel of a tile
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -82,7 +97,7 @@ def slower_than_fp32(dtype: torch.dtype, device: torch.device) -> bool:
 
 
 def autocast(device: str, dtype: torch.dtype) -> torch.autocast:
-    """Around a network: it computes in that number format; fp32 is left as it is. device: its type, as "cpu"."""
+    """Let a network compute in a number format, fp32 as it is. device: the device's type, as "cpu"."""
     return torch.autocast(device, dtype, enabled=dtype != torch.float32)
 
 

@@ -13,6 +13,7 @@ ABAIR: Serrano-Lozano et al., 2024, https://arxiv.org/abs/2411.18412
 
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,21 @@ from restorekit.errors import WeightsError
 from restorekit.looking import look_at
 from restorekit.weights import load_json, load_tensors, save_json, save_tensors, write_sums
 
+__all__ = [
+    "CONFIG",
+    "DETAIL",
+    "RINGS",
+    "STRETCH",
+    "TENSORS",
+    "UNSHUFFLE",
+    "Block",
+    "DegradationEncoder",
+    "EncoderConfig",
+    "Spectrum",
+    "View",
+    "weights_of",
+]
+
 CONFIG, TENSORS = "config.json", "model.safetensors"
 DETAIL = 6.0  # amplifies what 3x3 means leave: noise, blocks, or that there is nothing
 RINGS = 24  # of the spectrum, and as many stripes along each axis
@@ -35,8 +51,15 @@ STRETCH = 0.1  # of the sigmoid beyond 0 and 1, before it is clipped
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """crop: side in px. crops: how many of a picture. channels: per level of the CNN. local: learned part of
-    the query. blocks: residual blocks per level but the first; fine: of the first."""
+    """Shape of an encoder.
+
+    crop: side of a crop in px.
+    crops: number of crops of a picture.
+    channels: per level of the CNN.
+    local: length of the learned part of the query.
+    blocks: residual blocks per level but the first.
+    fine: residual blocks of the first level.
+    """
 
     crop: int = 96
     crops: int = 9
@@ -48,8 +71,13 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class View:
-    """What the encoder looks at of B pictures. crops: (N, 3, s, s), in [0, 1]. owners: (N,), which picture each is
-    of. contexts: (B, CONTEXT). blank: (B,), True where nothing was photographed."""
+    """Crops and contexts of B pictures.
+
+    crops: (N, 3, s, s), in [0, 1].
+    owners: (N,), number of the picture that each is of.
+    contexts: (B, CONTEXT).
+    blank: (B,), True where nothing was photographed.
+    """
 
     crops: Tensor
     owners: Tensor
@@ -83,7 +111,7 @@ class Spectrum(nn.Module):
         self.register_buffer("bins", bins / bins.sum(0).clamp_min(1), persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, s, s), in [0, 1]; (N, 3 RINGS), -1 for the rounding to 8 bits, 1 for noise of sigma 25.
+        """Powers, (N, 3 RINGS), of crops, (N, 3, s, s), in [0, 1]: -1 for 8-bit rounding, 1 for noise of sigma 25.
 
         White noise of variance v has the power v at every frequency.
         """
@@ -138,25 +166,35 @@ class DegradationEncoder(nn.Module):
 
     @property
     def cell(self) -> int:
-        """Side in px of what one place of the CNN's output is about."""
+        """Side in px of the square behind one place of the CNN's output."""
         return UNSHUFFLE * 2 ** (len(self.config.channels) - 1)
 
     def forward(self, crops: Tensor, owners: Tensor, contexts: Tensor) -> Tensor:
         """Queries. crops: (N, 3, s, s); owners: (N,), which picture each is of; contexts: (B, CONTEXT); (B, D)."""
         return self.read(self.features(self.see(crops), crops), owners, contexts)
 
+    def convolving_in(self, dtype: torch.dtype) -> DegradationEncoder:
+        """The same encoder, or a copy, that convolves in a number format; all else stays in float32."""
+        if dtype == self.stem.weight.dtype:
+            return self
+        other = copy.deepcopy(self)
+        for module in (other.stem, other.fine, other.reduce, other.refine, other.blocks):
+            module.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return other
+
     def see(self, crops: Tensor) -> Tensor:
         """The CNN's output, (N, C, s / cell, s / cell), of (N, 3, s, s)."""
         detail = DETAIL * (crops - F.avg_pool2d(crops, 3, 1, 1))
-        x = self.fine(F.relu(self.stem(F.pixel_unshuffle(torch.cat([crops - 0.5, detail], 1), UNSHUFFLE))))
+        x = F.pixel_unshuffle(torch.cat([crops - 0.5, detail], 1), UNSHUFFLE).to(self.stem.weight)
+        x = self.fine(F.relu(self.stem(x)))
         for reduce, refine, blocks in zip(self.reduce, self.refine, self.blocks, strict=True):
             x = F.relu(reduce(x))
             x = blocks(x + F.relu(refine(x)))
         return x
 
     def features(self, seen: Tensor, crops: Tensor) -> Tensor:
-        """What is known of each crop, (N, F). seen: what `see` made of the crops."""
-        flat = seen.flatten(2)
+        """Features of each crop, (N, F). seen: the output of `see`."""
+        flat = seen.flatten(2).float()
         return torch.cat([flat.mean(2), flat.std(2, correction=0), flat.amax(2), self.spectrum(crops)], 1)
 
     def read(self, features: Tensor, owners: Tensor, contexts: Tensor) -> Tensor:
@@ -174,7 +212,7 @@ class DegradationEncoder(nn.Module):
         return self.query_of(self.view(images))
 
     def view(self, images: Tensor, visible: Tensor | None = None) -> View:
-        """Choose what is looked at of whole pictures; on the encoder's device.
+        """Choose crops of whole pictures, and describe these; on the encoder's device.
 
         images: (B, 3, H, W), floating in [0, 1], uint8 or uint16.
         visible: (B, H, W), boolean, False where they are transparent; None for opaque ones.

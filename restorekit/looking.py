@@ -1,4 +1,4 @@
-"""Where the encoder looks: crops of what was photographed, at native resolution.
+"""Crops of what was photographed, at native resolution, for the encoder to look at.
 
 Half of them are the most detailed cells of a grid, half its flattest: detail shows blur and low resolution, flat
 ground shows noise and rain. The grid lies over the live part of the picture. Margins (black bars, a scanner's
@@ -41,14 +41,12 @@ HIDDEN = 0.5  # of a cell's pixels are transparent, where the cell tells nothing
 FLOOR = 3.0  # of 255, of coarse noise in the calm blocks
 EVEN = 1.5  # at most, between the calm blocks and the calmest
 FINE = 0.62  # at most, of the floor's energy between neighbours; white noise has 1
-FEW, BAND, SAMPLES = (
-    4,
-    64,
-    512,
-)  # lines that are tried together for being margin, at first and then; pixels of each
+FEW, BAND = 4, 64  # lines that are tried together for being margin, at first and then
+SAMPLES = 512  # pixels of a line
 STEP = 8.5 / 255  # the largest difference between neighbours that noise, a gradient or an echo of JPEG makes
 CONTRAST = 64 / 255  # of graphics, between their darkest and their lightest value
 COLOURS = 16  # at most, of a cell that is drawn in a palette
+FEW_PIXELS = 64  # of a cell, of which most photographs show more colours
 EQUAL = 0.4  # of the neighbours at least are equal in what is drawn, but for halftones
 SMALL = 0.2  # at most, of the differences between the others are small ones
 GRAPHIC = 0.5  # of the cells are graphics, where the picture is
@@ -56,8 +54,12 @@ GRAPHIC = 0.5  # of the cells are graphics, where the picture is
 
 @dataclass(frozen=True)
 class Look:
-    """What is looked at of one picture. crops: (N, 3, s, s), floating. live: (1, 3, h, w), the picture within its
-    margins. blank: whether nothing in the picture was photographed, so that there is nothing to restore."""
+    """Crops and live part of one picture.
+
+    crops: (N, 3, s, s), floating.
+    live: (1, 3, h, w), the picture within its margins.
+    blank: whether nothing in the picture was photographed, so that there is nothing to restore.
+    """
 
     crops: Tensor
     live: Tensor
@@ -85,9 +87,10 @@ def look_at(image: Tensor, size: int, count: int, visible: Tensor | None = None)
     telling = ~constant(crops)
     if visible is not None:
         telling &= cut(visible[None, None], places, size).float().mean((1, 2, 3)) > HIDDEN
-    blank = not bool(telling.any()) or float(graphic(crops[telling]).float().mean()) >= GRAPHIC
-    kept = telling.nonzero().flatten().tolist() or list(range(len(places)))
-    return Look(crops[[kept[i] for i in ranked(crops[kept], count)]], live, blank)
+    some, all_of_them = bool(telling.any()), bool(telling.all())
+    kept = crops if all_of_them or not some else crops[telling]
+    blank = not some or float(graphic(kept).float().mean()) >= GRAPHIC
+    return Look(kept[ranked(kept, count)], live, blank)
 
 
 def choose_places(image: Tensor, size: int, count: int) -> list[tuple[int, int]]:
@@ -188,14 +191,14 @@ def margin(pixels: Tensor) -> int:
 
 
 def constant(crops: Tensor) -> Tensor:
-    """Whether most of a crop has one colour, but for noise of sigma 1. crops: (N, 3, s, s), floating; (N,)."""
+    """Tell whether most of a crop has one colour but for noise of sigma 1. crops: (N, 3, s, s), floating."""
     some = crops[..., ::3, ::3].flatten(2)
     middle = some.median(2, keepdim=True).values
     return ((some - middle).abs() <= NEAR).all(1).float().mean(1) >= CONSTANT
 
 
 def graphic(crops: Tensor) -> Tensor:
-    """Whether a crop was drawn and not photographed. crops: (N, 3, s, s), floating in [0, 1]; (N,), boolean.
+    """Tell whether a crop was drawn and not photographed. crops: (N, 3, s, s), floating in [0, 1]; (N,), boolean.
 
     Drawn things have neighbours that are equal or differ clearly, or a few colours only, as in a halftone; a lens,
     a sensor, JPEG and resizing all leave small differences.
@@ -209,19 +212,30 @@ def graphic(crops: Tensor) -> Tensor:
     drawn = contrast & (small <= SMALL * (1 - equal))
     unsure = drawn & (equal < EQUAL)
     if bool(unsure.any()):
-        drawn[unsure] = colours(crops[unsure]) <= COLOURS
+        drawn[unsure] = ~many_coloured(crops[unsure])
     return drawn
 
 
-def colours(crops: Tensor) -> Tensor:
-    """Number of colours among every fourth pixel, of 8 bits a channel. crops: (N, 3, s, s), in [0, 1]; (N,)."""
+def many_coloured(crops: Tensor) -> Tensor:
+    """Tell whether a crop has more than COLOURS colours among every fourth pixel, of 8 bits a channel.
+
+    crops: (N, 3, s, s), in [0, 1]; (N,), boolean.
+    """
     levels = torch.tensor([1.0, 256.0, 65536.0], device=crops.device).view(1, 3, 1)
-    codes = ((255 * crops[..., ::2, ::2]).round().flatten(2) * levels).sum(1).sort(1).values
-    return (codes.diff(dim=1) != 0).sum(1) + 1
+    codes = ((255 * crops[..., ::2, ::2]).round().flatten(2) * levels).sum(1)
+    many = distinct(codes[:, :: max(1, codes.shape[1] // FEW_PIXELS)]) > COLOURS  # as nearly all photographs
+    if not bool(many.all()):
+        many[~many] = distinct(codes[~many]) > COLOURS
+    return many
+
+
+def distinct(codes: Tensor) -> Tensor:
+    """Number of different values in each row of (N, M); (N,)."""
+    return (codes.sort(1).values.diff(dim=1) != 0).sum(1) + 1
 
 
 def coarse_noise(crops: Tensor) -> bool:
-    """Whether crops of one picture may hold noise whose grain is wider than a pixel, (N, 3, s, s), in [0, 1].
+    """Tell whether crops of one picture may hold noise whose grain is wider than a pixel, (N, 3, s, s), in [0, 1].
 
     Such noise has less energy between neighbours than between pairs of pixels (Haar wavelets of the first and the
     second level), and the same in every flat place: the calm blocks of 16 px have one floor, which is not low. In

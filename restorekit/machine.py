@@ -8,12 +8,32 @@ import platform
 import re
 from pathlib import Path
 
+__all__ = [
+    "CGROUP",
+    "KEPT",
+    "MAPPED",
+    "MMAP_THRESHOLD",
+    "TRIM_THRESHOLD",
+    "all_memory",
+    "fast_bf16",
+    "flags",
+    "free_memory",
+    "keep_freed_memory",
+    "multiplies_bf16",
+    "multiplies_fp16",
+    "processor",
+    "processors",
+    "read",
+    "short_of_memory",
+]
+
 CGROUP = Path("/sys/fs/cgroup")
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # as glibc's mallopt numbers them
 MAPPED, KEPT = 32 << 20, 256 << 20  # bytes: the largest piece that glibc lets the heap have; what stays when freed
 
 _NO_MEMORY = re.compile(
-    r"out of memory|(not enough|insufficient|can(no|')t allocate) memory|bad_alloc", re.IGNORECASE
+    r"out of memory|memory allocation error|(not enough|insufficient|can(no|')t allocate) memory|bad_alloc",
+    re.IGNORECASE,
 )
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from restorekit.errors import ImageError
 from restorekit.files import write_atomically
 
+__all__ = ["CACHE", "cache_folder", "once"]
+
 CACHE = "RESTOREKIT_CACHE"
 
 

@@ -27,8 +27,9 @@ from restorekit.mixing import Mixer, MixingWeights
 from restorekit.passing import Pass, Passing, enlarge
 from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins
 from restorekit.plugin.loading import load_bases
-from restorekit.reading import Origins, read_picture
-from restorekit.results import Inspection, RestorationResult
+from restorekit.results import RestorationResult
+from restorekit.weighing import Blind, Given, Inspection, Overruled, Weigher
+from restorekit.weighing.looks import Origins
 from restorekit.weights import recorded_sums, shipped_weights
 
 __all__ = ["Inspection", "RestorationResult", "Restorer"]
@@ -63,7 +64,7 @@ class Restorer:
         self.backbone = backbone.on(self.device)
         self.passing = Passing(self.backbone.facts, self.device, self.dtype)
         self.mixer = Mixer(self.backbone, bases)
-        self.encoder = encoder.to(self.device).eval()
+        self.encoder = encoder.to(self.device).eval().convolving_in(self.dtype)
         self.keys = dict(sorted(keys.items()))
         known = {n: b for n, b in catalog.bases.items() if n in bases and b.degradation}
         self.origins = Origins.of({n: catalog.degradation(b.degradation) for n, b in known.items()})
@@ -136,25 +137,19 @@ class Restorer:
         """
         check_pictures(image, unclipped=unclipped)
         check_visible(visible, image)
-        return tuple(self.look(*shown(image, visible, i)) for i in range(len(image)))
+        return tuple(self.blind.weigh(*shown(image, visible, i)) for i in range(len(image)))
 
-    def look(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
-        """Weights and severities of one picture.
+    @property
+    def blind(self) -> Blind:
+        """The weigher that goes by what the encoder sees."""
+        catalog = self.catalog
+        known = [name for name in self.keys if name in catalog.bases]
+        scales = {name: catalog.degradation(catalog.basis(name).degradation).severity for name in known}
+        return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove)
 
-        image: (1, 3, H, W), its hidden colours filled.
-        visible: (1, H, W), boolean.
-        enlarged: whether it was, so that its grain is coarse without being noise.
-        """
-        reading = read_picture(
-            self.encoder, self.keys, self.origins, image, self.remove, visible, enlarged=enlarged
-        )
-        severities = {
-            name: self.catalog.degradation(self.catalog.basis(name).degradation).severity.value(fraction)
-            for name, fraction in reading.fractions.items()
-            if name in self.catalog.bases
-        }
-        # A basis without a key yet is at the user's command only.
-        return Inspection(self.none.override(reading.weights), severities)
+    def weigher(self, chosen: Mapping[str, float], *, blind: bool) -> Weigher:
+        """The weigher for a user's words, as in `restore`."""
+        return Overruled(self.blind, chosen) if blind else Given(self.none.override(chosen))
 
     @property
     def none(self) -> MixingWeights:
@@ -214,13 +209,14 @@ class Restorer:
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         check_result_type(dtype)
         how = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
+        weigher = self.weigher(chosen, blind=blind)
         rows, mixtures, severities = [], [], []
         for i in range(len(image)):
             one, seen = shown(image, visible, i)
-            found = self.look(one, seen) if blind else Inspection(self.none, {})
+            found = weigher.weigh(one, seen)
             if scale > 1:
-                one, found = self.enlarged(one, seen, found, chosen, how, scale=scale, blind=blind)
-            mixture = found.weights.override(chosen)
+                one, found = self.enlarged(weigher, found, one, seen, how, scale=scale)
+            mixture = found.weights
             last = mixture if scale == 1 else self.part(mixture, of_scale=True)
             restored = self.passing.until_it_fits(self.mixer.specialise(last), one, dtype, how)
             if seen is not None:
@@ -233,30 +229,26 @@ class Restorer:
 
     def enlarged(
         self,
+        weigher: Weigher,
+        found: Inspection,
         image: Tensor,
         visible: Tensor | None,
-        found: Inspection,
-        chosen: Mapping[str, float],
         how: Pass,
         *,
         scale: int,
-        blind: bool,
     ) -> tuple[Tensor, Inspection]:
         """Clean one picture at its own size, enlarge it, and look at the enlargement.
 
-        found: the inspection at its own size; the one with what the enlargement says comes back.
-        chosen, scale, blind: as in `restore`; chosen are its weights.
+        found: the weigher's findings at its own size; those with what the enlargement says come back.
+        scale: as in `restore`.
         """
-        if blind:
-            found = self.agreed(found, image, visible, scale)
-        native = self.part(found.weights.override(chosen), of_scale=False)
+        found = self.agreed(weigher, found, image, visible, scale)
+        native = self.part(found.weights, of_scale=False)
         if native.active:
             predictor = self.mixer.specialise(native)
             image = self.passing.until_it_fits(predictor, image, torch.float32, replace(how, progress=None))
         image = enlarge(image, scale)
-        if blind:
-            found = self.look_enlarged(found, image, visible, scale, self.origins.optical)
-        return image, found
+        return image, self.look_enlarged(weigher, found, image, visible, scale, self.origins.optical)
 
     def part(self, mixture: MixingWeights, *, of_scale: bool) -> MixingWeights:
         """The mixture with those bases alone that are for the enlarged picture, or that are not."""
@@ -266,7 +258,9 @@ class Restorer:
         """Tell whether a basis is for the enlarged picture: it sharpens, or is for a look."""
         return basis in self.origins.optical or not self.catalog.basis(basis).degradation
 
-    def agreed(self, native: Inspection, image: Tensor, visible: Tensor | None, scale: int) -> Inspection:
+    def agreed(
+        self, weigher: Weigher, native: Inspection, image: Tensor, visible: Tensor | None, scale: int
+    ) -> Inspection:
         """The inspection of a picture, but of sparse things no more than its enlargement shows too if it is small.
 
         In a picture of few crops much looks like rain: a lash, a feather, a blade of grass.
@@ -274,17 +268,22 @@ class Restorer:
         found = [name for name in self.origins.sparse if native.weights.values.get(name)]
         if not found or min(image.shape[2:]) >= FEW * self.encoder.config.crop:
             return native
-        weights = self.look_enlarged(native, enlarge(image, scale), visible, scale, found).weights
-        least = {name: min(native.weights[name], weights[name]) for name in found}
-        return Inspection(native.weights.override(least), native.severities)
+        weights = self.look_enlarged(weigher, native, enlarge(image, scale), visible, scale, found).weights
+        return native.override({name: min(native.weights[name], weights[name]) for name in found})
 
     def look_enlarged(
-        self, native: Inspection, image: Tensor, visible: Tensor | None, scale: int, names: Collection[str]
+        self,
+        weigher: Weigher,
+        native: Inspection,
+        image: Tensor,
+        visible: Tensor | None,
+        scale: int,
+        names: Collection[str],
     ) -> Inspection:
         """The inspection of a picture's own size, with what an enlarged one says of the named bases."""
         if visible is not None:
             visible = visible.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-        found = self.look(image, visible, enlarged=True)
+        found = weigher.weigh(image, visible, enlarged=True)
         weights = {n: w for n, w in found.weights.values.items() if n in names}
         severities = {n: s for n, s in found.severities.items() if n in names}
         return Inspection(native.weights.override(weights), {**native.severities, **severities})

@@ -1,4 +1,4 @@
-"""Results of the restorer: findings in a picture, and restored pictures."""
+"""Results of the restorer: restored pictures, and the weights that made them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,7 @@ from torch import Tensor
 
 from restorekit.mixing import MixingWeights
 
-__all__ = ["Inspection", "RestorationResult"]
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """Findings in one picture.
-
-    weights: of the mixture.
-    severities: by basis, in each degradation's unit.
-    """
-
-    weights: MixingWeights
-    severities: Mapping[str, float]
+__all__ = ["RestorationResult"]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ LAYERS = (
     {"mixing", "plugin"},
     {"looking", "passing"},
     {"encoder"},
-    {"reading"},
+    {"weighing"},
     {"results", "restorer", "jobs"},
     {"pil"},
     {"work"},

@@ -75,7 +75,7 @@ def test_a_damaged_answer_is_measured_again_and_of_two_askers_the_first_is_right
 
 
 def test_processes_started_at_the_same_time_choose_alike(tmp_path):
-    code = "from restorekit.device import *; print(choose_precision('auto', torch.device('cpu')))"
+    code = "import torch; from restorekit.device import *; print(choose_precision('auto', torch.device('cpu')))"
     environment = {**os.environ, remembered.CACHE: str(tmp_path)}
     started = [
         subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)

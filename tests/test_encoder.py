@@ -61,3 +61,17 @@ def test_sure_weights_are_exactly_none_or_all_and_the_others_rise_with_the_logit
     assert weights[:2].tolist() == [0, 0] and weights[-2:].tolist() == [1, 1]
     assert weights[3] == pytest.approx(0.5)
     assert bool((weights[1:6].diff() > 0).all())
+
+
+def test_half_precision_is_for_convolutions_alone_and_for_a_copy():
+    torch.manual_seed(0)
+    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 1)).eval()
+    assert encoder.convolving_in(torch.float32) is encoder
+    half = encoder.convolving_in(torch.bfloat16)
+    kinds = {name: weight.dtype for name, weight in half.named_parameters()}
+    assert {n.split(".")[0] for n, dtype in kinds.items() if dtype == torch.float32} == {"look", "mix", "out"}
+    assert all(weight.dtype == torch.float32 for weight in encoder.parameters())
+    image = torch.rand(1, 3, 70, 50, generator=Generator().manual_seed(1))
+    near, exact = half.query(image), encoder.query(image)
+    assert near.dtype == torch.float32 and not torch.equal(near, exact)
+    torch.testing.assert_close(near, exact, atol=0.1, rtol=0)

@@ -1,13 +1,12 @@
 """Laws of `scale`: a picture is looked at and cleaned at its own size, then enlarged and sharpened."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Generator
 
 from restorekit.passing import enlarge
 from restorekit.restorer import Restorer
+from restorekit.weighing import Blind
 
 
 @pytest.fixture
@@ -48,13 +47,13 @@ def test_sparse_things_in_a_small_picture_are_removed_only_as_far_as_its_enlarge
     restorer, monkeypatch, side, trusted
 ):
     assert restorer.encoder.config.crop == 32
-    look = restorer.look
+    weigh = Blind.weigh
 
-    def rainy_when_small(image, visible=None, *, enlarged=False):
-        found = look(image, visible, enlarged=enlarged)
-        return replace(found, weights=found.weights.override({"rain": 0.25 if enlarged else 0.75}))
+    def rainy_when_small(blind, image, visible=None, *, enlarged=False):
+        found = weigh(blind, image, visible, enlarged=enlarged)
+        return found.override({"rain": 0.25 if enlarged else 0.75})
 
-    monkeypatch.setattr(restorer, "look", rainy_when_small)
+    monkeypatch.setattr(Blind, "weigh", rainy_when_small)
     image = 0.2 + 0.6 * torch.rand(1, 3, side, 80, generator=Generator().manual_seed(0))
     assert restorer.restore(image, scale=2).weights[0]["rain"] == (0.75 if trusted else 0.25)
     assert restorer.restore(image, scale=2, weights={"rain": 1.0}).weights[0]["rain"] == 1.0

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator
 
-from restorekit.looking import coarse_noise, constant, graphic, live_box, look_at
+from restorekit.looking import COLOURS, coarse_noise, constant, graphic, live_box, look_at, many_coloured
 
 SIZE = 32
 
@@ -130,3 +130,15 @@ def test_coarse_noise_is_told_from_white_noise_and_from_blur():
     blurred = F.interpolate(detailed, (96, 96), mode="bicubic") * smooth  # calm where it is dark
     assert coarse_noise(coarse) and coarse_noise(coarse * 0.5)
     assert not coarse_noise(white) and not coarse_noise(smooth) and not coarse_noise(blurred * (smooth > 0.4))
+
+
+@pytest.mark.parametrize("count", [1, 2, COLOURS, COLOURS + 1, 40])
+def test_colours_are_many_from_one_more_than_a_palette_has_wherever_they_are(count):
+    generator = Generator().manual_seed(count)
+    palette = torch.randperm(256, generator=generator)[:count].float() / 255
+    spread = palette[torch.randint(count, (96, 96), generator=generator)]
+    corner = torch.full((96, 96), float(palette[0]))  # all but one colour in few pixels
+    corner[:24, :24] = palette[torch.arange(24 * 24) // 2 % count].view(24, 24)
+    crops = torch.stack([spread, corner]).unsqueeze(1).expand(-1, 3, -1, -1)
+    seen = [crop[0, ::2, ::2].unique().numel() for crop in crops]
+    assert many_coloured(crops).tolist() == [n > COLOURS for n in seen]

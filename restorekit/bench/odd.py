@@ -23,7 +23,16 @@ from restorekit.image import read_image
 from restorekit.passing import enlarge
 from restorekit.restorer import RestorationResult, Restorer
 
-__all__ = ["main"]
+__all__ = [
+    "GAUSSIAN_REACH",
+    "as_markdown",
+    "drawings",
+    "framed",
+    "main",
+    "noise",
+    "psnr",
+    "rows_of",
+]
 
 GAUSSIAN_REACH = 4  # times its standard deviation
 

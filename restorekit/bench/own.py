@@ -15,6 +15,7 @@ from restorekit.bench.errors import BenchError, Unsuited
 from restorekit.bench.items import Item, as_file
 from restorekit.device import name_of_precision
 from restorekit.restorer import Restorer
+from restorekit.weighing import Given, OneHot, Overruled, Weigher
 from restorekit.weights import recorded_sums
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ __all__ = [
     "uniform",
 ]
 
-Rule = Callable[[Restorer, Item], Mapping[str, float]]
+Rule = Callable[[Restorer, Item], Weigher]
 BACKBONE = "flow-unet"
 
 
@@ -58,7 +59,7 @@ class OwnMethod:
         if self.rule is blind_rule and item.small is not None:  # as `--scale` does it
             options = {**self.options, "blind": True, "scale": item.protocol.scale}
             return self.restorer.restore(item.small, **options).image
-        weights = self.rule(self.restorer, item)
+        weights = self.rule(self.restorer, item).weigh(item.degraded).weights.values
         return self.restorer.restore(item.degraded, weights=weights, **self.options).image
 
     def provenance(self) -> Mapping[str, str]:
@@ -97,7 +98,7 @@ class Chosen(OwnMethod):
             chosen = {name: float(weight)}
         except ValueError:
             raise BenchError(f"write it as restorekit-set:BASIS=WEIGHT, not {choice}") from None
-        super().__init__(lambda restorer, item: {**blind_rule(restorer, item), **chosen}, asks=True)
+        super().__init__(lambda restorer, item: Overruled(blind_rule(restorer, item), chosen), asks=True)
 
 
 class BestSingle(OwnMethod):
@@ -130,7 +131,7 @@ class Sequential(OwnMethod):
             return catalog.degradation(catalog.basis(basis).degradation).order, basis
 
         image = item.degraded
-        for basis in sorted(oracle(self.restorer, item), key=order, reverse=True):
+        for basis in sorted(oracle(self.restorer, item).weights.active, key=order, reverse=True):
             image = as_file(self.restorer.restore(image, weights={basis: 1.0}, **self.options).image)
         return image
 
@@ -139,7 +140,7 @@ class Plain(OwnMethod):
     """A network that was trained without bases, in the same shape: a folder with its own head in it."""
 
     def __init__(self, folder: str) -> None:
-        super().__init__(lambda restorer, item: {})
+        super().__init__(lambda restorer, item: Given(restorer.none))
         self.folder = Path(folder)
 
     def prepare(self) -> None:
@@ -160,21 +161,21 @@ def is_of_encoder(file: str) -> bool:
     return file.startswith("encoder/") or file.endswith(f"/{KEY}")
 
 
-def blind_rule(restorer: Restorer, item: Item) -> Mapping[str, float]:
-    """The encoder's weights; a degradation that the protocol keeps is kept by the user's word."""
+def blind_rule(restorer: Restorer, item: Item) -> Weigher:
+    """The encoder's word, but a degradation that the protocol keeps is kept by the user's."""
     bases = restorer.catalog.bases
-    found = restorer.inspect(item.degraded, unclipped=True)[0].weights.values
-    return {b: 0.0 if bases[b].degradation in item.protocol.keep else w for b, w in found.items()}
+    kept = {b: 0.0 for b in restorer.bases if bases[b].degradation in item.protocol.keep}
+    return Overruled(restorer.blind, kept)
 
 
-def oracle(restorer: Restorer, item: Item) -> Mapping[str, float]:
+def oracle(restorer: Restorer, item: Item) -> Given:
     """The right bases at 1, all others at 0."""
     bases = restorer.catalog.bases
     right = {b: 1.0 for b in restorer.bases if bases[b].degradation in item.protocol.remove}
     absent = set(item.protocol.remove) - {bases[b].degradation for b in right}
     if absent:
         raise Unsuited(f"no basis removes {', '.join(sorted(absent))}")
-    return right
+    return Given(restorer.none.override(right))
 
 
 def removing(restorer: Restorer) -> tuple[str, ...]:
@@ -182,20 +183,20 @@ def removing(restorer: Restorer) -> tuple[str, ...]:
     return tuple(b for b in restorer.bases if restorer.catalog.bases[b].degradation)
 
 
-def uniform(restorer: Restorer, item: Item) -> Mapping[str, float]:
+def uniform(restorer: Restorer, item: Item) -> Given:
+    """All restoring bases alike, 1 in sum."""
     names = removing(restorer)
-    return dict.fromkeys(names, 1 / len(names))
+    return Given(restorer.none.override(dict.fromkeys(names, 1 / len(names))))
 
 
-def everything(restorer: Restorer, item: Item) -> Mapping[str, float]:
-    return dict.fromkeys(removing(restorer), 1.0)
+def everything(restorer: Restorer, item: Item) -> Given:
+    """All restoring bases at 1."""
+    return Given(restorer.none.override(dict.fromkeys(removing(restorer), 1.0)))
 
 
-def strongest(restorer: Restorer, item: Item) -> Mapping[str, float]:
+def strongest(restorer: Restorer, item: Item) -> Weigher:
     """The encoder's choice as one basis at 1, if it sees any."""
-    found = blind_rule(restorer, item)
-    name = max(found, key=lambda b: found[b])
-    return {name: 1.0} if found[name] > 0.5 else {}
+    return OneHot(blind_rule(restorer, item))
 
 
 def make_oracle() -> OwnMethod:

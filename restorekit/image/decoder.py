@@ -1,4 +1,4 @@
-"""Around every decoder: damage becomes one line, and PIL's one switch for damaged files is held.
+"""Errors of every decoder as one line each, and PIL's one switch for damaged files, held.
 
 That switch is global (`ImageFile.LOAD_TRUNCATED_IMAGES`). Threads that want it the same way share it, others wait
 for their turn; when the last is done, it is as whoever owns the process had left it.
@@ -15,6 +15,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from restorekit.errors import ImageError
 from restorekit.image.damage import DAMAGE
 from restorekit.image.kinds import READ
+from restorekit.machine import short_of_memory
+
+__all__ = ["SALVAGE", "DamagedError", "decoding", "unknown"]
 
 SALVAGE = "restore --salvage takes what can still be read"
 
@@ -70,7 +73,7 @@ def decoding(path: Path, *, salvage: bool = False) -> Iterator[None]:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise ImageError(f"{path} has more than {limit} million pixels; cut or shrink it first") from error
     except (UnidentifiedImageError, MemoryError, *DAMAGE) as error:
-        if isinstance(error, MemoryError) or "memory" in str(error):  # torch's own are RuntimeErrors
+        if short_of_memory(error):
             raise ImageError(f"{path}: not enough memory to read it; cut or shrink it first") from error
         known = not isinstance(error, UnidentifiedImageError)
         what = " ".join(str(error).split()) if known else "no decoder makes anything of it"

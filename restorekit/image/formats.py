@@ -1,46 +1,32 @@
 """One picture of each kind of file, decoded by the library that reads it in full."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import torch
 from PIL import Image, ImageFile, UnidentifiedImageError, features
 from PIL.JpegImagePlugin import JpegImageFile
-from torch import Tensor
 
 from restorekit.errors import ImageError
 from restorekit.image import deep, heif, jpeg, kinds, png, tiff
-from restorekit.image.colour import srgb_from_cmyk
+from restorekit.image.content import TURNS, Content, content_of, is_wide
 from restorekit.image.metadata import Metadata, heif_metadata, image_metadata, page_metadata
-from restorekit.image.picture import JpegCoding, Picture
-from restorekit.image.pixels import tensors
+from restorekit.image.picture import Picture
 from restorekit.image.values import as_float
 
+__all__ = ["read_heif", "read_other", "read_page"]
+
 _ORIENTATION = 274
-_KINDS = {"1": "grey", "L": "grey", "LA": "grey", "P": "palette", "PA": "palette", "CMYK": "cmyk"}
 _FIRST_ONLY = "of the pictures in this {} file only the first is read"
 _MORE_CHANNELS = "channels beside colour and alpha are left out"
-_TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), start=2))  # EXIF orientation -> PIL's Transpose
-
-
-@dataclass(frozen=True, eq=False)
-class _Content:
-    """Pixels decoded, upright, and what they mean; the fields as in Picture."""
-
-    values: Tensor
-    alpha: Tensor | None
-    mode: str
-    depth: int = 8
-    icc_profile: bytes | None = None
-    ink_profile: bytes | None = None
-    inks: Tensor | None = None
-    jpeg: JpegCoding | None = None
-    notes: tuple[str, ...] = ()
 
 
 def read_other(file: BinaryIO, path: Path, kind: str, *, salvage: bool = False) -> Picture:
-    """The picture of a JPEG, PNG, WebP, BMP or AVIF. kind: which of them. salvage: as in read_page."""
+    """The picture of a JPEG, PNG, WebP, BMP or AVIF.
+
+    kind: which of them.
+    salvage: as in read_page.
+    """
     if kind == "AVIF" and not features.check("avif"):
         raise ImageError(f"{path} is AVIF, which this Pillow was built without; update it: pip install -U pillow")
     found = png.survey(file) if kind == "PNG" else jpeg.survey(file) if kind == "JPEG" else None
@@ -76,7 +62,7 @@ def read_heif(file: BinaryIO, path: Path) -> Picture:
     if decoded.bits > heif.BITS:
         notes.append(f"{decoded.bits} bits per channel are read in full, but HEIC is written with {heif.BITS}")
     values, alpha = deep.split(decoded.values)
-    content = _Content(
+    content = Content(
         values=values,
         alpha=alpha,
         mode="grey" if channels < 3 else "rgb",
@@ -88,7 +74,10 @@ def read_heif(file: BinaryIO, path: Path) -> Picture:
 
 
 def read_page(file: BinaryIO, path: Path, page: tiff.Directory, *, salvage: bool) -> Picture:
-    """A page of a TIFF. salvage: let libvips take what it can, too; PIL is told by its switch."""
+    """A page of a TIFF.
+
+    salvage: let libvips take what it can, too; PIL is told by its switch.
+    """
     _check_size(*page.size)
     if page.fault:
         raise ImageError(f"{path} {page.fault}")
@@ -134,7 +123,7 @@ def _check_size(width: int, height: int) -> None:
         raise Image.DecompressionBombError
 
 
-def _picture(content: _Content, metadata: Metadata, format: str, notes: tuple[str, ...] = ()) -> Picture:
+def _picture(content: Content, metadata: Metadata, format: str, notes: tuple[str, ...] = ()) -> Picture:
     return Picture(
         values=content.values,
         alpha=content.alpha,
@@ -161,48 +150,37 @@ def _by_pil(
     cut: bool,
     grey: bool = False,
     page: tiff.Directory | None = None,
-) -> _Content:
-    """image: loaded, and turned by PIL where it is a page of a TIFF whose tag says so. cut: to 8 bits, by PIL."""
-    wide = image.mode.startswith("I;16")
-    kind = "grey" if wide or grey else _KINDS.get(image.mode, "rgb")
-    bits = page.bits if page and wide else 16
-    notes = ["16 bits per channel were cut to 8"] if cut and not wide else []
-    if notes and not (page and (not page.beyond_pil or page.libvips_errs)):
-        notes[0] += f"; {deep.INSTALL} to read them in full"
+) -> Content:
+    """Take a loaded image.
+
+    cut: whether PIL cut it to 8 bits.
+    grey: whether it is grey whatever its mode says.
+    page: of a TIFF, which PIL has turned where its tag says so.
+    """
+    wide = is_wide(image)
+    cuts = ["16 bits per channel were cut to 8"] if cut and not wide else []
+    if cuts and not (page and (not page.beyond_pil or page.libvips_errs)):
+        cuts[0] += f"; {deep.INSTALL} to read them in full"
     if page and page.has_more:
-        notes.append(_MORE_CHANNELS)
-    turned = page is not None and page.tags.get(_ORIENTATION) in _TURNS  # by PIL
-    turn = None if turned else _TURNS.get(metadata.orientation)
-    upright = image if turn is None else image.transpose(Image.Transpose(turn))
-    pixels: Image.Image = upright
-    profile, ink_profile, inks = metadata.icc_profile, None, None
-    if image.mode == "CMYK":
-        profile, ink_profile = None, profile  # it would misread RGB values
-        pixels, back, note = srgb_from_cmyk(upright, ink_profile)
-        kind = "cmyk" if back else "rgb"
-        notes.append(note)
-        if back:
-            inks = torch.frombuffer(bytearray(upright.tobytes()), dtype=torch.uint8)
-            inks = inks.view(upright.height, upright.width, 4)
-    values, alpha = tensors(pixels, bits)
+        cuts.append(_MORE_CHANNELS)
+    turned = page is not None and page.tags.get(_ORIENTATION) in TURNS  # by PIL
+    orientation = 1 if turned else metadata.orientation
+    found = content_of(image, metadata.icc_profile, orientation, page.bits if page and wide else 16)
+    values = found.values
     if wide and page and page.white_is_zero:  # PIL sees to it in the other modes
         values = 1 - as_float(values)
-    return _Content(
+    return replace(
+        found,
         values=values,
-        alpha=alpha,
-        mode=kind,
-        depth=16 if wide else 8,
-        icc_profile=profile,
-        ink_profile=ink_profile if kind == "cmyk" else None,
-        inks=inks,
+        mode="grey" if grey else found.mode,
         jpeg=jpeg.coding(image) if isinstance(image, JpegImageFile) else None,
-        notes=tuple(notes),
+        notes=(*cuts, *found.notes),
     )
 
 
 def _by_libvips(
     file: BinaryIO, path: Path, metadata: Metadata, page: tiff.Directory | None = None, *, salvage: bool = False
-) -> _Content:
+) -> Content:
     values = deep.read_values(file, page.index if page else 0, salvage=salvage)
     floating = values.is_floating_point()
     if floating and (fault := deep.fault(values)):
@@ -210,7 +188,7 @@ def _by_libvips(
     if page:
         values = values[..., : page.colours + page.has_alpha]
     rgb, alpha = deep.split(deep.turned(values, metadata.orientation))
-    return _Content(
+    return Content(
         values=rgb,
         alpha=alpha,
         mode="grey" if values.shape[2] < 3 else "rgb",

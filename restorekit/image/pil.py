@@ -15,60 +15,42 @@ from PIL.PngImagePlugin import PngImageFile
 from torch import Tensor
 
 from restorekit.errors import ImageError
-from restorekit.image.colour import cmyk_from_srgb, srgb_from_cmyk
+from restorekit.image.colour import cmyk_from_srgb
+from restorekit.image.content import content_of
 from restorekit.image.damage import DAMAGE
 from restorekit.image.metadata import XMP_KEY, image_metadata
 from restorekit.image.picture import Picture
-from restorekit.image.pixels import pil_image, raw_bytes, samples, tensors
+from restorekit.image.pixels import pil_image, raw_bytes, samples
 
-_TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), start=2))  # EXIF orientation -> PIL's Transpose
-_GREY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N")
+__all__ = ["image_of", "picture_of", "working_type"]
+
 _SPACES = {"RGB": b"RGB ", "RGBA": b"RGB ", "L": b"GRAY", "LA": b"GRAY", "I;16": b"GRAY", "CMYK": b"CMYK"}
 
 
 def picture_of(image: Image.Image) -> Picture:
-    """The picture in an image: the frame that it shows. ImageError for a mode of no known range or colours."""
+    """The picture in an image, the frame that it shows; ImageError for a mode of no known range or colours."""
     image.load()
     metadata = image_metadata(_bearer(image))  # type: ignore[arg-type]
-    mode, profile, inks, notes = "grey" if image.mode in _GREY else "rgb", metadata.icc_profile, None, []
-    pixels = image
     try:
-        if image.mode == "CMYK":
-            profile, inks = None, profile
-            pixels, back, note = srgb_from_cmyk(image, inks)
-            mode = "cmyk" if back else "rgb"
-            notes.append(note)
-        elif image.mode in ("La", "RGBa"):  # colours multiplied with alpha
-            pixels = image.convert("LA" if image.mode == "La" else "RGBA")
-        if metadata.orientation in _TURNS:
-            pixels = pixels.transpose(Image.Transpose(_TURNS[metadata.orientation]))
-        values, alpha = tensors(pixels, bits=16)
-        own = ink_values(image, metadata.orientation) if mode == "cmyk" else None
+        content = content_of(image, metadata.icc_profile, metadata.orientation)
     except ValueError as error:
         raise ImageError(f"cannot take PIL mode {image.mode} ({error}); convert it to RGB first") from error
     return Picture(
-        values=values,
-        alpha=alpha,
-        mode=mode,
-        depth=8 * values.element_size(),
+        values=content.values,
+        alpha=content.alpha,
+        mode=content.mode,
+        depth=content.depth,
         format=image.format or "",
-        icc_profile=profile,
-        ink_profile=inks if mode == "cmyk" else None,
-        inks=own,
+        icc_profile=content.icc_profile,
+        ink_profile=content.ink_profile,
+        inks=content.inks,
         exif=metadata.exif,
         xmp=metadata.xmp,
         dpi=metadata.dpi,
         text=_text_of(image),
         extras=metadata.extras,
-        notes=tuple(notes),
+        notes=content.notes,
     )
-
-
-def ink_values(image: Image.Image, orientation: int) -> Tensor:
-    """The inks of a CMYK image, upright: shape (H, W, 4), uint8, 255 for full ink."""
-    turn = _TURNS.get(orientation)
-    upright = image if turn is None else image.transpose(Image.Transpose(turn))
-    return torch.frombuffer(bytearray(upright.tobytes()), dtype=torch.uint8).view(upright.height, upright.width, 4)
 
 
 def _bearer(image: Image.Image) -> Image.Image:

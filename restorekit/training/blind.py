@@ -15,10 +15,10 @@ from torch import Generator, Tensor
 from restorekit.basis import BasisKey
 from restorekit.composition import Compose
 from restorekit.encoder import DegradationEncoder
-from restorekit.reading import Origins, Reading, read_picture
 from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.pairs import Group, PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches
+from restorekit.weighing.looks import Origins, Reading, read_picture
 
 TRIED = 2  # pictures, of which the one is taken where the encoder is further from right
 LEAST = 2  # times the encoder's crop, the side of a picture

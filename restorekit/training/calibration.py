@@ -1,10 +1,10 @@
 """The end of the encoder's training: how sure each key may be, and where it says yes.
 
 On photographs of its training the encoder is surer than it may be. Slope and shift of each key (Platt scaling,
-1999) and the share of the second look (`restorekit.reading`) are looked for on held-out photographs, by what the
-user gets: how far the restoration with the encoder's weights stays behind that with the right bases. One number
-after another is moved, and stays where that helps (coordinate search). No gradient: clipped weights have none, and
-one picture's is mostly chance.
+1999) and the share of the second look (`restorekit.weighing.looks`) are looked for on held-out photographs, by
+what the user gets: how far the restoration with the encoder's weights stays behind that with the right bases. One
+number after another is moved, and stays where that helps (coordinate search). No gradient: clipped weights have
+none, and one picture's is mostly chance.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from torch import Generator, Tensor
 
 from restorekit.encoder import DegradationEncoder, View, weights_of
 from restorekit.looking import GRID
-from restorekit.reading import look_again
 from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.keys import Keys
 from restorekit.training.kinds import all_late, degraded_pictures, kinds_of_picture
 from restorekit.training.pairs import PairMaker
 from restorekit.training.photos import validation_crops
+from restorekit.weighing.looks import look_again
 
 MOVED = ("second", "shift", "steepness")  # numbers of Keys
 PHOTOGRAPHS = 14

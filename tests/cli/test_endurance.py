@@ -67,9 +67,9 @@ def test_too_little_memory_for_one_picture_is_a_line_and_the_others_go_on(cli, t
 
 def test_memory_that_ends_inside_a_decoder_is_no_damage(cli, three, monkeypatch):
     """torch's own, raised where the reader catches what libraries raise on damaged files."""
-    from restorekit.image import formats
+    from restorekit.image import content
 
-    real = formats.tensors
+    real = content.tensors
     calls = []
 
     def tensors(*arguments, **named):
@@ -78,7 +78,7 @@ def test_memory_that_ends_inside_a_decoder_is_no_damage(cli, three, monkeypatch)
             raise RuntimeError(CPU)
         return real(*arguments, **named)
 
-    monkeypatch.setattr(formats, "tensors", tensors)
+    monkeypatch.setattr(content, "tensors", tensors)
     for command in (("restore", "in", "-o", "out"), ("inspect", "in")):
         calls.clear()
         outcome = cli(*command)

@@ -132,10 +132,21 @@ def test_salvage_in_one_thread_makes_no_other_tolerant(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), OSError("out of memory error"), RuntimeError("can't allocate memory")]
+    "error",
+    [
+        MemoryError(),
+        OSError("out of memory error"),
+        RuntimeError("can't allocate memory"),
+        RuntimeError("Memory allocation error: Unspecified"),  # libheif's
+    ],
 )
 def test_out_of_memory_is_never_called_damaged(tmp_path: Path, error: Exception) -> None:
     path = tmp_path / "a.png"
     with pytest.raises(ImageError, match=r"a\.png: not enough memory") as refusal, decoder.decoding(path):
         raise error
     assert "damaged" not in str(refusal.value)
+
+
+def test_a_decoder_that_merely_speaks_of_memory_met_damage(tmp_path: Path) -> None:
+    with pytest.raises(decoder.DamagedError, match="damaged"), decoder.decoding(tmp_path / "a.png"):
+        raise OSError("the block lies beyond the mapped memory")

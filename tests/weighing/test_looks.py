@@ -7,9 +7,9 @@ import torch
 from torch import Generator
 
 from restorekit.basis import Basis, BasisKey, save_key
-from restorekit.encoder import DegradationEncoder, EncoderConfig
-from restorekit.reading import Origins, read_picture, read_query
+from restorekit.encoder import DegradationEncoder, EncoderConfig, View
 from restorekit.restorer import Restorer
+from restorekit.weighing.looks import Halves, Origins, read_picture, read_query
 
 LATE = Origins(late=("jpeg", "noise"))
 
@@ -36,15 +36,20 @@ def image():
     return torch.rand(1, 3, 50, 60, generator=Generator().manual_seed(2))
 
 
+def flattened(crops):
+    return 0.25 + 0.5 * crops
+
+
 class Remover:
-    """Counts how often it is asked, and for what; makes every crop grey."""
+    """Counts how often it is asked, for what, and for how many crops; halves the contrast of each."""
 
     def __init__(self):
-        self.asked = []
+        self.asked, self.crops = [], []
 
     def __call__(self, crops, weights):
         self.asked.append(dict(weights))
-        return torch.full_like(crops, 0.5)
+        self.crops.append(len(crops))
+        return flattened(crops)
 
 
 def test_keys_that_read_the_first_look_alone_need_no_second(encoder, keys, image):
@@ -57,13 +62,27 @@ def test_keys_that_read_the_first_look_alone_need_no_second(encoder, keys, image
 def test_what_is_removed_in_between_is_what_the_first_look_found_late(encoder, keys, image):
     remover = Remover()
     read_picture(encoder, keys | {"rain": replace(keys["rain"], second=1.0)}, LATE, image, remover)
-    assert remover.asked == [{"noise": 1.0}]
+    assert remover.asked and all(weights == {"noise": 1.0} for weights in remover.asked)
+
+
+@pytest.mark.parametrize(
+    ("bias", "looked_at"),
+    [(-40.0, []), (40.0, [1]), (0.0, [1, 1])],
+    ids=["surely nothing: not again", "half of the crops agree: no more", "unsure: all crops"],
+)
+def test_the_second_look_is_as_large_as_it_has_to_be(encoder, keys, image, bias, looked_at):
+    remover = Remover()
+    rain = replace(keys["rain"], second=1.0, bias=torch.tensor(bias))
+    assert len(encoder.view(image).crops) == 2
+    weights = read_picture(encoder, keys | {"rain": rain}, LATE, image, remover).weights
+    assert remover.crops == looked_at
+    assert 0 < weights["rain"] < 1 if bias == 0 else weights["rain"] == float(bias > 0)
 
 
 def test_a_key_reads_as_much_of_the_second_look_as_it_says(encoder, keys, image):
     first = encoder.query(image)[0]
     view = encoder.view(image)
-    second = encoder.query_of(replace(view, crops=torch.full_like(view.crops, 0.5)))[0]
+    second = encoder.query_of(replace(view, crops=flattened(view.crops)))[0]
 
     def rain(share):
         mixed = keys | {"rain": replace(keys["rain"], second=share)}
@@ -138,6 +157,18 @@ def test_what_is_sparse_may_not_darken_what_lies_between_the_streaks(encoder, ke
     assert 1.2 / 4 < middling < 1
 
 
+@pytest.mark.parametrize("second", [0.0, 1.0])
+def test_a_sparse_basis_does_not_answer_for_what_the_late_ones_change(encoder, keys, image, second):
+    origins = replace(LATE, sparse=("rain",))
+    keys = found(keys, "noise", "rain")
+    keys["rain"] = replace(keys["rain"], second=second)
+
+    def remove(crops, weights):
+        return crops - weights.get("noise", 0.0) * 8 / 255
+
+    assert read_picture(encoder, keys, origins, image, remove).weights["rain"] == 1
+
+
 def test_grain_that_may_be_coarse_noise_is_not_sharpened_unless_something_late_explains_it(encoder, keys):
     keys = {"noise": keys["noise"], "blur": keys["rain"]}
     origins = Origins(late=("noise",), optical=("blur",))
@@ -160,3 +191,18 @@ def test_graphics_need_nothing(encoder, keys):
     drawn = checker.expand(1, 3, -1, -1).float()
     reading = read_picture(encoder, found(keys, *keys), LATE, drawn, Remover())
     assert set(reading.weights.values()) == {0.0}
+
+
+@pytest.mark.parametrize(("darker", "asked", "kept"), [(0, 1, 1.0), (1, 2, 1.0), (2, 2, 0.5)])
+def test_a_sparse_basis_is_limited_by_all_crops_or_by_none(darker, asked, kept):
+    """darker: how many of two crops it darkens by 2.4, the first half of them first."""
+    crops = torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(-1, 3, 8, 8)
+    view = View(crops, torch.zeros(2, dtype=torch.long), torch.zeros(1, 1), torch.zeros(1, dtype=torch.bool))
+    calls = []
+
+    def remove(crops, weights):
+        calls.append(dict(weights))
+        return crops - 2.4 / 255 * (crops < 0.5 * darker).float()
+
+    assert Halves(view, {}, remove).level_kept("rain") == pytest.approx(kept, rel=1e-3)
+    assert calls == [{"rain": 1.0}] * asked

@@ -4,6 +4,9 @@ What happened last hides what happened first: rain beneath noise looks like more
 like rain. So the encoder looks at its crops once more, when what the sensor and the file did to them has been
 restored by the bases that the first look found. Each key says how much of its answer comes from that second look.
 
+Restoring crops costs more than looking at them. So there is no second look where the first is sure that nothing is
+to be found, and every other crop is enough where these are sure.
+
 Two checks need no key. A picture whose grain may be coarse noise is not sharpened. And removing what is sparse,
 such as rain, may not darken the pixels between the streaks.
 """
@@ -22,9 +25,13 @@ from restorekit.encoder import DegradationEncoder, View, weights_of
 from restorekit.errors import WeightsError
 from restorekit.looking import coarse_noise
 
+__all__ = ["Halves", "Origins", "Reading", "Remove", "level_kept", "look_again", "read_picture", "read_query"]
+
 # Crops, (N, 3, s, s), in [0, 1], and weights by basis name to the crops restored with them.
 Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
 
+# Logits: below the first there is no second look; beyond the other, either way, half of the crops are enough.
+UNLIKELY, SURE = -6.0, 5.0
 SHARPEN = 0.1  # the most of an optical basis where the grain may be noise
 FOUND = 0.5  # of a late basis, which then is the reason for the grain
 LEVEL = 1.2  # of 255, the most that a sparse basis may shift the level between the streaks
@@ -33,8 +40,12 @@ FAINT, PLAIN = 20.0, 30.0  # of 255: streaks that may be none, and streaks that 
 
 @dataclass(frozen=True)
 class Origins:
-    """Names of the bases by where what they remove comes from. late: the sensor or the file; optical: the lens or
-    sampling; sparse: things that touch few pixels."""
+    """Names of the bases by where what they remove comes from.
+
+    late: the sensor or the file.
+    optical: the lens or sampling.
+    sparse: things that touch few pixels.
+    """
 
     late: Collection[str] = ()
     optical: Collection[str] = ()
@@ -52,8 +63,10 @@ class Origins:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the encoder makes of one picture. weights and fractions: by basis name; a fraction is the severity
-    between off (0) and strong (1), meaningful where the weight is not small."""
+    """Weights and severities that the encoder sees in one picture, by basis name.
+
+    fractions: severities between off (0) and strong (1), meaningful where the weight is not small.
+    """
 
     weights: Mapping[str, float]
     fractions: Mapping[str, float]
@@ -71,7 +84,10 @@ def read_picture(
 ) -> Reading:
     """Weights and severity fractions of one picture.
 
+    keys: by basis name.
+    origins: where what the bases remove comes from.
     image: (1, 3, H, W), floating in [0, 1], uint8 or uint16.
+    remove: restores crops of the picture.
     visible: (1, H, W), boolean, False where it is transparent; None for an opaque one.
     enlarged: whether the picture is known to have been enlarged, so that its grain need not be noise.
     """
@@ -81,10 +97,14 @@ def read_picture(
     if bool(view.blank[0]):
         return Reading(dict.fromkeys(keys, 0.0), reading.fractions)
     found = {name: reading.weights[name] for name in origins.late if reading.weights.get(name)}
-    crops = view.crops
-    if found and any(key.second for key in keys.values()):
-        crops = remove(crops, found)
-        reading = read_query(first, keys, look_again(encoder, view, crops)[0])
+    halves = Halves(view, found, remove)
+    asked = [key for key in keys.values() if key.second and logit(first, key) > UNLIKELY] if found else []
+    if asked:
+        for count in halves.counts:
+            second = look_again(encoder, halves.view(count), halves.cleaned(count))[0]
+            if all(abs(logit(first.lerp(second, key.second), key)) > SURE for key in asked):
+                break
+        reading = read_query(first, keys, second)
     weights = dict(reading.weights)
     explained = enlarged or max(found.values(), default=0.0) >= FOUND
     sharpened = any(weights.get(name, 0.0) > SHARPEN for name in origins.optical)
@@ -92,9 +112,52 @@ def read_picture(
         weights |= {name: min(SHARPEN, weights[name]) for name in origins.optical if name in weights}
     for name in origins.sparse:
         if weights.get(name):
-            change = remove(view.crops, {**found, name: 1.0}) - crops
-            weights[name] = min(weights[name], level_kept(change))
+            weights[name] = min(weights[name], halves.level_kept(name))
     return Reading(weights, reading.fractions)
+
+
+class Halves:
+    """Crops of one picture, and the same restored by what was found, every other first.
+
+    view: of the picture.
+    found: weights by which crops are cleaned, each once.
+    """
+
+    def __init__(self, view: View, found: Mapping[str, float], remove: Remove) -> None:
+        self.parts = [part for part in (every_other(view, 0), every_other(view, 1)) if len(part.crops)]
+        self.found, self.remove = found, remove
+        self.clean: list[Tensor] = []
+
+    @property
+    def counts(self) -> range:
+        """Numbers of halves that there are, from one."""
+        return range(1, len(self.parts) + 1)
+
+    def view(self, count: int) -> View:
+        """The first halves in one."""
+        crops, owners = (torch.cat([getattr(p, n) for p in self.parts[:count]]) for n in ("crops", "owners"))
+        return replace(self.parts[0], crops=crops, owners=owners)
+
+    def cleaned(self, count: int) -> Tensor:
+        """The crops of the first halves, restored by what was found."""
+        for part in self.parts[len(self.clean) : count]:
+            self.clean.append(self.remove(part.crops, self.found) if self.found else part.crops)
+        return torch.cat(self.clean[:count])
+
+    def level_kept(self, name: str) -> float:
+        """The most that a sparse basis may weigh here; the second half is asked where the first is against it."""
+        changes: list[Tensor] = []
+        for count in self.counts:
+            changes.append(self.remove(self.parts[count - 1].crops, {**self.found, name: 1.0}))
+            limit = level_kept(torch.cat(changes) - self.cleaned(count))
+            if limit == 1:
+                break
+        return limit
+
+
+def every_other(view: View, start: int) -> View:
+    """A view of one picture with every other of its crops, from the `start`-th."""
+    return replace(view, crops=view.crops[start::2], owners=view.owners[start::2])
 
 
 def level_kept(change: Tensor) -> float:
@@ -109,7 +172,7 @@ def level_kept(change: Tensor) -> float:
 
 
 def look_again(encoder: DegradationEncoder, view: View, restored: Tensor) -> Tensor:
-    """The queries, (B, D), of a view whose crops were restored in between."""
+    """Queries, (B, D), of a view whose crops were restored in between."""
     return encoder.query_of(replace(view, crops=restored.clamp(0, 1)))
 
 
@@ -123,7 +186,12 @@ def read_query(query: Tensor, keys: Mapping[str, BasisKey], second: Tensor | Non
                 "train its key again with `restorekit train basis`"
             )
         seen = query if second is None else query.lerp(second, key.second)
-        weights[name] = float(weights_of(seen @ key.key.to(seen) + key.bias.to(seen)))
+        weights[name] = float(weights_of(logit(seen, key)))
         gauge = key.gauge.to(seen)
         fractions[name] = float((seen @ gauge[:-1] + gauge[-1]).clamp(0, 1.2))
     return Reading(weights, fractions)
+
+
+def logit(query: Tensor, key: BasisKey) -> Tensor:
+    """The logit of a key for one query, (D,)."""
+    return query @ key.key.to(query) + key.bias.to(query)

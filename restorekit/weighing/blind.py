@@ -1,0 +1,50 @@
+"""Weights by what the encoder sees: nobody has to say anything about the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from restorekit.basis import BasisKey
+from restorekit.degradation import Severity
+from restorekit.encoder import DegradationEncoder
+from restorekit.mixing import MixingWeights
+from restorekit.weighing.looks import Origins, Remove, read_picture
+from restorekit.weighing.weigher import Inspection
+
+__all__ = ["Blind"]
+
+
+@dataclass(frozen=True)
+class Blind:
+    """The encoder's two looks.
+
+    keys: by basis name.
+    origins: where what the bases remove comes from.
+    scales: the severities of what they remove, by basis name.
+    none: a weight of 0 for every basis; one without a key keeps it, being at the user's command only.
+    remove: restores crops between the looks.
+    """
+
+    encoder: DegradationEncoder
+    keys: Mapping[str, BasisKey]
+    origins: Origins
+    scales: Mapping[str, Severity]
+    none: MixingWeights
+    remove: Remove
+
+    @torch.no_grad()
+    def weigh(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
+        """Weights and severities by what is seen."""
+        reading = read_picture(
+            self.encoder, self.keys, self.origins, image, self.remove, visible, enlarged=enlarged
+        )
+        severities = {
+            name: self.scales[name].value(fraction)
+            for name, fraction in reading.fractions.items()
+            if name in self.scales
+        }
+        return Inspection(self.none.override(reading.weights), severities)
