@@ -32,28 +32,58 @@ LAYERS = (
     {"reading"},
     {"results", "restorer", "jobs"},
     {"pil"},
+    {"work"},
     {"training", "bench"},
     {"cli"},
     {"__main__"},
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+CIRCLES = {  # files that import each other; the list only shrinks
+    frozenset({"restorekit.backbone.flow_unet", "restorekit.backbone.flow_unet_stream"}),
+    frozenset({"restorekit.bench.run", "restorekit.bench.workers"}),
+    frozenset({"restorekit.bench.scene.plants", "restorekit.bench.scene.world"}),
+    # A training and the helpers that run it, which name its type.
+    frozenset(
+        f"restorekit.training.{name}" for name in ("base", "compiling", "parallel", "running", "stepper", "watch")
+    ),
+}
 IMAGE = ROOT / "restorekit" / "image"
 HEAVY = {"diffusers", "peft", "kornia", "pyiqa", "PIL", "pyvips", "pillow_heif"}
 
 
 def imported(path: Path) -> set[str]:
     """Modules that a file imports, other than for the type checker, wherever in the file."""
+    return {module for module, _ in imports(path)}
+
+
+def imports(path: Path, *, types: bool = False) -> set[tuple[str, str]]:
+    """Modules that a file imports, and the name that it takes from each; empty for the module itself. types: those
+    for the type checker too."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        if not types and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             node.body = []
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            names |= {(alias.name, "") for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            names |= {(node.module, alias.name) for alias in node.names}
     return names
+
+
+def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
+    """Sets of modules of which each reaches all others: the strongly connected components with more than one."""
+    reached = {module: set(below) for module, below in graph.items()}
+    for middle in graph:  # Warshall, 1962, https://doi.org/10.1145/321105.321107
+        for below in reached.values():
+            if middle in below:
+                below |= reached[middle]
+    return {
+        frozenset({module} | {other for other in below if module in reached[other]})
+        for module, below in reached.items()
+        if module in below
+    }
 
 
 def modules(folder: str) -> list[Path]:
@@ -72,6 +102,30 @@ def test_imports_go_down_only(path):
                 continue
             other = name.split(".")[1]
             assert RANK[other] <= RANK[room], f"{path.name} imports {name}"
+
+
+def module_of(path: Path) -> str:
+    """Dotted name of a file; of a package, the package's."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_files_need_each_other_in_no_circle():
+    """Not for their types either: what two files share belongs into a third."""
+    files = {module_of(path): path for path in modules("restorekit")}
+
+    def of(path: Path) -> set[str]:  # `from package import name` is the package's business unless name is a file
+        taken = {(module, f"{module}.{name}") for module, name in imports(path, types=True)}
+        return {inner if inner in files else module for module, inner in taken} & files.keys()
+
+    found = circles({name: of(path) for name, path in files.items()})
+    assert found <= CIRCLES, f"circles: {[sorted(circle) for circle in found - CIRCLES]}"
+    assert found >= CIRCLES, f"opened, take them off the list: {[sorted(circle) for circle in CIRCLES - found]}"
+
+
+def test_a_circle_is_found_however_long_it_is():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == set()
+    long = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a", "e"}, "e": {"d"}, "f": {"d"}}
+    assert circles(long) == {frozenset("abc"), frozenset("de")}
 
 
 @pytest.mark.parametrize("path", modules("plugins"), ids=lambda p: str(p.relative_to(ROOT)))
@@ -113,6 +167,13 @@ def loaded_after(code: str) -> set[str]:
 
 def test_importing_the_package_and_the_plugin_seam_loads_no_torch():
     assert "torch" not in loaded_after("import restorekit, restorekit.plugin")
+
+
+def test_the_doors_of_runs_and_a_clusters_worker_load_neither_the_command_line_nor_torch():
+    code = "import restorekit.work, restorekit.work.cluster as c; c.Worker"
+    assert not loaded_after(code) & {"torch", "typer", "click", "rich", "ray"}
+    script = f"{code}; import sys; assert not any(m.startswith('restorekit.cli') for m in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_building_the_catalogue_loads_no_torch():

@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from restorekit.cli.options import Limit, PhotosArgument
+from restorekit.cli.runs import make_budget, make_engine, stderr
 from restorekit.cli.terminal import put, tell
-from restorekit.cli.training import make_budget, make_engine, minutes_in, stderr
+from restorekit.cli.values import minutes_in
 from restorekit.errors import TrainingError
 
 PACK = "Example: restorekit train pack photos/ -o build/pack --most 40MiB"

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from restorekit.cli.options import Limit, Threads
+from restorekit.cli.runs import load_photos
 from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json, put_table, warn
-from restorekit.cli.training import load_photos
 from restorekit.errors import TrainingError
 from restorekit.plugin.catalog import build_catalog
 
@@ -26,8 +27,8 @@ def check(
     soft: Annotated[
         float, typer.Option(min=1.0, max=4.0, help="Times enlarged; more than 1: only noise, JPEG and nothing.")
     ] = 1.0,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; by default all.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Read at most so many photographs.")] = None,
+    threads: Threads = None,
+    limit: Limit = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per kind of picture.")] = False,
 ) -> None:
     """Compare the encoder's weights with the right bases on held-out photographs, kind of picture by kind.

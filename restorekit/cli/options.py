@@ -1,47 +1,45 @@
-"""Options that the trainings share."""
+"""Options that the trainings share, and the way in which a command takes all of them as one value."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
+__all__ = [
+    "Decay",
+    "FromWeights",
+    "Limit",
+    "PhotosArgument",
+    "Precision",
+    "Rate",
+    "RunOptions",
+    "Seed",
+    "Share",
+    "Threads",
+    "Together",
+    "Weights",
+    "takes_run_options",
+]
+
 PhotosArgument = Annotated[list[Path], typer.Argument(help="Folders of clean photographs, searched recursively.")]
-Run = Annotated[Path, typer.Option("--run", help="Folder for checkpoints and logs; resumed if it has one.")]
-Minutes = Annotated[float | None, typer.Option(help="Training time in all, earlier slices included.")]
-Iterations = Annotated[int | None, typer.Option(help="Iterations in all, instead of --minutes.")]
-Deadline = Annotated[
-    str | None,
-    typer.Option(
-        help="Time by the clock on the wall, as 9m, 90s or 1.5h, instead of --minutes: from the start of this "
-        "command to the end of training; reading and validation count, earlier slices do not."
-    ),
-]
-Device = Annotated[
-    str, typer.Option(help="auto (a CUDA GPU if there is one, else the CPU), cpu, cuda, cuda:N or mps.")
-]
-Compile = Annotated[
-    str, typer.Option("--compile", help="auto (on CUDA GPUs), on or off: compile the residual blocks.")
-]
-Checkpoint = Annotated[
-    str,
-    typer.Option(
-        help="all, or weights: the averaged weights in float16, a tenth of the size; optimisers start afresh."
-    ),
-]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; by default all.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights, patches and degradations.")]
-Limit = Annotated[int | None, typer.Option(help="Read at most so many photographs.")]
-CheckpointMinutes = Annotated[float, typer.Option(help="Minutes between checkpoints.")]
-Export = Annotated[
-    Path | None, typer.Option("--export", help="Folder for the finished weights, laid out as weights/ is.")
-]
+Limit = Annotated[int | None, typer.Option(help="Number of photographs to read at most.")]
 Weights = Annotated[
     Path | None, typer.Option("--weights", help="Weights to start from; by default the shipped ones.")
 ]
+FromWeights = Annotated[
+    Path | None, typer.Option("--from-weights", help="Saved weights to go on from, without a checkpoint.")
+]
 Rate = Annotated[float, typer.Option("--learning-rate", help="Full learning rate.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16: of the convolutions.")]
+Share = Annotated[list[str] | None, typer.Option(help="Frequency of a degradation, as noise=2.")]
 Together = Annotated[
     list[str] | None,
     typer.Option(
@@ -49,3 +47,70 @@ Together = Annotated[
     ),
 ]
 Decay = Annotated[float, typer.Option(help="Share of the budget over which the learning rate falls to zero.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Options of every training; fields of `restorekit.training.runs.Settings`, with their defaults."""
+
+    run: Annotated[
+        str,
+        typer.Option(
+            help="Folder for checkpoints and logs; resumed if it has one. "
+            "By default runs/ and the name of the training or of the basis.",
+            show_default=False,
+        ),
+    ] = ""
+    export: Annotated[
+        str | None, typer.Option(help="Folder for the finished weights, laid out as weights/ is.")
+    ] = None
+    minutes: Annotated[float | None, typer.Option(help="Training time in all, earlier slices included.")] = None
+    iterations: Annotated[int | None, typer.Option(help="Iterations in all, instead of --minutes.")] = None
+    deadline: Annotated[
+        str | None,
+        typer.Option(
+            help="Time by the clock on the wall, as 9m, 90s or 1.5h, instead of --minutes: from the start of this "
+            "command to the end of training; reading and validation count, earlier slices do not."
+        ),
+    ] = None
+    device: Annotated[
+        str, typer.Option(help="auto (a CUDA GPU if there is one, else the CPU), cpu, cuda, cuda:N or mps.")
+    ] = "auto"
+    compile: Annotated[str, typer.Option(help="auto (on CUDA GPUs), on or off: compile the residual blocks.")] = (
+        "auto"
+    )
+    checkpoint: Annotated[
+        str,
+        typer.Option(
+            help="all, or weights: the averaged weights in float16, a tenth of the size; optimisers start afresh."
+        ),
+    ] = "all"
+    checkpoint_minutes: Annotated[float, typer.Option(help="Minutes between checkpoints.")] = 10.0
+    threads: Threads = None
+    limit: Limit = None
+
+
+def takes_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of every training, which it gets as one value, `run_options`.
+
+    command: a function with a keyword parameter `run_options`; its other parameters are its own options.
+    """
+    shared, own = get_type_hints(RunOptions, include_extras=True), get_type_hints(command, include_extras=True)
+    parameters = [
+        parameter.replace(annotation=own[name], kind=Parameter.KEYWORD_ONLY)
+        for name, parameter in signature(command).parameters.items()
+        if name != "run_options"
+    ]
+    parameters += [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=getattr(RunOptions, name), annotation=hint)
+        for name, hint in shared.items()
+    ]
+
+    @wraps(command)
+    def taking(**given: Any) -> None:
+        options = RunOptions(**{name: given.pop(name) for name in shared})
+        command(**given, run_options=options)
+
+    taking.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    taking.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return taking

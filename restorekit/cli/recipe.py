@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from restorekit.cli.terminal import tell, warn
-from restorekit.cli.training import about_key, go, load_photos, make_budget, make_engine
+from restorekit.cli.runs import perform
+
+__all__ = ["NAME", "RecipeGroup", "recipe"]
 
 NAME = "recipe"
 
@@ -19,6 +20,7 @@ class RecipeGroup(TyperGroup):
     """Commands among which a file with the ending .toml is one."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Take a file's name for the command that runs it."""
         if args[0].endswith(".toml"):
             return NAME, self.commands[NAME], args
         return super().resolve_command(ctx, args)
@@ -33,22 +35,6 @@ def recipe(
     """Run a training as a file says. Its keys are the fields of `restorekit.training.runs.Settings` and of the
     training's recipe; an unknown one is refused with those there are."""
     began = time.monotonic()
-    from restorekit.training.runs import make_recipe, read_run, run_folder, smallest_photo, start_run
+    from restorekit.training.runs import read_run
 
-    settings, given = read_run(path, changes or [])
-    budget = make_budget(settings.minutes, settings.iterations, settings.deadline, settings.threads, began)
-    engine = make_engine(settings.device, settings.compile, settings.checkpoint)
-    chosen = make_recipe(settings, given)
-    from restorekit.plugin.catalog import build_catalog, load_plugins
-    from restorekit.training.basis import BasisTraining
-
-    catalog, training = build_catalog(load_plugins()), settings.training
-    export = None if settings.export is None else Path(settings.export)
-    smallest = smallest_photo(settings, chosen)
-    photos = load_photos([Path(folder) for folder in settings.photos], settings.limit, smallest)
-    started = start_run(settings, chosen, catalog, photos, engine)
-    if isinstance(started, BasisTraining):
-        warn((*catalog.failures, *started.failures))
-    go(started, budget, run_folder(settings, chosen), export, settings.checkpoint_minutes)
-    if training == "basis" and export is not None:
-        tell(about_key(export, chosen.names[0]))
+    perform(*read_run(path, changes or []), began)

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from restorekit.atomic import sweep
-from restorekit.cli.batch import Stages, run_jobs
-from restorekit.cli.cluster import LOCAL, Cluster, restored_on
-from restorekit.cli.ledger import Ledger, Report
-from restorekit.cli.manifest import Journal, Manifest
-from restorekit.cli.restoring import Options, Written, facts, left_out, load, read, slow_precision, work, write
-from restorekit.cli.terminal import Meter, plugins_of, put, tell
-from restorekit.cli.watch import watch_folders
-from restorekit.errors import ImageError, MixingError, RestorekitError
-from restorekit.jobs import STREAM, Job, passed_over, plan
+from restorekit.cli.printer import Printer
+from restorekit.cli.terminal import plugins_of
+from restorekit.errors import MixingError, RestorekitError
 from restorekit.mixing import MixingWeights
-from restorekit.plugin.catalog import Catalog, Plugins, build_catalog
+from restorekit.plugin.catalog import Catalog, build_catalog
+from restorekit.work import Cluster, Options, Request, restore_files
+from restorekit.work.request import LOCAL
 
-if TYPE_CHECKING:
-    from restorekit.restorer import Restorer
+__all__ = ["EPILOG", "restore"]
 
 EPILOG = """Examples:
 
@@ -145,21 +137,10 @@ def restore(
         raise RestorekitError(f"--engine must be local or ray, got {engine}")
     if engine == "local" and (workers is not None or address != LOCAL):
         raise RestorekitError("--address and --workers are of a cluster; add --engine ray")
-    plugins = plugins_of(context)
-    catalog = build_catalog(plugins)
+    catalog = build_catalog(plugins_of(context))
     chosen = parse_settings(settings or [], catalog)
     if only and not chosen:
         raise MixingError("--only leaves every basis at 0; name what to remove, as in --set noise=1")
-    if overwrite and (skip_existing or watch):
-        raise RestorekitError("--overwrite and --skip-existing or --watch contradict each other; choose one")
-    jobs = plan(inputs, out, overwrite=overwrite, recursive=recursive, skip_existing=skip_existing or watch)
-    to_stdout = jobs[0].output == STREAM
-    if to_stdout and as_json:
-        raise RestorekitError("--json and the picture both want standard output; give -o a file")
-    if engine == "ray" and (watch or STREAM in (jobs[0].output, jobs[0].source)):
-        raise RestorekitError("--engine ray restores files; --watch and - work with --engine local")
-    for folder in {job.output.parent for job in jobs if job.output is not None and not to_stdout}:
-        sweep(folder)
     options = Options(
         device=device,
         precision=precision,
@@ -175,78 +156,24 @@ def restore(
         strip=metadata == "strip",
         salvage=salvage,
     )
-    with Meter(len(jobs)) as meter:
-        ledger = Ledger(meter, as_json, Manifest(manifest) if manifest is not None else None)
-        ledger.passed_over(passed_over(inputs, out, restored=False, recursive=recursive))
-        if engine == "ray":
-            run_on_cluster(Cluster(address, workers), jobs, options, ledger)
-            return
-        ready = watch or any(not job.problem and not job.done for job in jobs)
-        restorer = load(catalog, options) if ready else None  # takes seconds
-        ledger.warn(restorer.failures if restorer else catalog.failures)
-        stages = stages_of(restorer, plugins, catalog, options, ledger)
-        if watch:
-            watch_folders(inputs, out, recursive, stages, ledger)
-        else:
-            run_jobs(jobs, stages, meter, as_json=as_json, ledger=ledger, resume=skip_existing)
-
-
-def stages_of(
-    restorer: Restorer | None, plugins: Plugins, catalog: Catalog, options: Options, ledger: Ledger
-) -> Stages:
-    if restorer is None:  # every job has a problem, or is done
-        return Stages(
-            lambda job: read(job, options), lambda job, taken: taken, lambda job, taken: report_of(job, taken)
-        )
-    loaded, journal = restorer, None
-    missing = left_out(plugins, loaded, options)
-    ledger.incomplete = bool(missing)
-    if word := slow_precision(loaded):
-        ledger.warn([word])
-    if ledger.manifest is not None:
-        ledger.manifest.describe(facts(loaded, options))
-        journal = Journal(ledger.manifest.path, ledger.manifest.run)
-    return Stages(
-        partial(read, options=options),
-        lambda job, taken: work(loaded, options, job, taken, ledger.meter.tile),
-        lambda job, taken: report_of(job, write(catalog, options, job, taken, journal, missing)),
+    request = Request(
+        inputs=tuple(inputs),
+        out=out,
+        options=options,
+        recursive=recursive,
+        skip_existing=skip_existing,
+        watch=watch,
+        manifest=manifest,
+        cluster=Cluster(address, workers) if engine == "ray" else None,
     )
-
-
-def report_of(job: Job, written: Written) -> Report:
-    line = f"{job.source} -> {job.output}  {written.found}"
-    return Report(lambda: (tell if job.output == STREAM else put)(line), written.record, written.notes)
-
-
-def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, ledger: Ledger) -> None:
-    """Do all jobs, as run_jobs does on this machine."""
-    manifest = ledger.manifest
-    if manifest is not None:
-        manifest.describe({"engine": "ray", "options": asdict(options)})
-    ledger.skip([job for job in jobs if job.done])
-    for job in jobs:
-        if job.problem:
-            ledger.fail(job, ImageError(job.problem))
-    todo = [job for job in jobs if not job.problem and not job.done]
-    ledger.meter.picture(0, "starting workers")
-    warned: set[str] = set()
-    journal = None if manifest is None else (str(manifest.path.absolute()), manifest.run)
-    with ledger.ending(jobs):
-        for done, outcome in enumerate(restored_on(cluster, todo, options, journal) if todo else (), start=1):
-            if manifest is not None:
-                manifest.know(outcome.worker, outcome.facts)
-            ledger.incomplete = ledger.incomplete or outcome.incomplete
-            ledger.warn([failure for failure in outcome.failures if failure not in warned])
-            warned.update(outcome.failures)
-            if outcome.written is None:
-                ledger.fail(outcome.job, ImageError(outcome.error))
-            else:
-                ledger.finish(outcome.job, report_of(outcome.job, outcome.written))
-            ledger.meter.picture(done, str(outcome.job.source))
+    with Printer(as_json=as_json) as printer:
+        summary = restore_files(request, printer, catalog)
+        if not watch:
+            printer.conclude(summary)
 
 
 def parse_tile(text: str) -> int | None:
-    """The number of pixels, or None for auto."""
+    """Read the side of a tile in pixels; None for auto."""
     if text == "auto":
         return None
     if not text.isdecimal() or int(text) == 0:
@@ -255,7 +182,7 @@ def parse_tile(text: str) -> int | None:
 
 
 def parse_settings(settings: Sequence[str], catalog: Catalog) -> dict[str, float]:
-    """From NAME=WEIGHT, checked against the bases there are."""
+    """Read NAME=WEIGHT, checked against the bases there are."""
     chosen: dict[str, float] = {}
     for setting in settings:
         name, _, text = setting.partition("=")

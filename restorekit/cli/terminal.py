@@ -14,13 +14,14 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
 from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import Failure, Plugins, load_plugins
+from restorekit.work.streams import let_go
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,14 +81,6 @@ def write_all(stream: TextIO | None, text: str) -> None:
         raise
 
 
-def let_go(stream: TextIO) -> None:
-    """Send to nowhere what the stream still holds: it would fail once more when Python ends."""
-    with suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
-
-
 def showable(text: str, stream: TextIO | None) -> str:
     """Text that the stream can write and a terminal shows: file names need not be valid in any encoding, and may
     hold characters that command a terminal."""
@@ -143,21 +136,21 @@ class Meter:
     """Progress on stderr: pictures, how fast they pass, and the tiles of large ones. Shown on a terminal only,
     after two seconds."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self) -> None:
         self.megapixels = 0.0
         self.begun = time.monotonic()
         terminal = sys.stderr is not None and sys.stderr.isatty()
         self.progress: Progress | None = patient_progress() if terminal else None
 
-    def __enter__(self) -> Meter:
+    def start(self) -> None:
+        """Show it from now on."""
         if self.progress:
             self.pictures = self.progress.add_task("loading", total=None, count="")
             self.tiles = self.progress.add_task("tiles", total=None, visible=False, count="")
             self.draw(self.progress.start)
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Take it off the screen."""
         if self.progress:
             self.draw(self.progress.stop)
 
@@ -168,14 +161,14 @@ class Meter:
         except OSError:
             self.progress = None
 
-    def picture(self, done: int, name: str) -> None:
-        """A picture begins, after `done` others."""
+    def picture(self, done: int, total: int, name: str) -> None:
+        """Show that a picture begins, after `done` others of `total`."""
         if self.progress:
             name = showable(" ".join(name.splitlines()), sys.stderr)
-            several = self.total > 1
-            count = f"{done + 1}/{self.total}{self.throughput()}" if several else ""
-            total = self.total if several else None
-            self.progress.update(self.pictures, completed=done, total=total, description=name, count=count)
+            several = total > 1
+            count = f"{min(done + 1, total)}/{total}{self.throughput()}" if several else ""
+            end = total if several else None
+            self.progress.update(self.pictures, completed=done, total=end, description=name, count=count)
             self.progress.update(self.tiles, visible=False)
 
     def throughput(self) -> str:

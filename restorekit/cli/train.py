@@ -1,50 +1,36 @@
-"""`restorekit train`: backbone with its bases, encoder; the commands of the group."""
+"""`restorekit train`: the trainings of backbone, encoder and bases, and the other commands of the group."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from restorekit.cli.burst import BURST, JOIN, PACK, burst, join, pack
 from restorekit.cli.check import check
-from restorekit.cli.later import basis, detail
 from restorekit.cli.options import (
-    Checkpoint,
-    CheckpointMinutes,
-    Compile,
-    Deadline,
     Decay,
-    Device,
-    Export,
-    Iterations,
-    Limit,
-    Minutes,
+    FromWeights,
     PhotosArgument,
     Precision,
     Rate,
-    Run,
+    RunOptions,
     Seed,
-    Threads,
+    Share,
     Together,
     Weights,
+    takes_run_options,
 )
 from restorekit.cli.recipe import NAME, RecipeGroup, recipe
-from restorekit.cli.training import (
-    among,
-    go,
-    load_photos,
-    make_budget,
-    make_engine,
-    numbers,
-    pairs,
-    ranks_of,
-    sets_of,
-    shape_of,
-    shipped,
-)
+from restorekit.cli.runs import perform
+from restorekit.cli.values import among, numbers, pairs, sets_of
 from restorekit.errors import TrainingError
+
+__all__ = ["app", "backbone", "basis", "detail", "encoder"]
+
+FIRST_PARTY = "noise,blur,lowres,rain,jpeg"
 
 app = typer.Typer(
     help="Train weights from a folder of clean photographs. Every training can be interrupted and resumed. "
@@ -58,24 +44,19 @@ app = typer.Typer(
 @app.command(
     epilog="Example: restorekit train backbone photos/ --run runs/backbone --minutes 600 --export weights"
 )
+@takes_run_options
 def backbone(
+    *,
     photos: PhotosArgument,
-    run: Run = Path("runs/backbone"),
-    minutes: Minutes = None,
-    iterations: Iterations = None,
-    deadline: Deadline = None,
-    export: Export = None,
-    from_weights: Annotated[
-        Path | None, typer.Option(help="Go on from saved weights alone, without a checkpoint.")
-    ] = None,
-    names: Annotated[str, typer.Option(help="Bases to train together.")] = "noise,blur,lowres,rain,jpeg",
+    from_weights: FromWeights = None,
+    names: Annotated[str, typer.Option(help="Bases to train together.")] = FIRST_PARTY,
     only: Annotated[
         str, typer.Option(help="With --from-weights: bases that change; backbone and the others do not.")
     ] = "",
     rank: Annotated[
         list[str] | None, typer.Option(help="Rank of a basis, as rain=12; as in --from-weights, else 32.")
     ] = None,
-    share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
+    share: Share = None,
     together: Together = None,
     blind_share: Annotated[
         float, typer.Option(help="With --from-weights: share of groups with the encoder's weights for them.")
@@ -104,122 +85,184 @@ def backbone(
     loss: Annotated[str, typer.Option(help="absolute or rms.")] = "absolute",
     weight_decay: Annotated[float, typer.Option(help="AdamW's.")] = 0.02,
     precision: Precision = "auto",
-    device: Device = "auto",
-    compile_blocks: Compile = "auto",
-    threads: Threads = None,
     seed: Seed = 0,
-    limit: Limit = None,
-    checkpoint: Checkpoint = "all",
-    checkpoint_minutes: CheckpointMinutes = 10,
+    run_options: RunOptions,
 ) -> None:
     """Train backbone and bases together, selectively."""
-    budget = make_budget(minutes, iterations, deadline, threads)
-    engine = make_engine(device, compile_blocks, checkpoint)
-    from restorekit.plugin.catalog import build_catalog, load_plugins
-    from restorekit.training.backbone import Recipe
-    from restorekit.training.start import per_name, start_backbone
-
     chosen = tuple(names.split(","))
     alone = tuple(only.split(",")) if only else ()
     if alone and not (from_weights and set(alone) <= set(chosen)):
         raise TrainingError(f"--only wants --from-weights and names among {', '.join(chosen)}, got {only!r}")
-    shape = shape_of(from_weights)
-    recipe = Recipe(
-        names=chosen,
-        ranks=tuple(
-            int(r) for r in per_name(chosen, 32, ranks_of(chosen, from_weights) | pairs(rank or [], "--rank"))
-        ),
-        shares=per_name(chosen, 1.0, pairs(share or [], "--share")),
-        channels=numbers(channels, "--channels") if channels else shape.channels,
-        blocks=numbers(blocks, "--blocks") if blocks else shape.blocks,
-        optimiser=optimiser,
-        learning_rate=learning_rate,
-        lora_learning_rate=lora_learning_rate,
-        patch=patch,
-        groups=groups,
-        group_size=group_size,
-        grey=grey,
-        loss=loss,
-        weight_decay=weight_decay,
-        precision=precision,
-        warm_up=warm_up,
-        decay=decay,
-        seed=seed,
-        only=alone,
-        blind_share=blind_share,
-        sets=tuple(sets_of(chosen, together or [])),
-    )
-    loaded = load_photos(photos, limit, patch)
-    training = start_backbone(recipe, build_catalog(load_plugins()), loaded, run, from_weights, engine)
-    go(training, budget, run, export, checkpoint_minutes)
+    given: dict[str, Any] = {
+        "names": chosen,
+        "ranks": pairs(rank or [], "--rank"),
+        "shares": pairs(share or [], "--share"),
+        "optimiser": optimiser,
+        "learning_rate": learning_rate,
+        "lora_learning_rate": lora_learning_rate,
+        "patch": patch,
+        "groups": groups,
+        "group_size": group_size,
+        "grey": grey,
+        "loss": loss,
+        "weight_decay": weight_decay,
+        "precision": precision,
+        "warm_up": warm_up,
+        "decay": decay,
+        "seed": seed,
+        "only": alone,
+        "blind_share": blind_share,
+        "sets": tuple(sets_of(chosen, together or [])),
+    }
+    if channels:
+        given["channels"] = numbers(channels, "--channels")
+    if blocks:
+        given["blocks"] = numbers(blocks, "--blocks")
+    train("backbone", photos, run_options, given, from_weights=from_weights)
 
 
 @app.command(epilog="Example: restorekit train encoder photos/ --weights weights --minutes 40 --export weights")
+@takes_run_options
 def encoder(
+    *,
     photos: PhotosArgument,
-    run: Run = Path("runs/encoder"),
     weights: Weights = None,
-    minutes: Minutes = None,
-    iterations: Iterations = None,
-    deadline: Deadline = None,
-    export: Export = None,
-    names: Annotated[str, typer.Option(help="Bases whose keys are trained.")] = "noise,blur,lowres,rain,jpeg",
-    share: Annotated[list[str] | None, typer.Option(help="How often a degradation comes, as noise=2.")] = None,
+    names: Annotated[str, typer.Option(help="Bases whose keys are trained.")] = FIRST_PARTY,
+    share: Share = None,
     learning_rate: Rate = 1e-3,
-    from_weights: Annotated[
-        Path | None, typer.Option(help="Go on from a saved encoder and saved keys, without a checkpoint.")
-    ] = None,
+    from_weights: FromWeights = None,
     together: Together = None,
     restoration_share: Annotated[float, typer.Option(help="Share of the budget that also restores.")] = 0.35,
     calibration_share: Annotated[
         float, typer.Option(help="Share of the budget, at its end, that only calibrates the keys.")
     ] = 0.1,
     calibrate: Annotated[
-        str, typer.Option(help="What it looks for: share of the second look, shift and slope of each key.")
+        str,
+        typer.Option(help="Numbers that it looks for: share of the second look, shift and slope of each key."),
     ] = "second,shift,steepness",
     precision: Precision = "auto",
     decay: Decay = 0.3,
-    device: Device = "auto",
-    compile_blocks: Compile = "auto",
-    threads: Threads = None,
     seed: Seed = 1,
-    limit: Limit = None,
-    checkpoint: Checkpoint = "all",
-    checkpoint_minutes: CheckpointMinutes = 10,
+    run_options: RunOptions,
 ) -> None:
     """Train the encoder with the keys and gauges of the first-party bases."""
-    budget = make_budget(minutes, iterations, deadline, threads)
-    engine = make_engine(device, compile_blocks, checkpoint)
-    from restorekit.plugin.catalog import build_catalog, load_plugins
+    began = time.monotonic()  # before torch is imported, which takes seconds
     from restorekit.training.calibration import MOVED
-    from restorekit.training.encoder import EncoderRecipe
-    from restorekit.training.start import per_name, start_encoder
 
     chosen = tuple(names.split(","))
-    recipe = EncoderRecipe(
-        names=chosen,
-        shares=per_name(chosen, 1.0, pairs(share or [], "--share")),
-        learning_rate=learning_rate,
-        restoration_share=restoration_share,
-        calibration_share=calibration_share,
-        calibrate=among(MOVED, calibrate, "--calibrate"),
-        sets=tuple(sets_of(chosen, together or [])),
-        precision=precision,
-        decay=decay,
-        seed=seed,
+    given = {
+        "names": chosen,
+        "shares": pairs(share or [], "--share"),
+        "learning_rate": learning_rate,
+        "restoration_share": restoration_share,
+        "calibration_share": calibration_share,
+        "calibrate": among(MOVED, calibrate, "--calibrate"),
+        "sets": tuple(sets_of(chosen, together or [])),
+        "precision": precision,
+        "decay": decay,
+        "seed": seed,
+    }
+    train("encoder", photos, run_options, given, weights=weights, from_weights=from_weights, began=began)
+
+
+@app.command(epilog="Example: restorekit train basis haze photos/ --minutes 30 --export my_plugin/weights/haze")
+@takes_run_options
+def basis(
+    *,
+    name: Annotated[str, typer.Argument(help="A degradation that some plugin registers.")],
+    photos: PhotosArgument,
+    weights: Weights = None,
+    rank: Annotated[int, typer.Option(help="Rank of the basis.")] = 8,
+    patch: Annotated[int, typer.Option(help="Side of a patch in px; haze and darkness want 128.")] = 96,
+    learning_rate: Rate = 1e-3,
+    decay: Decay = 0.3,
+    looks: Annotated[
+        int, typer.Option(help="Pictures that its key is fitted to, and as many to judge it.")
+    ] = 1200,
+    seed: Seed = 2,
+    run_options: RunOptions,
+) -> None:
+    """Train one more basis; backbone, encoder and the other bases stay as they are.
+
+    With --export its key is fitted at the end, which takes a few minutes. A key that finds too few of the pictures
+    with the degradation, where at most 1 % of the others may be touched, is left out: the basis is then used with
+    `--set NAME=1` only.
+    """
+    given = {
+        "names": (name,),
+        "rank": rank,
+        "patch": patch,
+        "learning_rate": learning_rate,
+        "decay": decay,
+        "looks": looks,
+        "seed": seed,
+    }
+    train("basis", photos, run_options, given, weights=weights)
+
+
+@app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --export my_plugin/weights/detail")
+@takes_run_options
+def detail(
+    *,
+    photos: PhotosArgument,
+    weights: Weights = None,
+    names: Annotated[str, typer.Option(help="Bases beside which it is trained.")] = FIRST_PARTY,
+    share: Share = None,
+    rank: Annotated[int, typer.Option(help="Rank of the basis.")] = 16,
+    learning_rate: Rate = 4e-4,
+    pixels: Annotated[float, typer.Option(help="Weight of the mean absolute error.")] = 0.3,
+    features: Annotated[float, typer.Option(help="Weight of the distance of the critic's features.")] = 0.05,
+    critic: Annotated[float, typer.Option(help="Weight of the critic's judgement.")] = 0.01,
+    decay: Decay = 0.5,
+    precision: Precision = "auto",
+    seed: Seed = 3,
+    run_options: RunOptions,
+) -> None:
+    """Train a basis for natural sharpness beside a critic; everything else stays as it is."""
+    given = {
+        "names": tuple(names.split(",")),
+        "shares": pairs(share or [], "--share"),
+        "rank": rank,
+        "learning_rate": learning_rate,
+        "pixels": pixels,
+        "features": features,
+        "critic": critic,
+        "decay": decay,
+        "seed": seed,
+        "precision": precision,
+    }
+    train("detail", photos, run_options, given, weights=weights)
+
+
+def train(
+    training: str,
+    photos: list[Path],
+    options: RunOptions,
+    given: dict[str, Any],
+    *,
+    weights: Path | None = None,
+    from_weights: Path | None = None,
+    began: float | None = None,
+) -> None:
+    """Run a training, as its recipe as a file would.
+
+    training: backbone, encoder, basis or detail.
+    given: fields of its recipe.
+    began: start of the command by `time.monotonic`; None is now.
+    """
+    began = time.monotonic() if began is None else began
+    from restorekit.training.runs import Settings
+
+    settings = Settings(
+        training=training,
+        photos=tuple(map(str, photos)),
+        weights=None if weights is None else str(weights),
+        from_weights=None if from_weights is None else str(from_weights),
+        **vars(options),
     )
-    loaded = load_photos(photos, limit, recipe.picture)
-    catalog = build_catalog(load_plugins())
-    training = start_encoder(recipe, catalog, loaded, run, weights or shipped(), from_weights, engine)
-    go(training, budget, run, export, checkpoint_minutes)
+    perform(settings, given, began)
 
 
-app.command(epilog="Example: restorekit train basis haze photos/ --minutes 30 --export my_plugin/weights/haze")(
-    basis
-)
-app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --export my_plugin/weights/detail")(
-    detail
-)
 app.command(epilog="Example: RESTOREKIT_WEIGHTS=runs/mine restorekit train check photos/ --size 0.4")(check)
 app.command(epilog=PACK)(pack)
 app.command(epilog=BURST)(burst)

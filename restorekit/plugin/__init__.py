@@ -1,4 +1,4 @@
-"""What plugin authors import. Everything a plugin needs is here, and importing it loads no torch.
+"""Names for plugin authors to import: all that a plugin needs, without loading torch.
 
 from restorekit.plugin import Basis, Degradation, Realisation, Severity, hookimpl
 """

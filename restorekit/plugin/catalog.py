@@ -18,14 +18,31 @@ import pluggy
 from restorekit.basis import Basis
 from restorekit.degradation import Degradation
 from restorekit.errors import PluginError
-from restorekit.plugin.checks import fault_in
+from restorekit.plugin.checks import fault_in, name_of
 from restorekit.plugin.hookspecs import GROUP, BackboneCard, Hooks, Method
 
 if TYPE_CHECKING:
     import typer
 
+__all__ = [
+    "ANY",
+    "BLOCK",
+    "Catalog",
+    "Failure",
+    "PluginInfo",
+    "Plugins",
+    "build_catalog",
+    "first_line",
+    "load_plugins",
+    "pick",
+    "register_commands",
+    "said",
+]
+
 BLOCK = "RESTOREKIT_BLOCK_PLUGINS"
 CORE = "restorekit"  # the package whose plugins are first-party
+ANY = "*"  # in place of a basis: those that the plugin brings, whatever their names
+BASIS_HOOKS = ("register_bases", "register_degradations")  # without which a plugin's bases are missing
 T = TypeVar("T")
 
 
@@ -41,12 +58,15 @@ class PluginInfo:
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that was left out: a whole plugin, or one name that it brings. remedy: a sentence; without one,
-    how to block the plugin."""
+    """Something that was left out: a whole plugin, or one name that it brings.
+
+    basis: the basis that a picture may miss for it; ANY for whatever bases the plugin brings, empty for none.
+    remedy: a sentence; without one, how to block the plugin.
+    """
 
     plugin: str
     reason: str
-    basis: str = ""  # if it is one basis that was left out
+    basis: str = ""
     remedy: str = ""
 
     def __str__(self) -> str:
@@ -126,11 +146,11 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
         except BaseException as error:  # what a stranger's import raises, sys.exit too, must not stop the others
             if manager.has_plugin(name):
                 manager.unregister(name=name)
-            failures.append(Failure(name, said(error)))
+            failures.append(Failure(name, said(error), ANY))
             continue
         hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or []))
         loaded[name] = PluginInfo(name, package, entry.dist.version if entry.dist else "", hooks)
-        failures.extend(Failure(name, reason) for reason in forgotten(plugin, hooks))
+        failures.extend(forgotten(name, plugin, hooks))
     return Plugins(manager, tuple(loaded.values()), tuple(failures), tuple(skipped))
 
 
@@ -144,14 +164,25 @@ def package_of(entry: EntryPoint) -> str:
     return (entry.dist.name if entry.dist else "") or ""
 
 
-def forgotten(plugin: object, hooks: Collection[str]) -> Iterator[str]:
-    """Words on functions that are called like hooks and have no `@hookimpl`, or on a plugin without any hook."""
+def forgotten(name: str, plugin: object, hooks: Collection[str]) -> Iterator[Failure]:
+    """Yield a failure for each function that is called like a hook and has no `@hookimpl`, or for a plugin without
+    any hook.
+
+    name: of the plugin.
+    hooks: those that it implements.
+    """
     known = [name for name in vars(Hooks) if name.startswith("register_")]
-    bare = [name for name in known if name not in hooks and callable(getattr(plugin, name, None))]
-    for name in bare:
-        yield f"its {name} is not asked: put @hookimpl above it"
+    bare = [hook for hook in known if hook not in hooks and callable(getattr(plugin, hook, None))]
+    for hook in bare:
+        yield Failure(name, f"its {hook} is not asked: put @hookimpl above it", missing_for(hook))
     if not hooks and not bare:
-        yield f"it has no hook; its entry point should name a module with one of {', '.join(known)}"
+        wanted = ", ".join(known)
+        yield Failure(name, f"it has no hook; its entry point should name a module with one of {wanted}", ANY)
+
+
+def missing_for(hook: str) -> str:
+    """The bases that are missing where a plugin's hook cannot be asked."""
+    return ANY if hook in BASIS_HOOKS else ""
 
 
 def build_catalog(plugins: Plugins) -> Catalog:
@@ -166,16 +197,14 @@ def build_catalog(plugins: Plugins) -> Catalog:
         for implementation in sorted(hook.get_hookimpls(), key=lambda i: place.get(i.plugin_name, len(place))):
             owner = implementation.plugin_name
             for thing in answers(owner, cast(Any, implementation.function), of, failures):
+                missing = (name_of(thing) or ANY) if kind == "basis" else ""
                 if fault := fault_in(thing):
-                    failures.append(Failure(owner, f"its {kind} {fault}"))
+                    failures.append(Failure(owner, f"its {kind} {fault}", missing))
                     continue
                 name = thing.name  # type: ignore[attr-defined]
                 if name in things:
-                    failures.append(
-                        Failure(
-                            owner, f"its {kind} {name!r} is refused: {owners[f'{kind} {name}']} brings one already"
-                        )
-                    )
+                    taken = f"its {kind} {name!r} is refused: {owners[f'{kind} {name}']} brings one already"
+                    failures.append(Failure(owner, taken, missing))
                     continue
                 things[name] = thing
                 owners[f"{kind} {name}"] = owner
@@ -199,7 +228,7 @@ def build_catalog(plugins: Plugins) -> Catalog:
 
 
 def answers(owner: str, function: Callable[[], Iterable[T]], of: type[T], failures: list[Failure]) -> list[T]:
-    """What one plugin's hook returns, less what is not of the right type."""
+    """The things that one plugin's hook returns, less those of a wrong type."""
     hook = function.__name__
     try:
         returned = function()
@@ -207,14 +236,15 @@ def answers(owner: str, function: Callable[[], Iterable[T]], of: type[T], failur
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # as above: a broken plugin is reported, not fatal
-        failures.append(Failure(owner, f"{hook} raised {said(error)}"))
+        failures.append(Failure(owner, f"{hook} raised {said(error)}", missing_for(hook)))
         return []
     if things is None:
-        failures.append(Failure(owner, f"{hook} returned {returned!r}, not a list; return [{of.__name__}(...)]"))
+        asked = f"{hook} returned {returned!r}, not a list; return [{of.__name__}(...)]"
+        failures.append(Failure(owner, asked, missing_for(hook)))
         return []
     wrong = [t for t in things if not isinstance(t, of)]
     if wrong:
-        failures.append(Failure(owner, f"{hook} returned {wrong[0]!r}, not a {of.__name__}"))
+        failures.append(Failure(owner, f"{hook} returned {wrong[0]!r}, not a {of.__name__}", missing_for(hook)))
     return [t for t in things if isinstance(t, of)]
 
 

@@ -24,10 +24,19 @@ def fault_in(card: object) -> str:
     """The gravest fault of a card, after its name; empty if it has none."""
     try:
         fault = next(faults(card), "")
-        name = getattr(card, "name", None)
     except Exception as error:  # a field may be a property, which runs a stranger's code
         return f"raises {type(error).__name__} when its fields are read: {error}"
-    return f"{name!r} {fault}" if fault and isinstance(name, str) else fault
+    name = name_of(card)
+    return f"{name!r} {fault}" if fault and name is not None else fault
+
+
+def name_of(card: object) -> str | None:
+    """The name of a card, None where it has none that can be read."""
+    try:
+        name = getattr(card, "name", None)
+    except Exception:  # as above
+        return None
+    return name if isinstance(name, str) else None
 
 
 def faults(card: object) -> Iterator[str]:

@@ -23,6 +23,12 @@ def test_the_same_seed_makes_the_same_picture_and_another_seed_another(cli, phot
     assert pixels("d.png") == pixels("a.png")  # the seed is 0 unless told
 
 
+def test_a_picture_and_its_record_are_not_mixed_in_one_stream(cli, photo):
+    photo("photo.png")
+    outcome = cli("degrade", "photo.png", "-o", "-", "--with", "noise=25", "--json")
+    assert outcome.is_one_error() and "--json and the picture both want standard output" in outcome.err
+
+
 def test_each_degradation_is_the_same_with_and_without_others_beside_it(cli, photo):
     photo("photo.png")
     cli("degrade", "photo.png", "-o", "a.png", "--with", "noise=25")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from restorekit.cli import restoring
 from restorekit.machine import short_of_memory
 from restorekit.restorer import Restorer
+from restorekit.work import pipeline
 
 CPU = "[enforce fail at alloc_cpu.cpp:115] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
 NO_MEMORY = [
@@ -57,7 +57,7 @@ def test_too_little_memory_is_known_by_whatever_name(error):
 @pytest.mark.parametrize("error", NO_MEMORY, ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize("stage", ["read_pictures", "write_pictures"])
 def test_too_little_memory_for_one_picture_is_a_line_and_the_others_go_on(cli, three, monkeypatch, error, stage):
-    monkeypatch.setattr(restoring, stage, once(getattr(restoring, stage), error))
+    monkeypatch.setattr(pipeline, stage, once(getattr(pipeline, stage), error))
     outcome = cli("restore", "in", "-o", "out")
     assert outcome.code == 1 and sorted(os.listdir("out")) == ["a.png", "c.png"]
     first, last = outcome.err.splitlines()
@@ -113,7 +113,7 @@ def test_too_little_memory_for_the_network_names_the_remedy(cli, three, monkeypa
     ids=lambda value: type(value).__name__,
 )
 def test_an_error_that_nobody_expected_is_a_line_too(cli, three, monkeypatch, error, said):
-    monkeypatch.setattr(restoring, "write_pictures", once(restoring.write_pictures, error))
+    monkeypatch.setattr(pipeline, "write_pictures", once(pipeline.write_pictures, error))
     outcome = cli("restore", "in", "-o", "out")
     assert outcome.code == 1 and said in outcome.err.splitlines()[0] and "b.png: " in outcome.err
     assert "Traceback" not in outcome.err and sorted(os.listdir("out")) == ["a.png", "c.png"]

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from restorekit.cli import restore
 from restorekit.image import Picture, read_image, read_pages, write_image, write_pages
+from restorekit.work.pipeline import Pipeline
 from tests.image.made import jpeg, noise, segment
 
 
@@ -138,13 +138,13 @@ def test_of_many_pages_none_is_held_once_it_is_encoded(cli, tmp_path, monkeypatc
     rgb = torch.full((1, 3, 16, 16), 0.5)
     write_pages(tmp_path / "a.tif", [(rgb, Picture(rgb))] * 6)
     held = []
-    write = restore.write
+    write = Pipeline.write
 
-    def watched(catalog, options, job, taken, *more):
-        held.extend(result.image.untyped_storage().nbytes() for result in taken.results)
-        return write(catalog, options, job, taken, *more)
+    def watched(self, job, restored):
+        held.extend(page.result.image.untyped_storage().nbytes() for page in restored.pages)
+        return write(self, job, restored)
 
-    monkeypatch.setattr(restore, "write", watched)
+    monkeypatch.setattr(Pipeline, "write", watched)
     assert cli("restore", "a.tif", "--only", "--set", "noise=1").code == 0
     assert held == [0] * 6 and len(read_pages(tmp_path / "a.restored.tif")) == 6
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from restorekit.cli import watch
 from restorekit.restorer import Restorer
+from restorekit.work import watch
 
 
 def tree(folder):

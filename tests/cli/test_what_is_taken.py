@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from restorekit.cli import streams
 from restorekit.files import FORMATS, LARGEST_SIDE
 from restorekit.jobs import in_words, passed_over
 from restorekit.restorer import Restorer
+from restorekit.work import streams
 
 JPEGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".JFIF")
 OTHERS = {".dib": "BMP", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP", ".png": "PNG"}

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from restorekit.cli.train import app as train
-from restorekit.cli.training import minutes_in
+from restorekit.cli.values import minutes_in
 from restorekit.errors import DeviceError, TrainingError
 from restorekit.training import compiling
 from restorekit.training.backbone import BackboneTraining

@@ -10,16 +10,19 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Generator
 
-from restorekit.cli.train import backbone, basis, encoder
-from restorekit.cli.training import among
+from restorekit.cli.options import RunOptions
+from restorekit.cli.train import backbone, basis, detail, encoder
+from restorekit.cli.values import among
 from restorekit.errors import TrainingError
 from restorekit.training.backbone import BackboneTraining, Recipe
 from restorekit.training.base import CHECKPOINT, gradients_of
 from restorekit.training.basis import BasisRecipe
 from restorekit.training.calibration import MOVED
+from restorekit.training.detail import DetailRecipe
 from restorekit.training.encoder import EncoderRecipe
 from restorekit.training.loop import Budget, learning_rate_factor
 from restorekit.training.muon import orthogonalise
+from restorekit.training.runs import Settings
 from restorekit.training.start import start_backbone
 from tests.training.recipes import CATALOG, TINY, degradations, parameters
 
@@ -109,7 +112,8 @@ def test_a_budget_is_either_minutes_or_iterations():
 
 
 @pytest.mark.parametrize(
-    ("command", "recipe"), [(backbone, Recipe), (encoder, EncoderRecipe), (basis, BasisRecipe)]
+    ("command", "recipe"),
+    [(backbone, Recipe), (encoder, EncoderRecipe), (basis, BasisRecipe), (detail, DetailRecipe)],
 )
 def test_the_commands_and_the_recipes_have_the_same_defaults(command, recipe):
     """Commands repeat them so that `--help` need not load torch."""
@@ -123,6 +127,17 @@ def test_the_commands_and_the_recipes_have_the_same_defaults(command, recipe):
             assert f"as in --from-weights, else {expected}." in hints[f.name].__metadata__[0].help, f.name
         else:
             assert told[f.name] == expected, f.name
+
+
+def test_the_options_of_every_training_are_those_of_a_run_as_a_file():
+    settings = {field.name: field.default for field in fields(Settings)}
+    options = {field.name: field.default for field in fields(RunOptions)}
+    assert options.items() <= settings.items()
+    own = {"training", "photos", "weights", "from_weights"}  # options of some commands, or arguments
+    assert set(settings) - set(options) == own
+    for command in (backbone, encoder, basis, detail):
+        told = signature(command).parameters
+        assert {name: told[name].default for name in options} == options
 
 
 def test_an_unknown_number_of_the_keys_is_refused_with_those_there_are():

@@ -24,6 +24,8 @@ from restorekit.errors import ImageError
 from restorekit.jobs import Job
 from restorekit.weights import digest
 
+__all__ = ["Journal", "Manifest", "proof_of"]
+
 PENDING = ".pending"
 HALF = ".new"  # a journal that is being written
 IN_FLIGHT = 4  # records that are kept: pictures that may be written and not yet told
@@ -33,8 +35,9 @@ LIBRARIES = ("torch", "numpy", "pillow", "safetensors")
 class Manifest:
     """Lines, added to a file as pictures are done: record of the report, sha256 of input and output, and the run.
 
-    run: name of this run. outputs: those that had a line when it was opened. pending: by absolute output, records
-    of pictures that runs which were killed had begun to write.
+    run: name of this run.
+    outputs: those that had a line when it was opened.
+    pending: records of pictures that runs which were killed had begun to write, by absolute output.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,6 +84,7 @@ class Manifest:
             self.outputs.add(str(record["output"]))
 
     def write(self, line: Mapping[str, Any]) -> None:
+        """Add a line, whole or not at all. OSError."""
         with self.path.open("ab") as file:
             end = file.seek(0, os.SEEK_END)
             try:

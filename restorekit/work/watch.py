@@ -1,4 +1,4 @@
-"""A drop folder: what is put into it is restored, for as long as the command runs."""
+"""A drop folder: what is put into it is restored, for as long as the run lasts."""
 
 from __future__ import annotations
 
@@ -6,36 +6,31 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from restorekit.cli.batch import Batch, Stages
-from restorekit.cli.ledger import Ledger
 from restorekit.errors import ImageError
 from restorekit.jobs import Job, plan
+from restorekit.work.account import Account
+from restorekit.work.batch import Batch, Stages
+from restorekit.work.request import Request
+
+__all__ = ["watch_folders"]
 
 INTERVAL = 1.0  # seconds between two looks
 State = tuple[int, int]  # size and time of the last change
 
 
-def watch_folders(
-    arguments: Sequence[str],
-    out: str | None,
-    recursive: bool,
-    stages: Stages,
-    ledger: Ledger,
-) -> None:
+def watch_folders(request: Request, stages: Stages, account: Account) -> None:
     """Restore pictures that the folders hold and will hold, until Ctrl-C. A failed one is tried again once it
     changes."""
-    for argument in arguments:
-        if not Path(argument).is_dir():
-            raise ImageError(f"--watch {argument}: no such folder; name folders that exist")
-    with ledger.meter.paused():
-        ledger.say(f"watching {', '.join(arguments)}; Ctrl-C ends it")
-    batch = Batch(stages, ledger, resume=True)
+    for name in request.inputs:
+        if not Path(name).is_dir():
+            raise ImageError(f"--watch {name}: no such folder; name folders that exist")
+    account.listener.note(f"watching {', '.join(request.inputs)}; Ctrl-C ends it", "plain")
+    batch = Batch(stages, account, resume=True)
     try:
-        for jobs in settled(arguments, out, recursive):
+        for jobs in settled(request.inputs, request.out, request.recursive):
             batch.run(jobs)
     except KeyboardInterrupt:
-        with ledger.meter.paused():
-            ledger.say("stopped watching")
+        account.listener.note("stopped watching", "plain")
 
 
 def settled(arguments: Sequence[str], out: str | None, recursive: bool) -> Iterator[list[Job]]:
@@ -58,6 +53,7 @@ def settled(arguments: Sequence[str], out: str | None, recursive: bool) -> Itera
 
 
 def state_of(path: Path) -> State | None:
+    """Size and time of the last change of a file; None where it is gone."""
     try:
         found = path.stat()
     except OSError:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import restorekit
-from restorekit.cli.manifest import Manifest
-from restorekit.cli.restoring import fingerprint
 from restorekit.restorer import Restorer
+from restorekit.work.manifest import Manifest
+from restorekit.work.setup import fingerprint
 
 
 def records(path="run.jsonl"):
@@ -79,17 +79,16 @@ def test_a_picture_whose_line_a_killed_run_did_not_write_gets_it_from_the_next(c
 
 KILLED_BEFORE_A_LINE = """
 import os, signal, sys
-from restorekit.cli import manifest
 from restorekit.cli.main import run
+from restorekit.work import service
 
-class Killed(manifest.Manifest):
+class Killed(service.Manifest):
     def add(self, record, proof):
         if "b.png" in record["input"]:
             os.kill(os.getpid(), signal.SIGKILL)
         super().add(record, proof)
 
-import restorekit.cli.restore as command
-command.Manifest = Killed
+service.Manifest = Killed
 run(sys.argv[1:])
 """
 

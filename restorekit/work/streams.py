@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TextIO, TypeVar
 
-from restorekit.cli.terminal import let_go
 from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_output, write_atomically
 from restorekit.jobs import STREAM, make_folder
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restorekit.image import Encoded, Pages, Picture
+
+__all__ = [
+    "let_go",
+    "named",
+    "read_picture",
+    "read_pictures",
+    "write_bytes",
+    "write_encoded",
+    "write_picture",
+    "write_pictures",
+]
 
 T = TypeVar("T")
 LIMIT = 2 << 30  # bytes that are taken from standard input: more than a picture of the most pixels has in 16 bits
@@ -86,6 +98,14 @@ def write_bytes(output: Path, data: bytes, *, overwrite: bool) -> None:
     make_folder(output)
     check_output(output, overwrite=overwrite)
     write_atomically(output, data, overwrite=overwrite)
+
+
+def let_go(stream: TextIO) -> None:
+    """Send to nowhere what the stream still holds: it would fail once more when Python ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _send(data: bytes) -> None:

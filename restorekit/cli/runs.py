@@ -1,45 +1,27 @@
-"""What the commands of `restorekit train` share: reading options and photographs, running under a progress bar."""
+"""A training on the terminal: its budget and photographs, the run under a progress bar, the export."""
 
 from __future__ import annotations
 
 import math
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from restorekit.errors import TrainingError
+from restorekit.cli.terminal import tell, warn
+from restorekit.cli.values import minutes_in
 from restorekit.machine import keep_freed_memory
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from restorekit.backbone.flow_unet import FlowUnetConfig
     from restorekit.training.base import Training
     from restorekit.training.engine import Engine
     from restorekit.training.loop import Budget, Progress
     from restorekit.training.photos import Photos
+    from restorekit.training.runs import Settings
 
-
-def shipped() -> Path:
-    from restorekit.weights import shipped_weights
-
-    return shipped_weights("backbone").parent
-
-
-def shape_of(weights: Path | None) -> FlowUnetConfig:
-    """Of the backbone in a weights folder; without one, the shape that is trained by default."""
-    from restorekit.backbone.flow_unet import FlowUnetConfig
-
-    return FlowUnetConfig() if weights is None else FlowUnetConfig.from_folder(weights / "backbone")
-
-
-def ranks_of(names: Iterable[str], weights: Path | None) -> dict[str, float]:
-    """Of the bases in a weights folder."""
-    from restorekit.basis import Basis
-
-    return {} if weights is None else {name: Basis(name, name, weights / name).rank for name in names}
+__all__ = ["load_photos", "make_budget", "make_engine", "perform", "stderr"]
 
 
 def make_budget(
@@ -74,57 +56,47 @@ def make_engine(device: str, compile_blocks: str, checkpoint: str) -> Engine:
     return choose_engine(device, compile_blocks, checkpoint)
 
 
-def minutes_in(text: str, option: str) -> float:
-    """Read a time with its unit, in minutes."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if found is None or float(found[1]) == 0:
-        raise TrainingError(f"{option} must be a time with its unit, as 9m, 90s or 1.5h, got {text!r}")
-    return float(found[1]) * {"s": 1 / 60, "m": 1.0, "h": 60.0}[found[2]]
+def perform(settings: Settings, given: Mapping[str, Any], began: float) -> None:
+    """Make a training from its settings, run it to the end of its budget, and export it.
 
+    settings: see `restorekit.training.runs`.
+    given: fields of the recipe.
+    began: `time.monotonic` at the start of the command, from which a deadline counts.
+    """
+    from restorekit.plugin.catalog import build_catalog, load_plugins
+    from restorekit.training.basis import BasisTraining
+    from restorekit.training.runs import make_recipe, run_folder, smallest_photo, start_run
 
-def numbers(text: str, option: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(n) for n in text.split(","))
-    except ValueError:
-        raise TrainingError(f"{option} wants whole numbers with commas between, got {text!r}") from None
-
-
-def pairs(texts: Iterable[str], option: str) -> dict[str, float]:
-    values = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        try:
-            values[name] = float(value)
-        except ValueError:
-            raise TrainingError(f"{option} wants NAME=NUMBER, got {text!r}") from None
-    return values
-
-
-def sets_of(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[str, float]]:
-    """Sets of degradations and their shares, their names checked."""
-    for text, share in pairs(texts, "--together").items():
-        unknown = sorted(set(text.replace("/", "+").split("+")) - set(names))
-        if unknown:
-            raise TrainingError(f"--together {text} names {', '.join(unknown)}; there are {', '.join(names)}")
-        yield text, share
-
-
-def among(known: Sequence[str], text: str, option: str) -> tuple[str, ...]:
-    """The names in a list with commas, checked."""
-    chosen = tuple(text.split(","))
-    unknown = sorted(set(chosen) - set(known))
-    if unknown:
-        raise TrainingError(f"{option} names {', '.join(unknown)}; there are {', '.join(known)}")
-    return chosen
+    budget = make_budget(settings.minutes, settings.iterations, settings.deadline, settings.threads, began)
+    engine = make_engine(settings.device, settings.compile, settings.checkpoint)
+    recipe, catalog = make_recipe(settings, given), build_catalog(load_plugins())
+    for name in recipe.names:  # before photographs are read, which takes minutes
+        catalog.degradation(name)
+    export = None if settings.export is None else Path(settings.export)
+    folders = [Path(folder) for folder in settings.photos]
+    photos = load_photos(folders, settings.limit, smallest_photo(settings, recipe))
+    training = start_run(settings, recipe, catalog, photos, engine)
+    if isinstance(training, BasisTraining):
+        warn((*catalog.failures, *training.failures))
+    go(training, budget, run_folder(settings, recipe), export, settings.checkpoint_minutes)
+    if isinstance(training, BasisTraining) and export is not None:
+        tell(about_key(export, recipe.names[0]))
 
 
 def stderr() -> Console:
+    """The console for progress."""
     from rich.console import Console
 
     return Console(stderr=True)
 
 
 def load_photos(folders: list[Path], limit: int | None, smallest: int) -> Photos:
+    """Read photographs under a progress bar.
+
+    folders: searched recursively.
+    limit: number of photographs at most.
+    smallest: short side in px that one needs.
+    """
     from rich.progress import Progress as Bar
 
     from restorekit.training.photos import Photos

@@ -14,86 +14,123 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from restorekit.cli.batch import in_one_line
-from restorekit.cli.manifest import Journal
-from restorekit.cli.restoring import Options, Written, facts, left_out, load, read, slow_precision, work, write
-from restorekit.errors import RestorekitError
+from restorekit.errors import ImageError, RestorekitError
 from restorekit.jobs import Job
 from restorekit.machine import processors
 from restorekit.plugin.catalog import build_catalog, load_plugins
+from restorekit.work.account import Account
+from restorekit.work.faults import in_one_line
+from restorekit.work.listener import Report, Summary
+from restorekit.work.manifest import Journal
+from restorekit.work.pipeline import Pipeline
+from restorekit.work.request import LOCAL, Cluster, Options
+from restorekit.work.setup import facts, left_out, load, slow_precision
 
-LOCAL = "local"
+__all__ = ["Outcome", "Worker", "restored_on", "run_on_cluster", "surroundings"]
+
 STORE = 128 * 2**20  # bytes of shared memory: what passes through it is names and weights, never pictures
 INSTALL = "pip install 'restorekit[ray]'"
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """address: HOST:PORT of a Ray cluster, "auto" for the one on this machine, or "local" for one of our own.
-    workers: how many restorers; None is one for each GPU, or else for every two processors."""
-
-    address: str = LOCAL
-    workers: int | None = None
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """A worker's answer to a job: what was written, or the error. worker: HOST:PID. facts: what holds for all that
-    it does. failures: what its plugins could not bring. incomplete: a basis was among it that may be missed."""
+    """A worker's answer to a job.
+
+    worker: HOST:PID.
+    facts: true of everything that it does.
+    failures: things that its plugins could not bring.
+    incomplete: a basis was among them that may be missed.
+    report: None where there is an error.
+    """
 
     job: Job
     worker: str
     facts: Mapping[str, Any]
     failures: Sequence[str]
     incomplete: bool
-    written: Written | None
+    report: Report | None
     error: str
 
 
 class Worker:
-    """On the cluster: made once in each process, called with one job at a time."""
+    """A restorer on the cluster: made once in each process, called with one job at a time.
+
+    options: of the run.
+    threads: of torch.
+    journal: the manifest's path and the run's name, if there is a manifest.
+    """
 
     def __init__(self, options: Options, threads: int, journal: tuple[str, str] | None) -> None:
-        plugins = load_plugins()
-        self.catalog = build_catalog(plugins)
-        self.options = options
-        self.restorer = load(self.catalog, options, threads)
-        self.missing = left_out(plugins, self.restorer, options)
+        restorer = load(build_catalog(load_plugins()), options, threads)
         self.name = f"{platform.node()}:{os.getpid()}"
-        self.journal = None
+        kept = None
         if journal is not None:
             manifest, run = journal
-            self.journal = Journal(Path(manifest), f"{run}.{self.name.replace(':', '.')}")
-        said = slow_precision(self.restorer)
+            kept = Journal(Path(manifest), f"{run}.{self.name.replace(':', '.')}")
+        missing = left_out(restorer, options)
+        self.pipeline = Pipeline(restorer, options, missing=missing, journal=kept)
+        said = slow_precision(restorer)
         self.about = {
             "worker": self.name,
-            "facts": facts(self.restorer, options),
-            "failures": [*map(str, self.restorer.failures), *([said] if said else [])],
-            "incomplete": bool(self.missing),
+            "facts": facts(restorer, options),
+            "failures": [*map(str, restorer.failures), *([said] if said else [])],
+            "incomplete": bool(missing),
         }
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """row: index, source and output of a job; the same index, and the outcome as JSON."""
         job = Job(Path(row["source"]), Path(row["output"]))
-        answer = dict(self.about)
+        pipeline, answer = self.pipeline, dict(self.about)
         try:
-            taken = work(self.restorer, self.options, job, read(job, self.options))
-            written = write(self.catalog, self.options, job, taken, self.journal, self.missing)
-            record = {**written.record, "worker": self.name}
-            answer |= {"found": written.found, "record": record, "notes": list(written.notes)}
+            report = pipeline.write(job, pipeline.restore(job, pipeline.open(job)))
+            record = {**report.record, "worker": self.name}
+            answer |= {"found": report.found, "record": record, "notes": list(report.notes)}
         except Exception as error:
             answer["error"] = str(in_one_line(job, error))
         return {"index": row["index"], "answer": json.dumps(answer)}
 
 
+def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, account: Account) -> Summary:
+    """Do all jobs on a cluster, as `run_jobs` does on this machine."""
+    manifest, listener = account.manifest, account.listener
+    if manifest is not None:
+        manifest.describe({"engine": "ray", "options": asdict(options)})
+    account.skip([job for job in jobs if job.done])
+    for job in jobs:
+        if job.problem:
+            account.fail(job, ImageError(job.problem))
+    todo = [job for job in jobs if not job.problem and not job.done]
+    listener.picture("starting workers", 0, len(todo))
+    warned: set[str] = set()
+    journal = None if manifest is None else (str(manifest.path.absolute()), manifest.run)
+    with account.ending(jobs):
+        for done, outcome in enumerate(restored_on(cluster, todo, options, journal) if todo else (), start=1):
+            if manifest is not None:
+                manifest.know(outcome.worker, outcome.facts)
+            account.incomplete = account.incomplete or outcome.incomplete
+            account.warn([failure for failure in outcome.failures if failure not in warned])
+            warned.update(outcome.failures)
+            if outcome.report is None:
+                account.fail(outcome.job, ImageError(outcome.error))
+            else:
+                account.finish(outcome.job, outcome.report)
+            listener.picture(str(outcome.job.source), done, len(todo))
+    return account.summary(len(jobs))
+
+
 def restored_on(
     cluster: Cluster, jobs: Sequence[Job], options: Options, journal: tuple[str, str] | None = None
 ) -> Iterator[Outcome]:
-    """Outcomes as they come, in any order. jobs: none with a problem. journal: the manifest and the run's name."""
+    """Yield outcomes as they come, in any order.
+
+    jobs: none with a problem.
+    options: of the run.
+    journal: the manifest's path and the run's name, if there is a manifest.
+    """
     # A worker may have died after it had written a picture and before it said so.
     options = replace(options, overwrite=True)
     with connected(cluster.address) as ray:
@@ -119,11 +156,12 @@ def restored_on(
 
 
 def outcome(job: Job, answer: dict[str, Any]) -> Outcome:
+    """The outcome for a job, from a worker's answer."""
     about = (job, answer["worker"], answer["facts"], answer["failures"], answer["incomplete"])
     if "error" in answer:
         return Outcome(*about, None, answer["error"])
     record = {**answer["record"], "input": str(job.source), "output": str(job.output)}
-    return Outcome(*about, Written(answer["found"], record, answer["notes"]), "")
+    return Outcome(*about, Report(answer["found"], record, answer["notes"]), "")
 
 
 QUIET = {

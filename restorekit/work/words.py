@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from restorekit.mixing import MixingWeights
 from restorekit.plugin.catalog import Catalog
 
+__all__ = ["SHOWN", "describe", "describe_severity", "rounded"]
+
 SHOWN = 0.05  # weights below it are summed up as "rest"
 
 
@@ -31,4 +33,5 @@ def describe(weights: MixingWeights, severities: Mapping[str, float], catalog: C
 
 
 def describe_severity(basis: str, value: float, catalog: Catalog) -> str:
+    """A severity in the words of the degradation that a basis removes."""
     return catalog.degradation(catalog.basis(basis).degradation).severity.describe(value)

@@ -1,0 +1,83 @@
+"""Requests: everything that a run is asked for, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from restorekit.errors import RestorekitError
+
+__all__ = ["LOCAL", "Cluster", "Options", "Request"]
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Wishes that hold for all pictures of a run.
+
+    device, precision: as in `Restorer.from_pretrained`.
+    seed: for backbones that draw random numbers.
+    chosen: weights of bases, in place of the encoder's.
+    blind: whether the encoder is asked.
+    scale, steps, tile, ensemble: as in `Restorer.restore`.
+    overwrite: replace outputs that exist.
+    quality: 1 to 100, of formats that lose something; None is the source's own.
+    strip: leave EXIF, XMP, IPTC and text out of the output.
+    salvage: take what can be read of damaged files.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    seed: int | None = None
+    chosen: Mapping[str, float] = field(default_factory=dict)
+    blind: bool = True
+    scale: int = 1
+    steps: int = 1
+    tile: int | None = None
+    ensemble: bool = False
+    overwrite: bool = False
+    quality: int | None = None
+    strip: bool = False
+    salvage: bool = False
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster.
+
+    address: HOST:PORT, "auto" for the one on this machine, or "local" for one of our own.
+    workers: number of restorers; None is one for each GPU, or else for every two processors.
+    """
+
+    address: str = LOCAL
+    workers: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Files to restore.
+
+    inputs: files, folders and patterns, or "-" for standard input.
+    out: a file for one input, else a folder, or "-"; None is NAME.restored.EXT beside the input.
+    options: wishes for each of the pictures.
+    recursive: take folders with all that is below them, mirrored below out.
+    skip_existing: pass over inputs whose output is there.
+    watch: stay, and restore what is put into the folders, until KeyboardInterrupt.
+    manifest: file to which a line of JSON is added for each picture.
+    cluster: a Ray cluster to work on; None is this process.
+    """
+
+    inputs: tuple[str, ...]
+    out: str | None = None
+    options: Options = field(default_factory=Options)
+    recursive: bool = False
+    skip_existing: bool = False
+    watch: bool = False
+    manifest: Path | None = None
+    cluster: Cluster | None = None
+
+    def __post_init__(self) -> None:
+        if self.options.overwrite and (self.skip_existing or self.watch):
+            raise RestorekitError("--overwrite and --skip-existing or --watch contradict each other; choose one")

@@ -1,0 +1,79 @@
+"""A restorer made ready for a run, and the facts about it that the run tells."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from restorekit.machine import keep_freed_memory, processors
+from restorekit.mixing import MixingWeights
+from restorekit.plugin.catalog import ANY, Catalog
+from restorekit.work.request import Options
+
+if TYPE_CHECKING:
+    from restorekit.restorer import Restorer
+
+__all__ = ["facts", "fingerprint", "left_out", "load", "slow_precision"]
+
+
+def load(catalog: Catalog, options: Options, threads: int | None = None) -> Restorer:
+    """Load the restorer, and make certain that it has the chosen bases.
+
+    threads: of torch; None is one per processor.
+    """
+    import torch
+
+    from restorekit.restorer import Restorer
+
+    keep_freed_memory()
+    # In a container torch counts the machine's processors, and its threads would wait for each other.
+    torch.set_num_threads(threads or min(torch.get_num_threads(), processors()))
+    restorer = Restorer.from_pretrained(device=options.device, precision=options.precision, catalog=catalog)
+    MixingWeights(dict.fromkeys(restorer.bases, 0.0)).override(options.chosen)
+    if options.seed is not None:
+        torch.manual_seed(options.seed)
+    return restorer
+
+
+def fingerprint(restorer: Restorer) -> str:
+    """One sha256 for all weights together, which `sha256sums` lists one by one."""
+    listed = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(restorer.provenance().items()))
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def facts(restorer: Restorer, options: Options) -> dict[str, Any]:
+    """Makers of the pixels of a run, for its manifest: weights, precision, device, bases, options."""
+    from restorekit.device import name_of_precision
+
+    return {
+        "fingerprint": fingerprint(restorer),
+        "precision": name_of_precision(restorer.dtype),
+        "device": str(restorer.device),
+        "bases": list(restorer.bases),
+        "options": asdict(options),
+    }
+
+
+def slow_precision(restorer: Restorer) -> str:
+    """A word on a precision that this machine computes slowly; empty if it does not."""
+    from restorekit.device import name_of_precision, slower_than_fp32
+
+    if not slower_than_fp32(restorer.dtype, restorer.device):
+        return ""
+    name = name_of_precision(restorer.dtype)
+    return f"this processor has no instructions for {name}: it may be ten times slower than --precision fp32"
+
+
+def left_out(restorer: Restorer, options: Options | None = None) -> tuple[str, ...]:
+    """A line for each basis that a picture may need and that could not be used; none where the options name the
+    bases that are wanted, and no others."""
+    if options is not None and not options.blind:
+        return ()
+    lines = []
+    for failure in restorer.failures:
+        if failure.basis and failure.basis not in restorer.bases:
+            several = f"the bases of plugin {failure.plugin}"
+            missing = several if failure.basis == ANY else f"basis {failure.basis}"
+            lines.append(f"done without {missing}: {failure.reason}")
+    return tuple(dict.fromkeys(lines))
