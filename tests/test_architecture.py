@@ -39,7 +39,6 @@ LAYERS = (
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 CIRCLES = {  # files that import each other; the list only shrinks
-    frozenset({"restorekit.backbone.flow_unet", "restorekit.backbone.flow_unet_stream"}),
     frozenset({"restorekit.bench.run", "restorekit.bench.workers"}),
     frozenset({"restorekit.bench.scene.plants", "restorekit.bench.scene.world"}),
     # A training and the helpers that run it, which name its type.
