@@ -14,4 +14,4 @@ def register_degradations() -> Iterable[Degradation]:
 
 @hookimpl
 def register_bases() -> Iterable[Basis]:
-    return [Basis("blur", "blur", shipped_weights("blur"), "removes blur")]
+    return [Basis("blur", "blur", shipped_weights("blur"), "removes blur", "base")]

@@ -14,4 +14,4 @@ def register_degradations() -> Iterable[Degradation]:
 
 @hookimpl
 def register_bases() -> Iterable[Basis]:
-    return [Basis("jpeg", "jpeg", shipped_weights("jpeg"), "removes JPEG artefacts")]
+    return [Basis("jpeg", "jpeg", shipped_weights("jpeg"), "removes JPEG artefacts", "base")]

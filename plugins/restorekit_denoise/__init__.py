@@ -14,4 +14,4 @@ def register_degradations() -> Iterable[Degradation]:
 
 @hookimpl
 def register_bases() -> Iterable[Basis]:
-    return [Basis("noise", "noise", shipped_weights("noise"), "removes noise")]
+    return [Basis("noise", "noise", shipped_weights("noise"), "removes noise", "base")]

@@ -14,4 +14,4 @@ def register_degradations() -> Iterable[Degradation]:
 
 @hookimpl
 def register_bases() -> Iterable[Basis]:
-    return [Basis("rain", "rain", shipped_weights("rain"), "removes rain")]
+    return [Basis("rain", "rain", shipped_weights("rain"), "removes rain", "base")]

@@ -7,4 +7,4 @@ from restorekit.plugin import Basis, hookimpl, shipped_weights
 
 @hookimpl
 def register_bases() -> Iterable[Basis]:
-    return [Basis("detail", "", shipped_weights("detail"), "gives back the fine detail that a mean lacks")]
+    return [Basis("detail", "", shipped_weights("detail"), "gives back the fine detail that a mean lacks", "base")]

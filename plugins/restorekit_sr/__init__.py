@@ -14,4 +14,4 @@ def register_degradations() -> Iterable[Degradation]:
 
 @hookimpl
 def register_bases() -> Iterable[Basis]:
-    return [Basis("lowres", "lowres", shipped_weights("lowres"), "removes low resolution")]
+    return [Basis("lowres", "lowres", shipped_weights("lowres"), "removes low resolution", "base")]

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Rule = Callable[[Restorer, Item], Mapping[str, float]]
-BACKBONE = "flow-unet"
 
 
 class Restorekit:
@@ -33,9 +32,10 @@ class Restorekit:
         # Some protocols hand over noise that no file has clipped.
         self.options: Mapping[str, Any] = {"blind": False, "steps": steps, "ensemble": ensemble, "unclipped": True}
         self.asks = asks
+        self.model = ""
 
     def prepare(self) -> None:
-        self.restorer = Restorer.from_pretrained(BACKBONE)
+        self.restorer = Restorer.from_pretrained(self.model)
 
     def __call__(self, item: Item) -> Tensor:
         if self.rule is blind_rule and item.small is not None:  # as `--scale` does it
@@ -46,7 +46,7 @@ class Restorekit:
 
     def provenance(self) -> Mapping[str, str]:
         """Of the weights that are read: another encoder leaves the results of a rule that asks none valid."""
-        sums = self.restorer.provenance(BACKBONE)
+        sums = self.restorer.provenance()
         return {file: s for file, s in sums.items() if self.asks or not is_of_encoder(file)}
 
     @property
