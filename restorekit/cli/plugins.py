@@ -10,7 +10,7 @@ from restorekit.cli.degrade import range_of
 from restorekit.cli.terminal import plugins_of, put, put_json, put_table
 from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import Catalog, PluginInfo, build_catalog
-from restorekit.plugin.failures import Failure
+from restorekit.plugin.failures import Failure, said
 from restorekit.plugin.loading import unusable_bases
 from restorekit.weights import size_of
 
@@ -90,8 +90,9 @@ def refused_bases(catalog: Catalog) -> tuple[Failure, ...]:
     """Bases of the catalogue's model that cannot be used with it, or one line on why that cannot be told."""
     try:
         return unusable_bases(catalog)
-    except RestorekitError as error:
-        return (Failure(catalog.owner("model", catalog.model.name), str(error)),)
+    except Exception as error:  # the card may be a stranger's subclass, which raises anything
+        reason = str(error) if isinstance(error, RestorekitError) else said(error)
+        return (Failure(catalog.owner("model", catalog.model.name), reason),)
 
 
 def model_record(catalog: Catalog) -> dict[str, Any]:
@@ -99,10 +100,13 @@ def model_record(catalog: Catalog) -> dict[str, Any]:
     tell."""
     card = catalog.model
     folders = [card.backbone.folder, card.encoder, *(basis.folder for basis in catalog.bases.values())]
+    size: int | None = None
+    backbone = encoder = None
     try:
-        size, sha256 = sum(map(size_of, folders)), (card.backbone.sha256, card.encoder_sha256)
-    except RestorekitError:
-        size, sha256 = None, (None, None)
+        backbone, encoder = card.backbone.sha256, card.encoder_sha256
+        size = sum(map(size_of, folders))
+    except Exception:  # as above; `refused_bases` says why
+        size = None
     return {
         "name": card.name,
         "summary": card.summary,
@@ -112,8 +116,8 @@ def model_record(catalog: Catalog) -> dict[str, Any]:
         "bytes": size,
         "licence": card.licence,
         "backbone": card.backbone.name,
-        "backbone_sha256": sha256[0],
-        "encoder_sha256": sha256[1],
+        "backbone_sha256": backbone,
+        "encoder_sha256": encoder,
     }
 
 

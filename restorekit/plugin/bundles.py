@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from restorekit.basis import Basis
-from restorekit.errors import WeightsError
 from restorekit.plugin.hookspecs import ModelCard
 
 __all__ = ["models_of"]
@@ -40,5 +39,5 @@ def has(card: ModelCard, part: str, sha256: str) -> bool:
     """Tell whether a model has the backbone or encoder of this digest; without readable records it has none."""
     try:
         return (card.backbone.sha256 if part == "backbone" else card.encoder_sha256) == sha256
-    except WeightsError:
+    except Exception:  # as above
         return False

@@ -18,7 +18,7 @@ import pluggy
 
 from restorekit.basis import Basis
 from restorekit.degradation import Degradation
-from restorekit.errors import PluginError
+from restorekit.errors import PluginError, WeightsError
 from restorekit.plugin.asking import Asking, key_of, missing_for
 from restorekit.plugin.bundles import models_of
 from restorekit.plugin.failures import ANY, BLOCK, Failure, first_line, said
@@ -91,7 +91,10 @@ class Catalog:
     def model(self) -> ModelCard:
         """The model that the catalogue is seen from."""
         if not self.chosen and not self.models:
-            raise PluginError("no model is installed; `restorekit plugins` tells what was left out and why")
+            found = [str(failure) for failure in self.failures if failure.reason.startswith("register_models")]
+            raise PluginError(
+                f"no model is installed; {found[0] if found else '`restorekit plugins` tells what was left out'}"
+            )
         return pick("model", self.chosen or next(iter(self.models)), self.models)
 
     def of_model(self, name: str = "") -> Catalog:
@@ -213,8 +216,11 @@ def build_catalog(plugins: Plugins) -> Catalog:
         if backbone.name in known:
             taken = f"its backbone {backbone.name!r} is refused: {known[backbone.name]} brings one already"
             asking.failures.append(Failure(owner, taken))
-        else:
+            continue
+        try:
             asking.keep(models, "model", owner, ModelCard.of_backbone(backbone))
+        except WeightsError as error:  # there is no shipped encoder
+            asking.failures.append(Failure(owner, f"its backbone {backbone.name!r} is refused: {error}"))
     registered, strays = ask_for_bases(asking, hook.register_bases, degradations, models)
     methods = asking.named("method", hook.register_methods, Method)
     return Catalog(degradations, registered, models, asking.owners, tuple(asking.failures), methods, strays)

@@ -80,6 +80,10 @@ class Settings:
     threads: int | None = None
     limit: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.model and self.weights is not None:
+            raise TrainingError(f"a basis is for one model; name weights {self.weights} or model {self.model}")
+
 
 def read_run(path: Path, changes: Iterable[str]) -> tuple[Settings, dict[str, Any]]:
     """Read a run and change some of its keys.
@@ -226,8 +230,6 @@ def start_run(settings: Settings, recipe: Any, catalog: Catalog, photos: Photos,
     if settings.training == "detail":
         return start_detail(recipe, catalog, photos, run, weights, engine)
     if settings.model:
-        if settings.weights is not None:
-            raise TrainingError(f"a basis is for one model: choose weights {settings.weights} or {settings.model}")
         seen = catalog.of_model(settings.model)
         return start_basis_of(seen.model, recipe.names[0], recipe, seen, photos, run, engine)
     return start_basis(recipe.names[0], recipe, catalog, photos, run, weights, engine)

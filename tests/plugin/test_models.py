@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import restorekit
 from restorekit.basis import RECORD, Basis
 from restorekit.bench.methods import find_card, make, with_model
 from restorekit.errors import PluginError
@@ -280,3 +281,38 @@ def test_the_benchmark_runs_its_own_methods_with_the_model_that_is_named(two):
     with pytest.raises(PluginError, match="no model 'nope'"):
         find_card("restorekit@nope", two)
     assert make("restorekit-steps@other:3", two).model == "other"
+
+
+def test_the_name_of_the_embedded_network_is_in_its_own_package_only():
+    package = Path(restorekit.__file__).parent
+    naming = {path for path in package.rglob("*.py") if "flow-unet" in path.read_text()}
+    assert {path.parent.name for path in naming} == {"backbone"}
+
+
+class Moody(BackboneCard):
+    """A card whose digest cannot be asked for."""
+
+    sha256 = property(lambda self: 1 / 0)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [Moody("net", ARCHITECTURE, Path("nowhere")), BackboneCard("net", ARCHITECTURE, Path("nowhere"))],
+    ids=["raises", "has no files"],
+)
+def test_a_broken_model_of_a_stranger_costs_itself_alone(tiny, cli, monkeypatch, network):
+    broken = plugin(register_models=lambda: [ModelCard("other", network, Path("nowhere"))])
+    found = [*entry_points(group="restorekit"), Entry("stranger", broken, "restorekit-other")]
+    monkeypatch.setattr(catalog, "entry_points", lambda group: found)
+    assert restorer_of().failures == ()
+    outcome = cli("plugins")
+    assert outcome.code == 0 and "unusable with other: stranger: " in outcome.out
+    assert json.loads(cli("plugins", "--json").out)["models"][1]["bytes"] is None
+
+
+def test_without_any_model_the_reason_is_said(cli, photo, monkeypatch):
+    photo("photo.png")
+    monkeypatch.setenv("RESTOREKIT_WEIGHTS", "nowhere")
+    outcome = cli("restore", "photo.png")
+    assert outcome.is_one_error() and "RESTOREKIT_WEIGHTS=nowhere is not a folder" in outcome.err
+    assert cli("plugins").code == 0
