@@ -11,6 +11,8 @@ from torch import Tensor
 from restorekit.errors import ImageError, MixingError
 from restorekit.image import check_batch
 
+__all__ = ["check_pictures", "check_result_type", "check_visible", "check_weights", "check_whole"]
+
 SLACK = 1e-3  # beyond [0, 1]: rounding of whoever made the batch, and clipped in the result
 
 

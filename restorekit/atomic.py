@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+__all__ = ["TEMPORARY", "Claim", "lock", "move_to_new", "sweep"]
+
 TEMPORARY = (".restorekit-", ".tmp")  # prefix and suffix of a file that is being written, and of a claim
 STALE = 3600.0  # seconds after which a temporary file is left over, where the file system knows no locks
 _HERE, _NO_REPLACE, _EXCLUSIVE = -100, 1, 4  # AT_FDCWD and RENAME_NOREPLACE of Linux; RENAME_EXCL of macOS

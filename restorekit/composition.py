@@ -85,7 +85,12 @@ class Step:
 
 @contextmanager
 def blamed(degradation: Degradation, method: str, *but: type[Exception]) -> Iterator[None]:
-    """Name the plugin in whatever its code raises. but: errors that pass, besides our own and lack of memory."""
+    """Name the plugin in whatever its code raises.
+
+    degradation: the plugin's.
+    method: the name of what is called.
+    but: errors that pass, besides our own and lack of memory.
+    """
     import torch
 
     passing: tuple[type[Exception], ...] = (RestorekitError, MemoryError, torch.OutOfMemoryError, *but)
@@ -114,6 +119,7 @@ def draw_on_device(
 ) -> Realisation:
     """Draw a realisation on the generator's device, by way of the CPU where `draws_on_cpu` says so.
 
+    shape, generator, severity, kind: as in `Degradation.draw`.
     Raises PluginError where `draw` needs the CPU and does not say so.
     """
     device = generator.device

@@ -55,7 +55,7 @@ class Severity:
         return (value - self.off) / (self.strong - self.off)
 
     def value(self, fraction: float) -> float:
-        """Inverse of `fraction`."""
+        """Find the value at a fraction, the inverse of `fraction`."""
         fraction = max(0.0, fraction)
         if self.logarithmic:
             floor = 0.25 * abs(self.mild - self.off)
@@ -138,6 +138,7 @@ class Draw:
 
     @property
     def device(self) -> torch.device:
+        """The generator's device."""
         return self.generator.device
 
     def uniform(self, *size: int) -> Tensor:
@@ -163,8 +164,10 @@ class Draw:
         return self.kinds == self.names.index(kind)
 
     def holds(self, *kinds: str) -> bool:
-        """Say whether one of these kinds has to be drawn: it is named, or in the mixture. Elsewhere than on a CPU
-        it is quicker to draw it than to ask the mixture."""
+        """Tell if one of these kinds has to be drawn: it is named, or in the mixture.
+
+        Elsewhere than on a CPU it is quicker to draw it than to ask the mixture.
+        """
         if self.kind is not None:
             return self.kind in kinds
         return self.device.type != "cpu" or any(bool(self.are(kind).any()) for kind in kinds)
@@ -203,12 +206,12 @@ class Degradation(ABC):
 
     @property
     def optical(self) -> bool:
-        """Whether it happens in the lens or in sampling, so that removing it sharpens."""
+        """True if it happens in the lens or in sampling, so that removing it sharpens."""
         return LENS <= self.order < SENSOR
 
     @property
     def late(self) -> bool:
-        """Whether it happens in the sensor or the file, after all that light goes through."""
+        """True if it happens in the sensor or the file, after all that light goes through."""
         return self.order >= SENSOR
 
     def draw(

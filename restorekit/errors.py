@@ -11,6 +11,16 @@ RestorekitError
 A message says what came, and names the remedy.
 """
 
+__all__ = [
+    "DeviceError",
+    "ImageError",
+    "MixingError",
+    "PluginError",
+    "RestorekitError",
+    "TrainingError",
+    "WeightsError",
+]
+
 
 class RestorekitError(Exception):
     """Base of all errors of this package; the command line catches it once and prints one line."""

@@ -16,6 +16,20 @@ from typing import IO
 from restorekit.atomic import TEMPORARY, lock, move_to_new
 from restorekit.errors import ImageError
 
+__all__ = [
+    "EXTENSIONS",
+    "FORMATS",
+    "LARGEST_SIDE",
+    "Found",
+    "check_output",
+    "check_pages",
+    "check_size",
+    "is_finished",
+    "list_images",
+    "look_through",
+    "write_atomically",
+]
+
 FORMATS = {  # of a format's extensions the first is given to what has none
     ".avif": "AVIF",
     ".bmp": "BMP",
@@ -43,8 +57,12 @@ LARGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 32_768, "HEIF": 65_528}
 
 @dataclass(frozen=True)
 class Found:
-    """Contents of a folder. images: sorted. others: what is passed over, with hidden files and folders, folders
-    that are links or cannot be read, and without `recursive` all folders."""
+    """Contents of a folder.
+
+    images: sorted.
+    others: files and folders that are passed over: hidden ones, folders that are links or cannot be read, and
+        without `recursive` all folders.
+    """
 
     images: tuple[Path, ...]
     others: tuple[Path, ...] = ()
@@ -92,7 +110,10 @@ def is_finished(output: Path) -> bool:
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Raise the ImageError that writing to path would end with, as far as it can be told beforehand."""
+    """Raise the ImageError that writing to a path would end with, if it can be told beforehand.
+
+    overwrite: let the file exist.
+    """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         came = f"extension {path.suffix}" if path.suffix else "a name without extension"

@@ -19,6 +19,8 @@ from restorekit.atomic import Claim
 from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_output, is_finished, list_images, look_through
 
+__all__ = ["STREAM", "Job", "expand", "in_words", "make_folder", "passed_over", "plan", "take"]
+
 MARK = ".restored"
 STREAM = Path("-")  # standard input or output
 SEPARATORS = tuple(s for s in (os.sep, os.altsep) if s)
@@ -26,9 +28,12 @@ SEPARATORS = tuple(s for s in (os.sep, os.altsep) if s)
 
 @dataclass(frozen=True)
 class Job:
-    """One picture's way. output: None where nothing is written. problem: why it cannot be done, if so.
+    """One picture's way.
 
-    below: the folder whose tree it was found in, which the outputs mirror. done: its output is there already.
+    output: None where nothing is written.
+    problem: why it cannot be done, if so.
+    below: the folder whose tree it was found in, which the outputs mirror.
+    done: its output is there already.
     """
 
     source: Path
@@ -41,8 +46,9 @@ class Job:
 def expand(arguments: Sequence[str], *, restored: bool = True, recursive: bool = False) -> tuple[Job, ...]:
     """The pictures that files, folders and patterns name, each once, in the order given.
 
-    restored: take what restorekit wrote (NAME.restored.EXT) from folders and patterns too; a file that is
-    named is always taken. recursive: take folders with all that is below them.
+    restored: take what restorekit wrote (NAME.restored.EXT) from folders and patterns too; a file that is named
+        is always taken.
+    recursive: take folders with all that is below them.
     """
     jobs: dict[str, Job] = {}
     for argument in arguments:
@@ -61,11 +67,14 @@ def plan(
     recursive: bool = False,
     skip_existing: bool = False,
 ) -> tuple[Job, ...]:
-    """Jobs with outputs. out: a file for one input, else a folder; None is NAME.restored.EXT beside the input.
+    """Make jobs with outputs.
 
-    A folder is meant where out ends in a slash or is one, and where the arguments may name several pictures.
-    recursive: folders with all that is below them, mirrored below out. skip_existing: jobs whose output is there
-    and holds something are marked as done.
+    arguments: as in `expand`.
+    out: a file for one input, else a folder; None is NAME.restored.EXT beside the input. A folder is meant where
+        it ends in a slash or is one, and where the arguments may name several pictures.
+    overwrite: let outputs exist.
+    recursive: take folders with all that is below them, mirrored below out.
+    skip_existing: mark jobs as done whose output is there and holds something.
     """
     jobs = expand(arguments, restored=False, recursive=recursive)
     if str(STREAM) in (out, *arguments):

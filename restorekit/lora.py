@@ -115,7 +115,7 @@ def mergeable_layers(network: nn.Module) -> dict[str, Tensor]:
     return {
         name: module.weight
         for name, module in network.named_modules()
-        if isinstance(module, MERGEABLE) and "weight" in dict(module.named_parameters(recurse=False))
+        if isinstance(module, MERGEABLE) and "weight" in module._parameters  # not so if it is computed from others
     }
 
 
@@ -146,15 +146,18 @@ def is_channels_last(weight: Tensor) -> bool:
 def with_tensors(network: N, tensors: Mapping[str, Tensor]) -> N:
     """Copy a network, with these tensors in place of its parameters of those names.
 
-    All other tensors are shared with it, none is copied: a copy takes about a millisecond for fifty modules.
+    All other tensors are shared with it, none is copied: a copy takes a millisecond for fifty modules.
     """
-    memo: dict[int, object] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
-    for module in network.modules():  # the many empty dictionaries of hooks take deepcopy longest
-        memo |= {
-            id(value): value.copy() for value in vars(module).values() if isinstance(value, dict) and not value
-        }
+    memo: dict[int, object] = {}
+    for module in network.modules():
+        for tensor in (*module._parameters.values(), *module._buffers.values()):
+            memo[id(tensor)] = tensor
+        for value in vars(module).values():  # the many empty dictionaries and sets take deepcopy longest
+            if isinstance(value, dict | set) and not value:
+                memo[id(value)] = value.copy()
     copied = copy.deepcopy(network, memo)
+    modules = dict(copied.named_modules())
     for name, tensor in tensors.items():
         owner, _, own = name.rpartition(".")
-        setattr(copied.get_submodule(owner), own, nn.Parameter(tensor, requires_grad=False))
+        modules[owner].register_parameter(own, nn.Parameter(tensor, requires_grad=False))
     return copied

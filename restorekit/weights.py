@@ -18,11 +18,6 @@ from restorekit.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
-SUMS = "sha256sums"
-BACKBONE_TENSORS = "diffusion_pytorch_model.safetensors"  # diffusers' name
-ENCODER_TENSORS = "model.safetensors"
-WEIGHTS = "RESTOREKIT_WEIGHTS"
-
 __all__ = [
     "BACKBONE_TENSORS",
     "ENCODER_TENSORS",
@@ -39,6 +34,11 @@ __all__ = [
     "verify",
     "write_sums",
 ]
+
+SUMS = "sha256sums"
+BACKBONE_TENSORS = "diffusion_pytorch_model.safetensors"  # diffusers' name
+ENCODER_TENSORS = "model.safetensors"
+WEIGHTS = "RESTOREKIT_WEIGHTS"
 
 
 def shipped_weights(name: str) -> Path:
@@ -149,5 +149,6 @@ def load_json(path: Path) -> dict[str, Any]:
 
 
 def save_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a json object, its keys sorted."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")

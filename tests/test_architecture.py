@@ -39,8 +39,6 @@ LAYERS = (
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 CIRCLES = {  # files that import each other; the list only shrinks
-    frozenset({"restorekit.bench.run", "restorekit.bench.workers"}),
-    frozenset({"restorekit.bench.scene.plants", "restorekit.bench.scene.world"}),
     # A training and the helpers that run it, which name its type.
     frozenset(
         f"restorekit.training.{name}" for name in ("base", "compiling", "parallel", "running", "stepper", "watch")
@@ -142,6 +140,13 @@ def test_one_room_knows_pil():
     knowing = {p for p in modules("restorekit") if any(n.split(".")[0] == "PIL" for n in imported(p))}
     outside = {p.name for p in knowing if not p.is_relative_to(IMAGE)}
     assert outside <= {"report.py", "strips.py"}  # the benchmark draws its pictures
+
+
+def test_the_commands_for_pictures_reach_files_through_the_door_only():
+    for name in ("restore", "inspect", "degrade", "printer", "terminal"):
+        path = ROOT / "restorekit" / "cli" / f"{name}.py"
+        rooms = {n.split(".")[1] for n in imported(path) if n.startswith("restorekit.")}
+        assert not rooms & {"image", "pil", "restorer", "files", "atomic"}, path
 
 
 def test_no_heavy_library_is_imported_at_the_top_of_a_file():

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Generator
 
-from restorekit.bench.scene import scene
 from restorekit.composition import Compose, Step, in_physical_order
 from restorekit.errors import MixingError
 from restorekit.passing import enlarge
 from restorekit.restorer import Restorer
 from restorekit.weights import recorded_sums, shipped_weights, verify
+from tests.scene import scene
 
 ROOT = shipped_weights("backbone").parent
 FOLDERS = ("backbone", "encoder", "noise", "blur", "lowres", "rain", "jpeg", "detail")

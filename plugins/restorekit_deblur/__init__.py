@@ -4,9 +4,12 @@ from collections.abc import Iterable
 
 from restorekit.plugin import Basis, Degradation, hookimpl, shipped_weights
 
+__all__ = ["register_bases", "register_degradations"]
+
 
 @hookimpl
 def register_degradations() -> Iterable[Degradation]:
+    """List the degradation."""
     from restorekit_deblur.blur import Blur
 
     return [Blur()]
@@ -14,4 +17,5 @@ def register_degradations() -> Iterable[Degradation]:
 
 @hookimpl
 def register_bases() -> Iterable[Basis]:
+    """List the card of the basis."""
     return [Basis("blur", "blur", shipped_weights("blur"), "removes blur", "base")]

@@ -65,7 +65,7 @@ def recode_batch(pixels: Tensor, tables: Tensor, sampling: Tensor, shift: Tensor
 
 
 def padded_places(size: int, shift: Tensor) -> Tensor:
-    """The place in the picture of each place in the moved one, its border repeated up to whole blocks; (B, N)."""
+    """Find where each place of the moved picture comes from, its border repeated up to whole blocks; (B, N)."""
     import torch
 
     padded = -(-(size + 7) // 16) * 16  # for any shift
@@ -73,7 +73,7 @@ def padded_places(size: int, shift: Tensor) -> Tensor:
 
 
 def take(planes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """The `rows`, (B, h), and `columns`, (B, w), of each picture; (B, C, H, W) to (B, C, h, w)."""
+    """Take `rows`, (B, h), and `columns`, (B, w), of each picture; (B, C, H, W) to (B, C, h, w)."""
     channels = planes.shape[1]
     planes = planes.gather(2, rows[:, None, :, None].expand(-1, channels, -1, planes.shape[3]))
     return planes.gather(3, columns[:, None, None, :].expand(-1, channels, planes.shape[2], -1))
@@ -108,8 +108,11 @@ def whole(planes: Tensor) -> Tensor:
 
 
 def beside(places: Tensor, end: Tensor) -> Tensor:
-    """The other of the two nearest places in a plane of half the resolution, (B, n). places: in px of the full
-    picture, (B, n). end: the last one that belongs to the picture, (B, 1)."""
+    """Find the other of the two nearest places in a plane of half the resolution, (B, n).
+
+    places: in px of the full picture, (B, n).
+    end: the last place that belongs to the picture, (B, 1).
+    """
     import torch
 
     return torch.minimum((places // 2 + 2 * (places % 2) - 1).clamp_min(0), end)
@@ -163,7 +166,7 @@ def recode_blocks(planes: Tensor, table: Tensor) -> Tensor:
 
 
 def transform(like: Tensor) -> Tensor:
-    """The 8x8 matrix of libjpeg's cosine transform, times 2^13."""
+    """Build the 8x8 matrix of libjpeg's cosine transform, times 2^13."""
     import torch
 
     left = torch.tensor(TRANSFORM, dtype=like.dtype, device=like.device)
@@ -172,12 +175,12 @@ def transform(like: Tensor) -> Tensor:
 
 
 def rounding_shift(numbers: Tensor, bits: int) -> Tensor:
-    """(n + 2^(bits - 1)) >> bits, of whole numbers held in float64."""
+    """Compute (n + 2^(bits - 1)) >> bits, of whole numbers held in float64."""
     return ((numbers + 2 ** (bits - 1)) / 2**bits).floor()
 
 
 def to_ycc(pixels: Tensor) -> Tensor:
-    """RGB to luma and two colours, whole numbers 0 to 255; (B, 3, H, W)."""
+    """Convert RGB to luma and two colours, whole numbers 0 to 255; (B, 3, H, W)."""
     import torch
 
     matrix = torch.tensor(TO_YCC, dtype=pixels.dtype, device=pixels.device)
@@ -187,7 +190,7 @@ def to_ycc(pixels: Tensor) -> Tensor:
 
 
 def to_rgb(brightness: Tensor, colours: Tensor) -> Tensor:
-    """Luma, (B, 1, H, W), and two colours, (B, 2, H, W), to RGB, whole numbers 0 to 255."""
+    """Convert luma, (B, 1, H, W), and two colours, (B, 2, H, W), to RGB, whole numbers 0 to 255."""
     import torch
 
     blue, red = (colours - 128).unbind(1)

@@ -128,7 +128,7 @@ class Jpeg(Degradation):
 
 
 def with_steps(quality: Tensor, times: Tensor) -> Tensor:
-    """libjpeg's quality whose steps are `times` as coarse; (B,) each, whole numbers 1 to 99."""
+    """Find libjpeg's quality whose steps are `times` as coarse; (B,) each, whole numbers 1 to 99."""
     import torch
 
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) * times
@@ -136,7 +136,11 @@ def with_steps(quality: Tensor, times: Tensor) -> Tensor:
 
 
 def between(place: Tensor, points: tuple[tuple[float, float], ...]) -> Tensor:
-    """Straight lines through the points, (place, value) each."""
+    """Interpolate along straight lines between points, and evenly beyond the first and the last.
+
+    place: (B,).
+    points: (place, value) each.
+    """
     value = place * 0 + points[0][1]
     for (start, low), (end, high) in itertools.pairwise(points):
         value = value + (high - low) * ((place - start) / (end - start)).clamp(0, 1)

@@ -19,6 +19,8 @@ from restorekit_denoise.grain import spread, within_range
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["SETTINGS", "Camera", "camera_noise", "demosaic", "inverse_matrix"]
+
 SETTINGS = 23  # uniform numbers that make a camera
 # XYZ to camera colours, of four cameras (Brooks et al.), and linear sRGB to XYZ.
 XYZ_TO_CAMERA = (
@@ -64,7 +66,12 @@ class Camera:
 
     @classmethod
     def make(cls, settings: Tensor, sigma: Tensor, height: int, width: int) -> Camera:
-        """settings: uniform numbers, (B, SETTINGS). sigma: the wanted deviation, 0 to 1, (B, 1, 1, 1)."""
+        """Make cameras of numbers.
+
+        settings: uniform numbers, (B, SETTINGS).
+        sigma: the wanted deviation, 0 to 1, (B, 1, 1, 1).
+        height, width: of the pictures, px.
+        """
         import torch
 
         u = iter(settings.view(*settings.shape, 1, 1, 1).unbind(1))
@@ -112,24 +119,29 @@ class Camera:
         )
 
     def tone(self, linear: Tensor) -> Tensor:
-        """Light to display values: a power with a straight toe, then a curve that is steepest at the pivot."""
+        """Turn light into display values: a power with a straight toe, then a curve, steepest at the pivot."""
         low, high = self.toe ** (1 / self.gamma), (1 + self.toe) ** (1 / self.gamma)
         bright = ((linear + self.toe) ** (1 / self.gamma) - low) / (high - low)
         dark, light = self.ends()
         return ((self.contrast * (bright - self.pivot)).sigmoid() - dark) / (light - dark)
 
     def inverse_tone(self, display: Tensor) -> Tensor:
+        """Turn display values into light."""
         dark, light = self.ends()
         bright = self.pivot + (dark + display * (light - dark)).logit() / self.contrast
         low, high = self.toe ** (1 / self.gamma), (1 + self.toe) ** (1 / self.gamma)
         return (low + bright.clamp(0, 1) * (high - low)) ** self.gamma - self.toe
 
     def ends(self) -> tuple[Tensor, Tensor]:
-        """Beginning and end of the contrast's curve."""
+        """Give the beginning and the end of the contrast's curve."""
         return (-self.contrast * self.pivot).sigmoid(), (self.contrast * (1 - self.pivot)).sigmoid()
 
     def undevelop(self, image: Tensor) -> Tensor:
-        """The mosaic that would give the picture. image: (B, 3, H, W), in [0, 1]; to (B, 1, H, W)."""
+        """Find the mosaic that would give the picture.
+
+        image: (B, 3, H, W), in [0, 1].
+        Returns (B, 1, H, W).
+        """
         import torch
 
         colours = torch.einsum("bij,bjhw->bihw", self.matrix, self.inverse_tone(image)).clamp(0, 1)
@@ -140,7 +152,11 @@ class Camera:
         return (raw * self.mask).sum(1, keepdim=True)
 
     def develop(self, raw: Tensor) -> Tensor:
-        """The picture, (B, 3, H, W), in [0, 1]. raw: (B, 1, H, W)."""
+        """Make the picture of a mosaic.
+
+        raw: (B, 1, H, W).
+        Returns (B, 3, H, W), in [0, 1].
+        """
         import torch
 
         colours = demosaic(raw, self.mask, self.directed) * self.gains
@@ -157,7 +173,12 @@ class Camera:
         return (luma + colour).clamp(0, 1)
 
     def expose(self, raw: Tensor, level: Tensor, field: Tensor) -> Tensor:
-        """The mosaic with noise, cut where the sensor saturates. field: unit noise, (B, 1, H, W)."""
+        """Add the noise to a mosaic and cut it where the sensor saturates.
+
+        raw: (B, 1, H, W).
+        level: of the noise, (B, 1, 1, 1).
+        field: unit noise, (B, 1, H, W).
+        """
         return (raw + level * (raw + self.floor).sqrt() * field).clamp_max(1)
 
 
@@ -193,8 +214,11 @@ def inverse_matrix(matrix: Tensor) -> Tensor:
 
 
 def demosaic(raw: Tensor, mask: Tensor, directed: Tensor) -> Tensor:
-    """Three colours per pixel. raw: (B, 1, H, W). mask: (B, 3, H, W). directed: along edges, not bilinear.
+    """Interpolate three colours per pixel.
 
+    raw: (B, 1, H, W).
+    mask: which colour each pixel sees, (B, 3, H, W).
+    directed: along edges, not bilinear.
     Along edges: green from the two neighbours of the smoother direction, corrected by the curvature of the colour
     that is there; red and blue from their differences to green.
     """
@@ -220,8 +244,8 @@ def demosaic(raw: Tensor, mask: Tensor, directed: Tensor) -> Tensor:
 
 
 def neighbours(planes: Tensor, axis: int, reach: int, step: int = 1) -> list[Tensor]:
-    """The planes moved by -reach to reach steps along an axis, mirrored at the border without repeating it: a
-    mosaic stays one."""
+    """Move planes by -reach to reach steps along an axis, mirrored at the border without repeating it: a mosaic
+    stays one."""
     import torch.nn.functional as F
 
     size, pad = planes.shape[axis], reach * step

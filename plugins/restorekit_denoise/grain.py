@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["correlate", "film", "film_grain", "spread", "within_range"]
+
 FOG = 0.1  # of the grain is there in black and white too
 
 
 def film(white: Tensor, settings: Tensor) -> Tensor:
-    """Blotches of a film. white: unit noise, (B, 3, H, W). settings: uniform numbers, (B, 4 or more)."""
+    """Make the blotches of a film. white: unit noise, (B, 3, H, W). settings: uniform numbers, (B, 4 or more)."""
     import torch
 
     blotches = correlate(white, 0.45 + 0.95 * settings[:, 0], 0.9 * settings[:, 1])
@@ -48,7 +50,7 @@ def spread(field: Tensor) -> Tensor:
 
 
 def correlate(field: Tensor, grain: Tensor, mix: Tensor) -> Tensor:
-    """White noise to blotches of unit variance.
+    """Make blotches of unit variance of white noise.
 
     field: (B, 3, H, W). grain: Gaussian width in px, (B,). mix: how much channels share, (B,), in [0, 1].
     """

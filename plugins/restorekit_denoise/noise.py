@@ -19,6 +19,8 @@ from restorekit_denoise.grain import correlate, film, film_grain
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["Noise"]
+
 MADE = ("camera", "grain")  # with the picture, and not added to it
 
 

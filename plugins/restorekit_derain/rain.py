@@ -17,6 +17,8 @@ from restorekit.plugin import Degradation, Draw, Realisation, Severity
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["Rain"]
+
 LAYERS, HEAVY_LAYERS = 2, 3
 REACH = 55  # px from a drop's middle to the end of the longest streak
 

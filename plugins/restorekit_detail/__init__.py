@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 from restorekit.plugin import Basis, hookimpl, shipped_weights
 
+__all__ = ["register_bases"]
+
 
 @hookimpl
 def register_bases() -> Iterable[Basis]:
+    """List the card of the basis."""
     return [Basis("detail", "", shipped_weights("detail"), "gives back the fine detail that a mean lacks", "base")]

@@ -15,6 +15,8 @@ from restorekit.plugin import Degradation, Realisation, Severity
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["LowResolution", "reduce_and_enlarge_batch"]
+
 WHOLE, WHOLE_SHARE = (2.0, 2.0, 3.0, 4.0), 0.85  # factors in training, and how often it is one of these
 LARGEST = 512  # px, of what is reduced by matrices
 
@@ -53,8 +55,12 @@ class LowResolution(Degradation):
 
 
 def reduce_and_enlarge_batch(image: Tensor, factors: Tensor, kinds: Tensor) -> Tensor:
-    """Reduce and enlarge each picture by its own factor and kind, (B,) each, without waiting for the device:
-    two matrices per axis. image: (B, 3, H, W)."""
+    """Reduce and enlarge each picture in its own way without waiting for the device: two matrices per axis.
+
+    image: (B, 3, H, W).
+    factors: (B,).
+    kinds: places among the degradation's kinds, (B,).
+    """
     import torch
 
     from restorekit_sr.resampling import enlarging, reducing
@@ -72,7 +78,7 @@ def reduce_and_enlarge_batch(image: Tensor, factors: Tensor, kinds: Tensor) -> T
 
 
 def reduce_and_enlarge(image: Tensor, factor: float, kind: str) -> Tensor:
-    """Down by `factor` and back to the same size. image: (1, 3, H, W)."""
+    """Reduce by `factor` and bring back to the same size. image: (1, 3, H, W)."""
     import torch.nn.functional as F
 
     size = image.shape[-2:]

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["enlarging", "reducing"]
+
 
 def reducing(size: int, small: Tensor, kinds: Tensor) -> Tensor:
     """Matrices from `size` places to `small`, (B,); (B, size, size), rows from `small` on are 0.
@@ -44,6 +46,7 @@ def enlarging(size: int, small: Tensor) -> Tensor:
 
 
 def filter_rows(size: int, small: Tensor, kernel: Callable[[Tensor], Tensor]) -> Tensor:
+    """Weights of a filter that is widened to the ratio of the sizes, not yet of sum 1; (B, size, size)."""
     import torch
 
     place = torch.arange(size, device=small.device, dtype=torch.float32)
@@ -53,10 +56,12 @@ def filter_rows(size: int, small: Tensor, kernel: Callable[[Tensor], Tensor]) ->
 
 
 def normalised(weights: Tensor) -> Tensor:
+    """Rows of the sum 1."""
     return weights / weights.sum(2, keepdim=True).clamp_min(1e-6)
 
 
 def triangle(x: Tensor) -> Tensor:
+    """Linear filter, 0 from 1 on."""
     return (1 - x.abs()).clamp_min(0)
 
 

@@ -14,6 +14,8 @@ import math
 import torch
 from torch import Tensor
 
+__all__ = ["resize"]
+
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:
     """image: shape (B, C, H, W); to (B, C, height, width). Not clipped."""

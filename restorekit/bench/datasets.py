@@ -18,6 +18,19 @@ from restorekit.bench.folder import Fields, benchmarks_folder, read_toml
 from restorekit.files import EXTENSIONS
 from restorekit.weights import digest
 
+__all__ = [
+    "Copy",
+    "Dataset",
+    "Download",
+    "Located",
+    "cache_folder",
+    "data_roots",
+    "how_to_get",
+    "load_datasets",
+    "locate",
+    "pictures",
+]
+
 ENVIRONMENT = "RESTOREKIT_DATA"
 KINDS = ("clean", "paired", "unpaired")
 
@@ -159,7 +172,7 @@ def read_dataset(fields: Fields) -> Dataset:
 
 
 def cache_folder() -> Path:
-    """Where downloaded sets go."""
+    """Folder of downloaded sets."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or "~/.cache"
     return Path(cache).expanduser() / "restorekit" / "data"
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from restorekit.bench.datasets import Dataset, how_to_get, locate, pictures
 from restorekit.bench.errors import BenchError
 
+__all__ = ["download"]
+
 
 def download(dataset: Dataset, root: Path) -> Path:
     """Fetch a set into root/NAME; or raise BenchError, saying what to get and where to put it."""

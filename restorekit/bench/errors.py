@@ -1,6 +1,8 @@
-"""What a benchmark raises."""
+"""Errors of the benchmark."""
 
 from restorekit.errors import RestorekitError
+
+__all__ = ["BenchError", "Unsuited"]
 
 
 class BenchError(RestorekitError):

@@ -13,6 +13,8 @@ from restorekit.bench.records import Result
 from restorekit.bench.report import Picture
 from restorekit.bench.tables import Results, by_name, kind_of, methods_of
 
+__all__ = ["draw_figures"]
+
 COLOURS = {"own": "#1f5fbf", "peer": "#c0662b", "input": "#9a9a9a", "oracle": "#8fb4e8"}
 
 

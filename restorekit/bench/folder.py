@@ -1,4 +1,4 @@
-"""Where the benchmark's data files (protocols, catalogue of datasets) are: in the package, or in the checkout."""
+"""The benchmark's data files (protocols, catalogue of datasets): in the package, or in the checkout."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from restorekit.bench.errors import BenchError
+
+__all__ = ["Fields", "benchmarks_folder", "read_toml"]
 
 
 def benchmarks_folder() -> Path:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from restorekit.bench.bicubic import resize
+from restorekit.bench.camera import photograph
 from restorekit.bench.datasets import Located
 from restorekit.bench.errors import BenchError
 from restorekit.bench.protocol import Protocol, StepSpec
@@ -22,6 +23,8 @@ from restorekit.composition import Compose, Step, in_physical_order
 from restorekit.degradation import Degradation, Realisation
 from restorekit.image import read_image
 from restorekit.plugin.catalog import Catalog
+
+__all__ = ["Item", "as_file", "luma", "make_item"]
 
 LUMA = (65.481, 128.553, 24.966)  # MATLAB's rgb2ycbcr, ITU-R BT.601 studio range, on the 0-255 scale
 
@@ -51,7 +54,7 @@ def make_item(
     """Read and degrade one picture. roots: data folders, for measured kernels."""
     source = located.sources[index]
     if source.input is not None:
-        if protocol.steps or protocol.scale > 1:
+        if protocol.steps or protocol.camera or protocol.scale > 1 or protocol.resize != 1:
             raise BenchError(f"protocol {protocol.name} degrades, but {located.dataset.name} is degraded already")
         degraded, grey = read(source.input, protocol.source)
         clean = None if source.target is None else read(source.target, protocol.source)[0]
@@ -63,8 +66,17 @@ def make_item(
     if source.target is None:
         raise BenchError(f"{source.name}: neither an input nor a clean picture")
     clean, grey = read(source.target, protocol.source)
+    if protocol.resize != 1:
+        height, width = (round(n * protocol.resize) for n in clean.shape[-2:])
+        clean = as_file(resize(clean, height, width))
     if protocol.scale > 1:
         return enlarged_item(source.name, protocol, clean, grey)
+    shot = clean
+    if protocol.camera:
+        curve = protocol.camera[index % len(protocol.camera)]
+        generator = torch.Generator().manual_seed(seed_of(protocol.seed, source.name, "camera"))
+        plain, shot = photograph(clean, curve, generator)
+        clean = as_file(plain)
     steps = []
     specs = {s.degradation: s for s in protocol.steps}
     for degradation in in_physical_order(catalog.degradation(name) for name in specs):
@@ -72,7 +84,7 @@ def make_item(
         generator = torch.Generator().manual_seed(seed)
         steps.append(Step(degradation, draw(degradation, specs[degradation.name], clean, generator, index, roots)))
     compose = Compose(tuple(steps))
-    degraded = store(compose.apply(clean), protocol.stored)
+    degraded = store(compose.apply(shot), protocol.stored)
     target = store(compose.without(protocol.remove).apply(clean), protocol.stored) if protocol.keep else clean
     realisations = {s.degradation.name: s.realisation for s in steps}
     return Item(source.name, protocol, degraded, target, grey=grey, realisations=realisations)

@@ -1,4 +1,4 @@
-"""What the benchmark runs: the contract of a method, and the way from its card to it."""
+"""Contract of a method that the benchmark runs, and the way from its card to it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from restorekit.plugin.catalog import Catalog
 
 
+__all__ = ["BenchMethod", "Identifying", "Traceable", "find_card", "make", "missing", "unsuited", "versions"]
+
+
 @typing.runtime_checkable
-class Restoring(typing.Protocol):
-    """A restorer. `prepare` loads what it needs, once; the call is what is timed.
+class BenchMethod(typing.Protocol):
+    """One method that restores pictures. `prepare` loads what it needs, once; the call is what is timed.
 
     item.degraded: shape (1, 3, H, W); the result has the same shape, range [0, 1]. Raise
     `restorekit.bench.errors.Unsuited` for what it cannot do.
@@ -92,12 +95,12 @@ def find_card(spec: str, catalog: Catalog) -> Method:
 
 
 def missing(card: Method) -> str:
-    """Why a method cannot run here, or an empty string."""
+    """Reason that a method cannot run here, or an empty string."""
     absent = [name for name in card.needs if find_spec(name) is None]
     return f"needs {', '.join(absent)}: {card.install}" if absent else ""
 
 
-def make(spec: str, catalog: Catalog) -> Restoring:
+def make(spec: str, catalog: Catalog) -> BenchMethod:
     """Make the method, without preparing it."""
     card = find_card(spec, catalog)
     reason = missing(card)
@@ -109,17 +112,15 @@ def make(spec: str, catalog: Catalog) -> Restoring:
     except (ImportError, AttributeError) as error:
         raise BenchError(f"method {spec} cannot be loaded from {card.factory}: {error}") from None
     method = factory(split_name(spec)[1]) if card.takes else factory()
-    if not isinstance(method, Restoring):
-        raise BenchError(
-            f"method {spec}: {card.factory} makes no Restoring: it needs prepare() and __call__(item)"
-        )
+    if not isinstance(method, BenchMethod):
+        raise BenchError(f"method {spec}: {card.factory} makes no method; write prepare() and __call__(item)")
     if card.of_model:
         typing.cast(OfModel, method).model = model_in(spec)
     return method
 
 
 def unsuited(card: Method, protocol: Protocol) -> str:
-    """Why a method is not for a protocol, by its card; or an empty string."""
+    """Reason that a method is not for a protocol, by its card; or an empty string."""
     if protocol.identify:
         return ""
     if card.degradations:

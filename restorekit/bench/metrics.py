@@ -23,6 +23,8 @@ from restorekit.bench.errors import BenchError
 from restorekit.bench.items import Item, as_file, luma
 from restorekit.bench.protocol import Metric
 
+__all__ = ["Scorer", "Shelf", "download_metric", "import_pyiqa", "in_space", "offline"]
+
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
 INSTALL = "pip install 'restorekit[bench]'"
 

@@ -18,15 +18,18 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from restorekit.bench.items import as_file
 from restorekit.image import read_image
 from restorekit.passing import enlarge
 from restorekit.restorer import RestorationResult, Restorer
+
+__all__ = ["main"]
 
 GAUSSIAN_REACH = 4  # times its standard deviation
 
 
 @dataclass(frozen=True)
-class Row:
+class OddRow:
     """One line of the table. result, reference: means in dB, or in the unit that the name says."""
 
     what: str
@@ -38,11 +41,6 @@ class Row:
 def psnr(image: Tensor, right: Tensor) -> float:
     """PSNR in dB; 120 for equal images."""
     return float(-10 * (image - right).square().mean().clamp_min(1e-12).log10())
-
-
-def as_file(image: Tensor) -> Tensor:
-    """8 bits within the range."""
-    return (255 * image.clamp(0, 1)).round() / 255
 
 
 def noise(shape: Iterable[int], sigma: float, seed: int, grain: float = 0.0) -> Tensor:
@@ -85,7 +83,7 @@ def drawings() -> Mapping[str, Tensor]:
     }
 
 
-def rows_of(restorer: Restorer, photos: list[Tensor]) -> Iterator[Row]:
+def rows_of(restorer: Restorer, photos: list[Tensor]) -> Iterator[OddRow]:
     """Measure everything, one row after another. photos: (1, 3, H, W) each, in [0, 1]."""
 
     def run(image: Tensor, **options: object) -> RestorationResult:
@@ -113,7 +111,7 @@ def rows_of(restorer: Restorer, photos: list[Tensor]) -> Iterator[Row]:
             whole = run(framed(noisy[i], rows, columns, colour, sigma, 99)).image
             return psnr(whole[..., rows : rows + photo.shape[2], columns : columns + photo.shape[3]], photo)
 
-        yield Row(f"noise 25, {name}", mean(in_frame), "without it", alone)
+        yield OddRow(f"noise 25, {name}", mean(in_frame), "without it", alone)
 
     def cut_out(i: int, photo: Tensor) -> float:
         visible = torch.zeros(photo.shape[2:], dtype=torch.bool)
@@ -121,7 +119,7 @@ def rows_of(restorer: Restorer, photos: list[Tensor]) -> Iterator[Row]:
         restored = run(torch.where(visible, noisy[i], 0.0), visible=visible[None]).image
         return psnr(restored[..., visible], photo[..., visible])
 
-    yield Row("noise 25, cut out, black beneath", mean(cut_out), "opaque", alone)
+    yield OddRow("noise 25, cut out, black beneath", mean(cut_out), "opaque", alone)
     jpeg = restorer.catalog.degradation("jpeg")
     for name in ("JPEG 50", "noise 10", "clean"):
 
@@ -140,8 +138,8 @@ def rows_of(restorer: Restorer, photos: list[Tensor]) -> Iterator[Row]:
             return psnr(run(small, scale=2).image, photo)
 
         once, twice, bicubic = (mean(partial(enlarged, way=way)) for way in ("one", "two", "bicubic"))
-        yield Row(f"x2, {name}, one command", once, "bicubic", bicubic)
-        yield Row(f"x2, {name}, one command", once, "two commands", twice)
+        yield OddRow(f"x2, {name}, one command", once, "bicubic", bicubic)
+        yield OddRow(f"x2, {name}, one command", once, "two commands", twice)
     for grain in (1.0, 1.5, 2.0):
         coarse = [as_file(photo + noise(photo.shape, 12, i, grain)) for i, photo in enumerate(photos)]
         results = [run(image) for image in coarse]
@@ -150,24 +148,26 @@ def rows_of(restorer: Restorer, photos: list[Tensor]) -> Iterator[Row]:
             for result, photo, image in zip(results, photos, coarse, strict=True)
         ]
         before = mean(lambda i, photo, coarse=coarse: psnr(coarse[i], photo))  # type: ignore[misc]
-        yield Row(f"noise 12 of grain {grain:g} px", before + sum(gains) / len(gains), "input", before)
-        yield Row(f"noise 12 of grain {grain:g} px, worst gain in dB", min(gains), "none", 0.0)
+        yield OddRow(f"noise 12 of grain {grain:g} px", before + sum(gains) / len(gains), "input", before)
+        yield OddRow(f"noise 12 of grain {grain:g} px, worst gain in dB", min(gains), "none", 0.0)
     weak = [as_file(photo + noise(photo.shape, 12, i)) for i, photo in enumerate(photos)]
     results = [run(image) for image in weak]
     levels = [
         float(255 * (result.image - image).mean().abs()) for result, image in zip(results, weak, strict=True)
     ]
     rain = [result.weights[0]["rain"] for result in results]
-    yield Row("noise 12, pictures with rain above 0.3", sum(w > 0.3 for w in rain), "none", 0)
-    yield Row("noise 12, largest change of the mean level, of 255", max(levels), "asked", 1.0)
+    yield OddRow("noise 12, pictures with rain above 0.3", sum(w > 0.3 for w in rain), "none", 0)
+    yield OddRow("noise 12, largest change of the mean level, of 255", max(levels), "asked", 1.0)
     soft = [F.interpolate(p, scale_factor=1.5, mode="bicubic").clamp(0, 1) for p in photos]
-    yield Row("enlarged by 1.5, nothing to do", mean(lambda i, _: psnr(run(soft[i]).image, soft[i])), "asked", 40)
-    yield Row("untouched", mean(lambda i, photo: psnr(run(photo).image, photo)), "asked", 50)
+    yield OddRow(
+        "enlarged by 1.5, nothing to do", mean(lambda i, _: psnr(run(soft[i]).image, soft[i])), "asked", 40
+    )
+    yield OddRow("untouched", mean(lambda i, photo: psnr(run(photo).image, photo)), "asked", 50)
     for name, drawn in drawings().items():
-        yield Row(f"drawn: {name}", psnr(run(drawn).image, drawn), "asked", 45)
+        yield OddRow(f"drawn: {name}", psnr(run(drawn).image, drawn), "asked", 45)
 
 
-def as_markdown(rows: Iterable[Row], count: int) -> str:
+def as_markdown(rows: Iterable[OddRow], count: int) -> str:
     """The table, with what it was measured on."""
     lines = [
         "# Pictures that hold more than a photograph",

@@ -20,10 +20,27 @@ from restorekit.weights import recorded_sums
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = [
+    "BestSingle",
+    "Blind",
+    "Chosen",
+    "Plain",
+    "Sequential",
+    "blind_rule",
+    "make_all",
+    "make_ensemble",
+    "make_onehot",
+    "make_oracle",
+    "make_uniform",
+    "oracle",
+    "strongest",
+    "uniform",
+]
+
 Rule = Callable[[Restorer, Item], Mapping[str, float]]
 
 
-class Restorekit:
+class OwnMethod:
     """The restorer with weights by a rule. steps: of the sampler. asks: whether the rule asks the encoder.
     ensemble: whether the mirror images are restored too."""
 
@@ -45,7 +62,7 @@ class Restorekit:
         return self.restorer.restore(item.degraded, weights=weights, **self.options).image
 
     def provenance(self) -> Mapping[str, str]:
-        """Of the weights that are read: another encoder leaves the results of a rule that asks none valid."""
+        """Digests of the weights that are read: a rule that asks no encoder stays valid under another."""
         sums = self.restorer.provenance()
         return {file: s for file, s in sums.items() if self.asks or not is_of_encoder(file)}
 
@@ -54,7 +71,7 @@ class Restorekit:
         return name_of_precision(self.restorer.dtype)
 
 
-class Blind(Restorekit):
+class Blind(OwnMethod):
     """Weights by the encoder, which can also be asked for them alone."""
 
     def __init__(self, steps: str = "1") -> None:
@@ -71,7 +88,7 @@ class Blind(Restorekit):
         return tuple(b for b in self.restorer.bases if bases[b].degradation in item.protocol.present)
 
 
-class Chosen(Restorekit):
+class Chosen(OwnMethod):
     """The encoder's weights with one of the user's in its place, "BASIS=WEIGHT"."""
 
     def __init__(self, choice: str) -> None:
@@ -83,7 +100,7 @@ class Chosen(Restorekit):
         super().__init__(lambda restorer, item: {**blind_rule(restorer, item), **chosen}, asks=True)
 
 
-class BestSingle(Restorekit):
+class BestSingle(OwnMethod):
     """Every basis alone at 1; the picture nearest to the clean one is kept."""
 
     def __init__(self) -> None:
@@ -95,12 +112,12 @@ class BestSingle(Restorekit):
             raise Unsuited("it needs the clean picture")
         tries = [
             self.restorer.restore(item.degraded, weights={b: 1.0}, **self.options).image
-            for b in restoring(self.restorer)
+            for b in removing(self.restorer)
         ]
         return min(tries, key=lambda image: float((image - clean).square().mean()))
 
 
-class Sequential(Restorekit):
+class Sequential(OwnMethod):
     """The right bases one after another, what happened last undone first; 8 bits in between."""
 
     def __init__(self) -> None:
@@ -118,7 +135,7 @@ class Sequential(Restorekit):
         return image
 
 
-class Plain(Restorekit):
+class Plain(OwnMethod):
     """A network that was trained without bases, in the same shape: a folder with its own head in it."""
 
     def __init__(self, folder: str) -> None:
@@ -139,12 +156,12 @@ class Plain(Restorekit):
 
 
 def is_of_encoder(file: str) -> bool:
-    """Whether a file of weights, "what/file", is read by the encoder alone: its own, and the bases' keys."""
+    """True for a file of weights, "part/file", that the encoder alone reads: its own, and the bases' keys."""
     return file.startswith("encoder/") or file.endswith(f"/{KEY}")
 
 
 def blind_rule(restorer: Restorer, item: Item) -> Mapping[str, float]:
-    """What the encoder says; a degradation that the protocol keeps is kept by the user's word."""
+    """The encoder's weights; a degradation that the protocol keeps is kept by the user's word."""
     bases = restorer.catalog.bases
     found = restorer.inspect(item.degraded, unclipped=True)[0].weights.values
     return {b: 0.0 if bases[b].degradation in item.protocol.keep else w for b, w in found.items()}
@@ -160,18 +177,18 @@ def oracle(restorer: Restorer, item: Item) -> Mapping[str, float]:
     return right
 
 
-def restoring(restorer: Restorer) -> tuple[str, ...]:
+def removing(restorer: Restorer) -> tuple[str, ...]:
     """The bases that remove something; one for a look is at the user's command only."""
     return tuple(b for b in restorer.bases if restorer.catalog.bases[b].degradation)
 
 
 def uniform(restorer: Restorer, item: Item) -> Mapping[str, float]:
-    names = restoring(restorer)
+    names = removing(restorer)
     return dict.fromkeys(names, 1 / len(names))
 
 
 def everything(restorer: Restorer, item: Item) -> Mapping[str, float]:
-    return dict.fromkeys(restoring(restorer), 1.0)
+    return dict.fromkeys(removing(restorer), 1.0)
 
 
 def strongest(restorer: Restorer, item: Item) -> Mapping[str, float]:
@@ -181,21 +198,21 @@ def strongest(restorer: Restorer, item: Item) -> Mapping[str, float]:
     return {name: 1.0} if found[name] > 0.5 else {}
 
 
-def make_oracle() -> Restorekit:
-    return Restorekit(oracle)
+def make_oracle() -> OwnMethod:
+    return OwnMethod(oracle)
 
 
-def make_uniform() -> Restorekit:
-    return Restorekit(uniform)
+def make_uniform() -> OwnMethod:
+    return OwnMethod(uniform)
 
 
-def make_all() -> Restorekit:
-    return Restorekit(everything)
+def make_all() -> OwnMethod:
+    return OwnMethod(everything)
 
 
-def make_ensemble() -> Restorekit:
-    return Restorekit(blind_rule, asks=True, ensemble=True)
+def make_ensemble() -> OwnMethod:
+    return OwnMethod(blind_rule, asks=True, ensemble=True)
 
 
-def make_onehot() -> Restorekit:
-    return Restorekit(strongest, asks=True)
+def make_onehot() -> OwnMethod:
+    return OwnMethod(strongest, asks=True)

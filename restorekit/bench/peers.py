@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+__all__ = [
+    "Bm3d",
+    "DatLight",
+    "Ffdnet",
+    "Input",
+    "OpencvNlm",
+    "RichardsonLucy",
+    "SkimageNlm",
+    "SkimageTv",
+    "SkimageWavelet",
+    "Spandrel",
+    "Wiener",
+]
+
+
 class Input:
     """The degraded picture as it is."""
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from restorekit.plugin import Method, hookimpl
 
+__all__ = ["register_methods"]
+
 OWN = "restorekit.bench.own"
 PEERS = "restorekit.bench.peers"
 EXTRA = "pip install 'restorekit[peers]'"
@@ -20,7 +22,7 @@ def own(name: str, summary: str, factory: str, *, told: str = "", takes: str = "
 def denoiser(name: str, summary: str, licence: str, factory: str, *needs: str) -> Method:
     return Method(
         name, summary, licence, f"{PEERS}:{factory}",
-        degradations=("noise",), needs=(*needs, "skimage"), install=EXTRA, oracle="sigma",
+        degradations=("noise",), needs=(*needs, "skimage", "pywt"), install=EXTRA, oracle="sigma",
     )  # fmt: skip
 
 

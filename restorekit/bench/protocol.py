@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from restorekit.bench.errors import BenchError
 
+__all__ = ["Goal", "Group", "Metric", "Protocol", "Protocols", "Published", "StepSpec"]
+
 
 @dataclass(frozen=True)
 class StepSpec:
@@ -38,14 +40,14 @@ class Metric:
 
     @property
     def key(self) -> str:
-        """As in result files: "psnr-y-b4"."""
+        """Name in result files: "psnr-y-b4"."""
         if self.space == "weights":
             return self.name
         return f"{self.name}-{self.space}" + (f"-b{self.border}" if self.border else "")
 
     @property
     def label(self) -> str:
-        """As a person reads it: "PSNR (Y, border 4)"."""
+        """Name for a person: "PSNR (Y, border 4)"."""
         if self.space == "weights":
             return f"right {self.name}"
         border = f", border {self.border}" if self.border else ""
@@ -67,6 +69,10 @@ class Protocol:
     """One task on one dataset.
 
     source: what of a clean file is degraded: its colours ("rgb") or MATLAB's 8-bit Y as a grey picture ("y").
+    resize: factor by which the clean picture is resized first, bicubically, in 8 bits: below 1 for clean pixels,
+        above 1 for soft ones.
+    camera: tone curves of the camera that photographs the clean picture at a high ISO, in turn; () for none. The
+        shot without noise is the clean picture then (`bench/camera.py`).
     scale: the picture is made small by this factor bicubically, stored in 8 bits, and enlarged again.
     stored: "8-bit" clips and rounds the degraded picture as a file does; "float" hands it over as it is.
     present: the degradations that are in the picture. remove: those that the target is without.
@@ -82,6 +88,8 @@ class Protocol:
     steps: tuple[StepSpec, ...] = ()
     seed: int = 0
     source: str = "rgb"
+    resize: float = 1.0
+    camera: tuple[str, ...] = ()
     scale: int = 1
     stored: str = "8-bit"
     present: tuple[str, ...] = ()
@@ -101,10 +109,12 @@ class Protocol:
     @property
     def digest(self) -> str:
         """Changes with everything that a score depends on, and with nothing else."""
-        parts = (
+        parts: tuple[object, ...] = (
             self.dataset, [m.key for m in self.metrics], self.steps, self.seed, self.source, self.scale,
             self.stored, self.remove, self.rounded, self.align, self.identify,
         )  # fmt: skip
+        if self.resize != 1 or self.camera:  # so that results of older protocols stay valid
+            parts = (*parts, self.resize, self.camera)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

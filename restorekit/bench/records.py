@@ -21,6 +21,23 @@ from typing import Any
 
 from restorekit.bench.errors import BenchError
 
+__all__ = [
+    "FORMAT",
+    "Result",
+    "Score",
+    "append_line",
+    "fingerprint",
+    "git_commit",
+    "known_scores",
+    "machine",
+    "read_mark",
+    "read_results",
+    "result_path",
+    "software",
+    "start_lines",
+    "write_result",
+]
+
 FORMAT = 1  # raised when scores of old files are no longer what the code would compute
 DIGITS = 4
 
@@ -61,7 +78,7 @@ class Result:
 
 
 def result_path(folder: Path, protocol: str, method: str) -> Path:
-    """Where a result lies; a method's argument goes into the file name."""
+    """Path of a result; a method's argument goes into the file name."""
     return folder / protocol / (re.sub(r"[^\w.+-]+", "_", method) + ".json")
 
 
@@ -158,7 +175,7 @@ def read_results(folder: Path) -> list[Result]:
 
 
 def machine() -> dict[str, Any]:
-    """What the seconds were measured on."""
+    """Processor, cores and system that the seconds were measured on."""
     import torch
 
     name = platform.processor() or platform.machine()

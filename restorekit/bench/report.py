@@ -15,6 +15,8 @@ from restorekit.bench.protocol import Group, Protocol, Protocols
 from restorekit.bench.records import Result
 from restorekit.bench.tables import OWN, Results, Table, by_name, goals_table, group_tables, same_weights
 
+__all__ = ["Picture", "build", "to_html", "to_markdown", "write_report"]
+
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: 1rem 0; }
@@ -88,7 +90,7 @@ def pick(protocols: Protocols, name: str) -> Group:
 
 
 def conditions(group: Group, protocols: Mapping[str, Protocol]) -> str:
-    """What else a reader must know of the numbers."""
+    """Conditions of the numbers that a reader must know."""
     members = [protocols[p] for p in group.protocols]
     if all(p.identify for p in members):
         return "Share of mixing weights on the right side of 0.5."

@@ -1,4 +1,4 @@
-"""Running protocols: every picture is degraded, restored, scored and written down before the next is read.
+"""Run protocols: every picture is degraded, restored, scored and written down before the next is read.
 
 Memory holds one method and one picture per process. A killed run goes on where it stopped. A pair of method and
 protocol that cannot run is passed over with its reason; the others go on.
@@ -6,19 +6,15 @@ protocol that cannot run is passed over with its reason; the others go on.
 
 from __future__ import annotations
 
-import time
 import typing
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restorekit.bench.datasets import Dataset, Located, locate
+from restorekit.bench.datasets import Dataset, locate
 from restorekit.bench.errors import BenchError, Unsuited
 from restorekit.bench.methods import (
-    Identifying,
-    Restoring,
+    BenchMethod,
     Traceable,
     find_card,
     make,
@@ -41,51 +37,29 @@ from restorekit.bench.records import (
     start_lines,
     write_result,
 )
-from restorekit.errors import RestorekitError
+from restorekit.bench.scoring import Pair, RunOptions, reason_of, score_each
+from restorekit.bench.workers import score_in_processes
 
 if TYPE_CHECKING:
     from restorekit.bench.metrics import Scorer
     from restorekit.plugin.catalog import Catalog
 
-
-@dataclass(frozen=True)
-class Options:
-    """What a user chose. metrics: "auto" or pyiqa's names. limit: pictures per protocol; 0 for all."""
-
-    results: Path
-    roots: tuple[Path, ...]
-    metrics: tuple[str, ...] = ("auto",)
-    limit: int = 0
-    jobs: int = 1
-    fresh: bool = False
+__all__ = ["RunListener", "plan", "run"]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One method on one protocol, with the set at hand."""
-
-    protocol: Protocol
-    method: str
-    located: Located
-
-    def indices(self, limit: int) -> range:
-        """Of the pictures to run, the first ones by name."""
-        return range(min(limit, len(self.located.sources)) if limit else len(self.located.sources))
-
-
-class Listener(typing.Protocol):
-    """Who is told how a run goes on."""
+class RunListener(typing.Protocol):
+    """Hears how a run goes on."""
 
     def total(self, pictures: int) -> None: ...
 
     def scored(self, pair: Pair, score: Score | None) -> None:
-        """One picture more; None if it was known already."""
+        """Count one picture more; None if it was known already."""
 
     def skipped(self, protocol: str, method: str, reason: str, pictures: int) -> None:
-        """A pair that is not for each other, or lacks something; "*" for all."""
+        """Hear of a pair that is not for each other, or lacks something; "*" for all."""
 
     def failed(self, protocol: str, method: str, reason: str, pictures: int) -> None:
-        """A method, or a pair, that should have run."""
+        """Hear of a method, or a pair, that should have run."""
 
     def finished(self, pair: Pair, result: Result) -> None: ...
 
@@ -95,10 +69,10 @@ def plan(
     methods: Sequence[str],
     catalog: Catalog,
     datasets: Mapping[str, Dataset],
-    options: Options,
-    listener: Listener,
+    options: RunOptions,
+    listener: RunListener,
 ) -> list[Pair]:
-    """All pairs that can run, method by method. The others are told to the listener."""
+    """List all pairs that can run, method by method; tell the listener of the others."""
     pairs = []
     places = {p.dataset: locate(find(datasets, p.dataset), options.roots) for p in protocols}
     for protocol in protocols:
@@ -128,7 +102,7 @@ def find(datasets: Mapping[str, Dataset], name: str) -> Dataset:
     return datasets[name]
 
 
-def run(pairs: Sequence[Pair], catalog: Catalog, options: Options, listener: Listener) -> None:
+def run(pairs: Sequence[Pair], catalog: Catalog, options: RunOptions, listener: RunListener) -> None:
     """Run the pairs, which come method by method."""
     from restorekit.bench.metrics import Shelf, import_pyiqa
 
@@ -138,7 +112,7 @@ def run(pairs: Sequence[Pair], catalog: Catalog, options: Options, listener: Lis
     shelf = Shelf()
     common = {"software": software(), "commit": git_commit(), "machine": machine()}
     digests: dict[str, str] = {}
-    method: Restoring | None = None
+    method: BenchMethod | None = None
     current = ""
     for pair in pairs:
         if pair.method != current:
@@ -160,16 +134,14 @@ def run(pairs: Sequence[Pair], catalog: Catalog, options: Options, listener: Lis
 
 def run_pair(
     pair: Pair,
-    method: Restoring,
+    method: BenchMethod,
     catalog: Catalog,
-    options: Options,
-    listener: Listener,
+    options: RunOptions,
+    listener: RunListener,
     shelf: Any,
     about: dict[str, Any],
 ) -> None:
     """One method on one protocol, from where it was left."""
-    from restorekit.bench.workers import score_in_processes
-
     protocol = pair.protocol
     scorers: tuple[Scorer, ...] = ()
     skipped: tuple[str, ...] = ()
@@ -220,46 +192,8 @@ def run_pair(
     listener.finished(pair, result)
 
 
-def score_each(
-    pair: Pair,
-    indices: Sequence[int],
-    method: Restoring,
-    scorers: Sequence[Scorer],
-    catalog: Catalog,
-    roots: Sequence[Path],
-) -> Iterator[Score]:
-    """Degrade, restore and score pictures one by one."""
-    from restorekit.bench.items import make_item
-
-    for index in indices:
-        item = make_item(pair.protocol, pair.located, index, catalog, roots)
-        megapixels = item.degraded.shape[-2] * item.degraded.shape[-1] / 1e6
-        begin = time.perf_counter()
-        if pair.protocol.identify:
-            if not isinstance(method, Identifying):
-                raise Unsuited("it does not say which bases a picture needs")
-            weights = method.identify(item)
-            seconds = time.perf_counter() - begin
-            yield Score(item.name, judge(weights, method.truth(item)), seconds, megapixels, weights)
-            continue
-        restored = method(item)
-        seconds = time.perf_counter() - begin
-        if restored.shape != item.degraded.shape:
-            raise BenchError(f"returned {tuple(restored.shape)} for {tuple(item.degraded.shape)}")
-        restored = restored.detach().float().cpu()
-        scores = {s.metric.key: s(restored, item) for s in scorers}
-        found = method.identify(item) if isinstance(method, Identifying) else None
-        yield Score(item.name, scores, seconds, megapixels, found)
-
-
-def judge(weights: Mapping[str, float], right: Sequence[str]) -> dict[str, float]:
-    """Which bases are on the right side of 0.5."""
-    verdicts = [(w > 0.5) == (name in right) for name, w in weights.items()]
-    return {"decisions": sum(verdicts) / len(verdicts), "pictures": float(all(verdicts))}
-
-
-def describe(pair: Pair, method: Restoring, catalog: Catalog, data: str) -> dict[str, Any]:
-    """What was run, on what, with what."""
+def describe(pair: Pair, method: BenchMethod, catalog: Catalog, data: str) -> dict[str, Any]:
+    """Facts of a result: method, protocol, dataset and weights."""
     card = find_card(pair.method, catalog)
     located, protocol = pair.located, pair.protocol
     expected = located.copy.sha256
@@ -282,9 +216,3 @@ def describe(pair: Pair, method: Restoring, catalog: Catalog, data: str) -> dict
             "as_catalogued": (data == expected) if expected else None,
         },
     }
-
-
-def reason_of(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    first = text[0] if text else ""
-    return first if isinstance(error, RestorekitError) else f"{type(error).__name__}: {first}"

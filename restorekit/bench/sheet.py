@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from restorekit.bench.protocol import Protocol
     from restorekit.plugin.catalog import Catalog
 
+__all__ = ["GAP", "arrange", "cells", "padded"]
+
 GAP = 4
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from restorekit.bench.protocol import Protocol
     from restorekit.plugin.catalog import Catalog
 
+__all__ = ["CROP", "LABEL", "draw_strip", "labelled", "place_of_interest"]
+
 CROP = 160
 LABEL = 18
 

@@ -12,6 +12,19 @@ from dataclasses import dataclass
 from restorekit.bench.protocol import Goal, Group, Metric, Protocol
 from restorekit.bench.records import Result
 
+__all__ = [
+    "OWN",
+    "Results",
+    "Table",
+    "by_name",
+    "goal_row",
+    "goals_table",
+    "group_tables",
+    "kind_of",
+    "methods_of",
+    "same_weights",
+]
+
 OWN = (
     "restorekit",
     "restorekit-ensemble",
@@ -205,7 +218,7 @@ def mean_over(members: Sequence[Protocol], method: str, results: Results) -> flo
 
 
 def goals_table(group: Group, protocols: Mapping[str, Protocol], results: Results) -> Table | None:
-    """What the group's numbers should be, and are."""
+    """Table of the group's goals: number asked for, number measured."""
     rows = [goal_row(goal, protocols, results) for goal in group.goals]
     if not rows or all(row.cells[3] == "not run" for row in rows):
         return None
@@ -231,7 +244,7 @@ def goal_row(goal: Goal, protocols: Mapping[str, Protocol], results: Results) ->
 
 
 def same_weights(results: Results, chosen: Iterable[tuple[str, str]]) -> bool:
-    """Whether those of the results that are there were made with the same weights; a file that only one of them
+    """True if those of the results that are there were made with the same weights; a file that only one of them
     read (an encoder that the other did not ask) says nothing."""
     known: dict[str, str] = {}
     for key in chosen:

@@ -1,21 +1,14 @@
-"""What `restorekit.bench.speed` measures: things timed in turns, A B A B ..., so that a machine that slows down
+"""Measures of `restorekit.bench.speed`: two things timed in turns, A B A B ..., so that a machine that slows down
 slows both; the medians are compared."""
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from restorekit.bench.errors import BenchError
 from restorekit.passing import Pass
 
 if TYPE_CHECKING:
@@ -25,9 +18,23 @@ if TYPE_CHECKING:
     from restorekit.restorer import Restorer
 
 
+__all__ = [
+    "Ratio",
+    "arithmetic_ratio",
+    "bases_ratio",
+    "count_operations",
+    "encoder_ratio",
+    "first_ratio",
+    "in_turns",
+    "mixing_ratio",
+    "peer_ratios",
+    "precision_ratio",
+]
+
+
 @dataclass(frozen=True)
 class Ratio:
-    """What was compared, the median seconds of each, and seconds / reference. note: what else was measured."""
+    """Two median times and their ratio, seconds / reference_seconds. note: anything else that was measured."""
 
     what: str
     reference: str
@@ -40,7 +47,7 @@ class Ratio:
         return self.seconds / self.reference_seconds
 
 
-def compare(
+def in_turns(
     what: str, reference: str, run: Callable[[], object], base: Callable[[], object], rounds: int
 ) -> Ratio:
     """Time both in turns; the first round warms up and does not count."""
@@ -85,7 +92,7 @@ def mixing_ratio(size: int = 512, rounds: int = 9) -> Ratio:
         restorer.restore(image, weights=weights, blind=False)
 
     plain = forward(restorer, image)
-    return compare(f"restore {size}x{size}, mixing included", "backbone alone", restore, plain, rounds)
+    return in_turns(f"restore {size}x{size}, mixing included", "backbone alone", restore, plain, rounds)
 
 
 def encoder_ratio(size: int = 512, rounds: int = 9) -> Ratio:
@@ -97,7 +104,7 @@ def encoder_ratio(size: int = 512, rounds: int = 9) -> Ratio:
     restorer = Restorer.from_pretrained(device="cpu")
     image = torch.rand(1, 3, size, size)
     chosen = dict.fromkeys(restorer.keys, 0.5)
-    return compare(
+    return in_turns(
         f"restore {size}x{size} blind",
         "with given weights",
         lambda: restorer.restore(image),
@@ -106,27 +113,11 @@ def encoder_ratio(size: int = 512, rounds: int = 9) -> Ratio:
     )
 
 
-def command_ratio(size: int = 512, rounds: int = 5) -> Ratio:
-    """The whole command on a PNG, from a cold interpreter, against `import torch`."""
-    import torch
+def arithmetic_ratio(size: int = 512, rounds: int = 7, side: int = 2048) -> Ratio:
+    """The backbone against a square matrix product of as many operations: how much of the machine it uses.
 
-    from restorekit.image import write_image
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "picture.png"
-        write_image(path, torch.rand(1, 3, size, size))
-        command = [sys.executable, "-m", "restorekit", "restore", str(path), "--overwrite"]
-        return compare(
-            f"restorekit restore, a {size}x{size} PNG",
-            'python -c "import torch"',
-            lambda: subprocess.run(command, check=True, capture_output=True),
-            lambda: subprocess.run([sys.executable, "-c", "import torch"], check=True),
-            rounds,
-        )
-
-
-def arithmetic_ratio(size: int = 512, rounds: int = 7) -> Ratio:
-    """The backbone against a square matrix product of as many operations: how much of the machine it uses."""
+    size: side of the picture, px. rounds: of timing. side: of the matrices.
+    """
     import torch
 
     from restorekit.device import name_of_precision
@@ -134,16 +125,16 @@ def arithmetic_ratio(size: int = 512, rounds: int = 7) -> Ratio:
 
     restorer = Restorer.from_pretrained(device="cpu")
     plain = forward(restorer, torch.rand(1, 3, size, size))
-    left, right = torch.rand(2, 2048, 2048).to(restorer.dtype)
+    left, right = torch.rand(2, side, side).to(restorer.dtype)
     operations = count_operations(plain)
-    repeats = max(1, round(operations / (2 * 2048**3)))
+    repeats = max(1, round(operations / (2 * side**3)))
 
     def multiply() -> None:
         for _ in range(repeats):
             left @ right
 
-    row = compare("backbone", "2048x2048 matrix products, as many operations", plain, multiply, rounds)
-    speed = [operations / 1e9 / row.seconds, repeats * 2 * 2048**3 / 1e9 / row.reference_seconds]
+    row = in_turns("backbone", f"{side}x{side} matrix products, as many operations", plain, multiply, rounds)
+    speed = [operations / 1e9 / row.seconds, repeats * 2 * side**3 / 1e9 / row.reference_seconds]
     note = f"{operations / size**2 / 1e3:.0f} kFLOP per pixel; {speed[0]:.0f} of {speed[1]:.0f} GFLOP/s"
     return replace(row, note=f"{note}, {name_of_precision(restorer.dtype)}")
 
@@ -172,7 +163,7 @@ def precision_ratio(size: int = 512, rounds: int = 5) -> Ratio:
     def run(i: int) -> None:
         results[i] = (half, full)[i].restore(image, weights=chosen, blind=False).image
 
-    row = compare("bf16", "fp32", lambda: run(0), lambda: run(1), rounds)
+    row = in_turns("bf16", "fp32", lambda: run(0), lambda: run(1), rounds)
     apart = -10 * torch.log10((results[0] - results[1]).square().mean().clamp_min(1e-10))
     return replace(row, note=f"{float(apart):.1f} dB apart")
 
@@ -196,47 +187,7 @@ def bases_ratio(count: int, size: int = 512, rounds: int = 5) -> Ratio:
         predictor = mixer.specialise(MixingWeights(dict.fromkeys(mixer.bases, weight)))
         restorer.passing.run(predictor, image, torch.float32, Pass(1, 1024))
 
-    return compare(f"{count} bases mixed", "1 basis", lambda: run(mixers[0]), lambda: run(mixers[1]), rounds)
-
-
-def size_ratio(megapixels: int) -> Ratio:
-    """The command on a large JPEG against pictures of a megapixel, per megapixel; and the memory that it takes."""
-    import torch
-
-    from restorekit.image import write_image
-
-    side = round((megapixels * 2**20) ** 0.5)
-    coarse = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    unit = torch.nn.functional.interpolate(coarse, (1024, 1024), mode="bicubic").clamp(0, 1)
-    unit = (unit + 0.05 * torch.randn(unit.shape)).clamp(0, 1).mul(255).byte()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for i in range(3):
-            write_image(folder / f"small{i}.jpg", unit)
-        times = side // 1024 + 1
-        write_image(folder / "large.jpg", unit.repeat(1, 1, times, times)[..., :side, :side])
-        small, _ = restore_files(sorted(folder.glob("small*.jpg")))
-        (large,), peak = restore_files([folder / "large.jpg"])
-    return Ratio(
-        f"one JPEG of {megapixels} megapixels",
-        f"{megapixels} times one of 1",
-        large,
-        megapixels * statistics.median(small),
-        f"peak memory {peak / 1e9:.2f} GB",
-    )
-
-
-def restore_files(paths: Sequence[Path]) -> tuple[list[float], int]:
-    """Seconds of each, from reading to writing, and the peak of the process's resident memory in bytes."""
-    command = [sys.executable, "-m", "restorekit", "restore", *map(str, paths), "--json", "--set", "noise=1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        seconds = [json.loads(line)["seconds"] for line in process.stdout]
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise BenchError(f"{' '.join(command)} failed")
-    return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return in_turns(f"{count} bases mixed", "1 basis", lambda: run(mixers[0]), lambda: run(mixers[1]), rounds)
 
 
 def first_ratio(size: int = 512) -> Ratio:
@@ -271,7 +222,7 @@ def peer_ratios(size: int = 512, rounds: int = 3) -> list[Ratio]:
         peer = make(name, catalog)
         peer.prepare()
         runs = (bound(ours, item), bound(peer, item))
-        row = compare(f"restore {size}x{size} blind", name, *runs, times)
+        row = in_turns(f"restore {size}x{size} blind", name, *runs, times)
         counts = [count_operations(run) for run in runs] if name == "ffdnet" else []  # the one in torch
         speeds = [n / 1e9 / s for n, s in zip(counts, (row.seconds, row.reference_seconds), strict=False)]
         rows.append(replace(row, note=" against ".join(f"{s:.0f}" for s in speeds) + " GFLOP/s" if speeds else ""))
@@ -283,13 +234,14 @@ def bound(method: Callable[[Item], Tensor], item: Item) -> Callable[[], object]:
 
 
 def noisy_item(size: int) -> Item:
-    """The sample scene with noise of sigma 25."""
+    """A smooth picture with noise of sigma 25."""
     import torch
 
     from restorekit.bench.items import Item
-    from restorekit.bench.protocols import load_protocols
-    from restorekit.bench.scene import scene
+    from restorekit.bench.protocol_files import load_protocols
 
-    clean = scene(size, size)
-    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
-    return Item("scene", load_protocols().protocols["cbsd68-noise25"], clean + 25 / 255 * noise, clean)
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 3, size // 16, size // 16, generator=generator)
+    clean = torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1)
+    noise = torch.randn(clean.shape, generator=generator)
+    return Item("smooth", load_protocols().protocols["cbsd68-noise25"], clean + 25 / 255 * noise, clean)

@@ -9,14 +9,16 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from restorekit.bench.errors import BenchError, Unsuited
+from restorekit.bench.scoring import Pair, RunOptions, reason_of, score_each
 
 if TYPE_CHECKING:
     from restorekit.bench.records import Score
-    from restorekit.bench.run import Options, Pair
+
+__all__ = ["score_in_processes"]
 
 
-def score_in_processes(pair: Pair, indices: Sequence[int], options: Options) -> Iterator[Score]:
-    """As `score_each`, in any order."""
+def score_in_processes(pair: Pair, indices: Sequence[int], options: RunOptions) -> Iterator[Score]:
+    """Do what `score_each` does, in any order."""
     context = multiprocessing.get_context("spawn")
     answers: Any = context.Queue()
     jobs = min(options.jobs, len(indices))
@@ -48,13 +50,12 @@ def score_in_processes(pair: Pair, indices: Sequence[int], options: Options) -> 
             worker.join()
 
 
-def work(pair: Pair, indices: Sequence[int], options: Options, threads: int, answers: Any) -> None:
-    """A worker's life: scores, or one exception, then None."""
+def work(pair: Pair, indices: Sequence[int], options: RunOptions, threads: int, answers: Any) -> None:
+    """Put scores, or one exception, then None, into the queue."""
     import torch
 
     from restorekit.bench.methods import make
     from restorekit.bench.metrics import Shelf
-    from restorekit.bench.run import reason_of, score_each
     from restorekit.plugin.catalog import build_catalog, load_plugins
 
     torch.set_num_threads(threads)

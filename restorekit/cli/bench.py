@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from restorekit.cli.bench_progress import Progress
 from restorekit.cli.options import Model
-from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json, put_table, tell
+from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json, put_table
 
 if TYPE_CHECKING:
-    from restorekit.bench.records import Result, Score
     from restorekit.bench.report import Picture
-    from restorekit.bench.run import Pair
+
+__all__ = ["app"]
 
 app = typer.Typer(
     help="Score restorers by published protocols, and report. Needs restorekit[bench]; peers restorekit[peers].",
@@ -30,11 +31,13 @@ Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of datasets; else RESTOREKIT_DATA, else the user's cache.")
 ]
 Results = Annotated[Path, typer.Option("--results", help="Folder of result files.")]
-Groups = Annotated[list[str] | None, typer.Option("--group", "-g", help="A table of protocols; repeatable.")]
-Names = Annotated[list[str] | None, typer.Option("--protocol", "-p", help="One protocol; repeatable.")]
+Groups = Annotated[
+    list[str] | None, typer.Option("--group", "-g", help="Group of protocols, a table of the report; repeatable.")
+]
+Names = Annotated[list[str] | None, typer.Option("--protocol", "-p", help="Protocol; repeatable.")]
 Methods = Annotated[
     list[str] | None,
-    typer.Option("--method", "-m", help="A method, such as bm3d, spandrel:PATH or restorekit@MODEL; repeatable."),
+    typer.Option("--method", "-m", help="Method, such as bm3d, spandrel:PATH or restorekit@MODEL; repeatable."),
 ]
 
 
@@ -47,82 +50,31 @@ def run(
     model: Model = "",
     data: Data = None,
     results: Results = RESULTS,
-    metrics: Annotated[str, typer.Option(help="auto, or pyiqa's names with commas.")] = "auto",
-    limit: Annotated[int, typer.Option(min=0, help="Only the first N pictures of each set; 0 for all.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute again what is recorded already.")] = False,
+    metrics: Annotated[str, typer.Option(help="Metrics: auto, or pyiqa's names with commas.")] = "auto",
+    limit: Annotated[
+        int, typer.Option(min=0, help="Number of pictures of each set, the first by name; 0 for all.")
+    ] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Recompute what is recorded already.")] = False,
 ) -> None:
     """Score methods on protocols. A killed run goes on where it stopped when the command is given again."""
     from restorekit.bench import run as bench
     from restorekit.bench.datasets import data_roots, load_datasets
     from restorekit.bench.methods import with_model
-    from restorekit.bench.protocols import load_protocols
+    from restorekit.bench.protocol_files import load_protocols
+    from restorekit.bench.scoring import RunOptions
     from restorekit.plugin.catalog import build_catalog
 
     protocols = load_protocols().select(protocol or (), group or ())
     catalog = build_catalog(plugins_of(context))
     methods = [with_model(spec, model, catalog) for spec in method or OWN]
     names = tuple(n.strip() for n in metrics.split(",") if n.strip())
-    options = bench.Options(results, data_roots(data), names, limit, jobs, fresh)
+    options = RunOptions(results, data_roots(data), names, limit, jobs, fresh)
     with Progress() as progress:
         pairs = bench.plan(protocols, methods, catalog, load_datasets(), options, progress)
         bench.run(pairs, catalog, options, progress)
     if progress.any_failed:
         raise typer.Exit(1)
-
-
-class Progress:
-    """A bar with the time left on stderr, a line per finished pair on stdout."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        self.any_failed = False
-        self.said: set[tuple[str, str]] = set()
-        self.bar = Bar(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self.task = self.bar.add_task("loading", total=None)
-
-    def __enter__(self) -> Progress:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def total(self, pictures: int) -> None:
-        self.bar.update(self.task, total=pictures)
-
-    def scored(self, pair: Pair, score: Score | None) -> None:
-        self.bar.update(self.task, advance=1, description=f"{pair.method} {pair.protocol.name}")
-
-    def skipped(self, protocol: str, method: str, reason: str, pictures: int) -> None:
-        self.bar.update(self.task, advance=pictures)
-        if (method, reason) not in self.said:  # once, however many protocols it is true of
-            tell(f"skipped: {protocol} with {method}: {reason}")
-        self.said.add((method, reason))
-
-    def failed(self, protocol: str, method: str, reason: str, pictures: int) -> None:
-        self.any_failed = True
-        self.bar.update(self.task, advance=pictures)
-        if reason:
-            tell(f"error: {protocol} with {method}: {reason}")
-
-    def finished(self, pair: Pair, result: Result) -> None:
-        means = ", ".join(f"{key} {result.mean(key):.3f}" for key in result.keys)
-        count = f"{len(result.scores)} of {pair.located.dataset.count}"
-        put(f"{pair.protocol.name}  {pair.method}  {means}  ({count}, {result.seconds_per_megapixel:.2f} s/MP)")
 
 
 @app.command(name="list", epilog="Example: restorekit bench list --group sr --data ~/datasets")
@@ -132,10 +84,10 @@ def list_command(
     data: Data = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per protocol and method.")] = False,
 ) -> None:
-    """What can be run now, and what is missing: protocols with their sets, and methods."""
+    """List what can be run now, and what is missing: protocols with their sets, and methods."""
     from restorekit.bench.datasets import data_roots, load_datasets, locate
     from restorekit.bench.methods import missing
-    from restorekit.bench.protocols import load_protocols
+    from restorekit.bench.protocol_files import load_protocols
     from restorekit.plugin.catalog import build_catalog
 
     protocols, datasets, roots = load_protocols(), load_datasets(), data_roots(data)
@@ -172,15 +124,15 @@ def report(
     group: Groups = None,
     results: Results = RESULTS,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = REPORT,
-    figures: Annotated[bool, typer.Option(help="Draw plots; needs matplotlib.")] = True,
+    figures: Annotated[bool, typer.Option(help="Plots; they need matplotlib.")] = True,
     strips: Annotated[
-        int, typer.Option(min=0, help="Picture strips per protocol of the groups; mind the sets' terms.")
+        int, typer.Option(min=0, help="Number of picture strips per protocol of the groups; mind the sets' terms.")
     ] = 0,
     method: Methods = None,
     data: Data = None,
 ) -> None:
-    """Tables, plots and picture strips of recorded results, as Markdown and HTML."""
-    from restorekit.bench.protocols import load_protocols
+    """Write tables, plots and picture strips of recorded results, as Markdown and HTML."""
+    from restorekit.bench.protocol_files import load_protocols
     from restorekit.bench.records import read_results
     from restorekit.bench.report import build, write_report
 
@@ -204,7 +156,7 @@ def draw_strips(
 ) -> list[Picture]:
     """The first pictures of every protocol of a group whose set is here."""
     from restorekit.bench.datasets import data_roots, load_datasets, locate
-    from restorekit.bench.protocols import load_protocols
+    from restorekit.bench.protocol_files import load_protocols
     from restorekit.bench.strips import draw_strip
     from restorekit.plugin.catalog import build_catalog
 
@@ -222,18 +174,18 @@ def draw_strips(
 @app.command(epilog="Example: restorekit bench sheet --group real -o real.jpg")
 def sheet(
     context: typer.Context,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Picture to write.")],
     group: Groups = None,
     protocol: Names = None,
     method: Methods = None,
-    columns: Annotated[int, typer.Option(min=1, help="Pictures side by side.")] = 3,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace it if it exists.")] = False,
+    columns: Annotated[int, typer.Option(min=1, help="Number of pictures side by side.")] = 3,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Overwrite the picture if it exists.")] = False,
     data: Data = None,
 ) -> None:
-    """A contact sheet: a crop of every picture, before and after, to look at. Mind the sets' terms."""
+    """Write a contact sheet: a crop of every picture, before and after, to look at. Mind the sets' terms."""
     from restorekit.bench.datasets import data_roots, load_datasets, locate
     from restorekit.bench.errors import BenchError
-    from restorekit.bench.protocols import load_protocols
+    from restorekit.bench.protocol_files import load_protocols
     from restorekit.bench.sheet import arrange, cells
     from restorekit.files import check_output
     from restorekit.image import write_image
@@ -259,13 +211,17 @@ def sheet(
 
 @app.command(epilog="Example: restorekit bench compare results-old results-new --over 0.05")
 def compare(
-    before: Annotated[Path, typer.Argument(metavar="A", help="A folder of results, or one result file.")],
-    after: Annotated[Path, typer.Argument(metavar="B", help="The other.")],
-    over: Annotated[float, typer.Option(help="List pictures that changed by more than this.")] = 0.1,
-    top: Annotated[int, typer.Option(min=0, help="At most so many pictures per comparison.")] = 10,
+    before: Annotated[
+        Path, typer.Argument(metavar="A", help="Folder of results, or one result file, of the first run.")
+    ],
+    after: Annotated[
+        Path, typer.Argument(metavar="B", help="Folder of results, or one result file, of the second run.")
+    ],
+    over: Annotated[float, typer.Option(help="Smallest change that is listed.")] = 0.1,
+    top: Annotated[int, typer.Option(min=0, help="Largest number of pictures listed per comparison.")] = 10,
 ) -> None:
-    """Which pictures changed between two runs, and by how much (B less A)."""
-    from restorekit.bench.compare import compare as compare_results
+    """List the pictures that changed between two runs, and by how much (B less A)."""
+    from restorekit.bench.comparison import compare_results
     from restorekit.bench.records import read_results
 
     for found in compare_results(read_results(before), read_results(after)):
@@ -281,8 +237,10 @@ def compare(
 
 @app.command(epilog="Example: restorekit bench download Set14")
 def download(
-    name: Annotated[str, typer.Argument(help="A dataset, or a metric of pyiqa whose weights are missing.")],
-    data: Annotated[Path | None, typer.Option("--data", help="Where to put it; else the user's cache.")] = None,
+    name: Annotated[str, typer.Argument(help="Dataset, or metric of pyiqa whose weights are missing.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder to put it into; else the user's cache.")
+    ] = None,
 ) -> None:
     """Fetch a dataset that has a direct public address, or say where to get it; or a metric's weights."""
     from restorekit.bench.datasets import cache_folder, load_datasets

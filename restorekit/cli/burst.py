@@ -16,6 +16,8 @@ from restorekit.cli.terminal import put, tell
 from restorekit.cli.values import minutes_in
 from restorekit.errors import TrainingError
 
+__all__ = ["BURST", "JOIN", "PACK", "burst", "join", "pack"]
+
 PACK = "Example: restorekit train pack photos/ -o build/pack --most 40MiB"
 BURST = """Example: PYTHONPATH=.:plugins:build/pack python3 -m restorekit train burst weights/recipes/noise.toml
 --photos build/pack --out results --deadline 9m"""
@@ -32,7 +34,9 @@ def pack(
     quality: Annotated[
         int | None, typer.Option(help="Quality; 90 for AVIF and 92 for JPEG by default.", min=1, max=100)
     ] = None,
-    format: Annotated[str, typer.Option(help="avif, jpg or auto: AVIF if Pillow writes it.")] = "auto",
+    format: Annotated[
+        str, typer.Option(help="Format: avif, jpg or auto, which is AVIF if Pillow writes it.")
+    ] = "auto",
     limit: Limit = None,
 ) -> None:
     """Pack photographs for a machine with nothing installed: as AVIF or JPEG, colours in full resolution (4:4:4),

@@ -14,6 +14,8 @@ from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json,
 from restorekit.errors import TrainingError
 from restorekit.plugin.catalog import build_catalog
 
+__all__ = ["check"]
+
 
 def check(
     context: typer.Context,
@@ -25,7 +27,10 @@ def check(
         typer.Option(min=0.1, max=1.0, help="Shrink the photographs to this fraction."),
     ] = 1.0,
     soft: Annotated[
-        float, typer.Option(min=1.0, max=4.0, help="Times enlarged; more than 1: only noise, JPEG and nothing.")
+        float,
+        typer.Option(
+            min=1.0, max=4.0, help="Factor of enlargement; above 1 only noise, JPEG and nothing are drawn."
+        ),
     ] = 1.0,
     model: Model = "",
     threads: Threads = None,

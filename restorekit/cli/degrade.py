@@ -31,9 +31,11 @@ def degrade(
     out: Annotated[str, typer.Option("--out", "-o", help="The file to write, or a folder for it.")],
     settings: Annotated[
         list[str],
-        typer.Option("--with", metavar="NAME=SEVERITY[:KIND]", help="A degradation; may be given for several."),
+        typer.Option("--with", metavar="NAME=SEVERITY[:KIND]", help="A degradation and its severity; repeatable."),
     ],
-    seed: Annotated[int, typer.Option(min=0, max=SEEDS - 1, help="The same seed makes the same picture.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=SEEDS - 1, help="Seed; the same one makes the same picture.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
 ) -> None:

@@ -26,7 +26,7 @@ def inspect(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, folders, patterns, or -.")],
     model: Model = "",
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Folders with all that is below them.")
+        bool, typer.Option("--recursive", "-r", help="Take folders with all that is below them.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
 ) -> None:

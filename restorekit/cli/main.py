@@ -25,6 +25,8 @@ from restorekit.cli.train import app as train_app
 from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import Failure, Plugins, load_plugins, register_commands
 
+__all__ = ["build_app", "run"]
+
 EPILOG = """Examples:
 
 restorekit restore photo.jpg
@@ -35,6 +37,7 @@ restorekit COMMAND --help"""
 
 
 def show_version(wanted: bool) -> None:
+    """Print the version and exit, if that is wanted."""
     if wanted:
         put(f"restorekit {__version__}")
         raise typer.Exit

@@ -43,12 +43,12 @@ Model = Annotated[
     typer.Option(metavar="NAME", help="Model to use: one that `restorekit plugins` lists; by default the first."),
 ]
 Rate = Annotated[float, typer.Option("--learning-rate", help="Full learning rate.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16: of the convolutions.")]
+Precision = Annotated[str, typer.Option(help="Precision of the convolutions: auto, fp32 or bf16.")]
 Share = Annotated[list[str] | None, typer.Option(help="Frequency of a degradation, as noise=2.")]
 Together = Annotated[
     list[str] | None,
     typer.Option(
-        help="A set's share of all draws beside the others, as rain+noise=0.2; rain/noise: remove the rain alone."
+        help="Share of a set in all draws beside the others, as rain+noise=0.2; rain/noise: remove the rain alone."
     ),
 ]
 Decay = Annotated[float, typer.Option(help="Share of the budget over which the learning rate falls to zero.")]
@@ -79,15 +79,17 @@ class RunOptions:
         ),
     ] = None
     device: Annotated[
-        str, typer.Option(help="auto (a CUDA GPU if there is one, else the CPU), cpu, cuda, cuda:N or mps.")
+        str,
+        typer.Option(help="Device: auto (a CUDA GPU if there is one, else the CPU), cpu, cuda, cuda:N or mps."),
     ] = "auto"
-    compile: Annotated[str, typer.Option(help="auto (on CUDA GPUs), on or off: compile the residual blocks.")] = (
+    compile: Annotated[str, typer.Option(help="Compile the residual blocks: auto (on CUDA GPUs), on or off.")] = (
         "auto"
     )
     checkpoint: Annotated[
         str,
         typer.Option(
-            help="all, or weights: the averaged weights in float16, a tenth of the size; optimisers start afresh."
+            help="Contents of checkpoints: all, or weights, the averaged ones in float16: a tenth of the size, "
+            "but optimisers start afresh."
         ),
     ] = "all"
     checkpoint_minutes: Annotated[float, typer.Option(help="Minutes between checkpoints.")] = 10.0

@@ -16,6 +16,8 @@ from restorekit.weights import size_of
 
 __all__ = ["EPILOG", "plugins"]
 
+__all__ = ["EPILOG", "plugins"]
+
 EPILOG = """Examples:
 
 restorekit plugins
@@ -132,6 +134,7 @@ def model_row(catalog: Catalog) -> tuple[str, ...]:
 
 
 def plugin_record(info: PluginInfo, catalog: Catalog) -> dict[str, Any]:
+    """A plugin, for a program."""
     return {
         "name": info.name,
         "package": info.distribution,
@@ -144,6 +147,7 @@ def plugin_record(info: PluginInfo, catalog: Catalog) -> dict[str, Any]:
 
 
 def degradation_record(name: str, catalog: Catalog) -> dict[str, Any]:
+    """A degradation with its scale of severities, for a program."""
     degradation = catalog.degradations[name]
     scale = degradation.severity
     return {
@@ -157,4 +161,5 @@ def degradation_record(name: str, catalog: Catalog) -> dict[str, Any]:
 
 
 def failure_record(failure: Failure) -> dict[str, str]:
+    """Something that was left out, for a program."""
     return {"plugin": failure.plugin, "reason": failure.reason}

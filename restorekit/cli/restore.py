@@ -46,7 +46,8 @@ def restore(
     ] = None,
     model: Model = "",
     scale: Annotated[
-        int | None, typer.Option(metavar="2|3|4", help="Clean, enlarge so many times, then sharpen.")
+        int | None,
+        typer.Option(metavar="2|3|4", help="Factor of enlargement, after cleaning and before sharpening."),
     ] = None,
     steps: Annotated[
         int, typer.Option(min=1, help="Steps of the sampler: 1 is the most faithful; more bring nothing.")
@@ -68,16 +69,18 @@ def restore(
     ] = "auto",
     seed: Annotated[
         int | None,
-        typer.Option(help="For backbones that draw random numbers; the embedded one is deterministic."),
+        typer.Option(help="Seed, for backbones that draw random numbers; the embedded one does not."),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=WEIGHT", help="Overrule a basis: 0 leaves it be, 1 removes all, up to 1.5."
+            "--set",
+            metavar="NAME=WEIGHT",
+            help="Weight of a basis, in place of the encoder's: 0 is off, 1 removes all, at most 1.5.",
         ),
     ] = None,
     only: Annotated[
-        bool, typer.Option("--only", help="Ask no encoder: bases that --set does not name stay at 0.")
+        bool, typer.Option("--only", help="Use the bases that --set names alone; the encoder is not asked.")
     ] = False,
     quality: Annotated[
         int | None,
@@ -88,7 +91,10 @@ def restore(
         ),
     ] = None,
     metadata: Annotated[
-        str, typer.Option(metavar="keep|strip", help="EXIF, XMP, IPTC, text, resolution; colour profiles stay.")
+        str,
+        typer.Option(
+            metavar="keep|strip", help="EXIF, XMP, IPTC, text and resolution; colour profiles always stay."
+        ),
     ] = "keep",
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Take what can be read of files that are damaged or cut short.")
@@ -100,7 +106,7 @@ def restore(
         typer.Option("--skip-existing", help="Pass over inputs whose output exists: a stopped run goes on."),
     ] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Folders with all below them, mirrored in -o.")
+        bool, typer.Option("--recursive", "-r", help="Take folders with all that is below them, mirrored in -o.")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and restore what is put into the folders, until Ctrl-C.")
@@ -112,7 +118,7 @@ def restore(
         ),
     ] = None,
     engine: Annotated[
-        str, typer.Option(metavar="local|ray", help="Who works: this process, or the workers of a Ray cluster.")
+        str, typer.Option(metavar="local|ray", help="Engine: this process, or the workers of a Ray cluster.")
     ] = "local",
     address: Annotated[
         str, typer.Option(help="Ray cluster, HOST:PORT or auto. Default: one of our own, on this machine.")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+__all__ = ["Meter", "patient_progress", "plugins_of", "put", "put_json", "put_table", "showable", "tell", "warn"]
+
 PATIENCE = 2.0  # seconds before progress shows
 # Control characters of ASCII and Latin-1, and those that turn the direction of writing.
 _COMMANDS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
@@ -192,6 +194,7 @@ class Meter:
 
 
 def patient_progress() -> Progress:
+    """Progress on stderr that shows itself after two seconds."""
     from rich.console import Console, RenderableType
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 

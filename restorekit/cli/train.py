@@ -52,7 +52,7 @@ def backbone(
     from_weights: FromWeights = None,
     names: Annotated[str, typer.Option(help="Bases to train together.")] = FIRST_PARTY,
     only: Annotated[
-        str, typer.Option(help="With --from-weights: bases that change; backbone and the others do not.")
+        str, typer.Option(help="Bases that change, with --from-weights; backbone and the others do not.")
     ] = "",
     rank: Annotated[
         list[str] | None, typer.Option(help="Rank of a basis, as rain=12; as in --from-weights, else 32.")
@@ -60,7 +60,7 @@ def backbone(
     share: Share = None,
     together: Together = None,
     blind_share: Annotated[
-        float, typer.Option(help="With --from-weights: share of groups with the encoder's weights for them.")
+        float, typer.Option(help="Share of groups with the encoder's weights for them, with --from-weights.")
     ] = 0.0,
     channels: Annotated[
         str | None, typer.Option(help="Channels per level; as in --from-weights, else 64,128,192.")
@@ -72,7 +72,7 @@ def backbone(
             "Other numbers than saved: blocks come in without effect, or go."
         ),
     ] = None,
-    optimiser: Annotated[str, typer.Option(help="muon or adamw.")] = "adamw",
+    optimiser: Annotated[str, typer.Option(help="Optimiser: muon or adamw.")] = "adamw",
     learning_rate: Rate = 4e-4,
     lora_learning_rate: Annotated[float, typer.Option(help="Full learning rate of the bases.")] = 8e-4,
     warm_up: Annotated[
@@ -83,8 +83,8 @@ def backbone(
     groups: Annotated[int, typer.Option(help="Weight vectors per step.")] = 4,
     group_size: Annotated[int, typer.Option(help="Patches per weight vector.")] = 4,
     grey: Annotated[float, typer.Option(help="Share of patches without colour.")] = 0.16,
-    loss: Annotated[str, typer.Option(help="absolute or rms.")] = "absolute",
-    weight_decay: Annotated[float, typer.Option(help="AdamW's.")] = 0.02,
+    loss: Annotated[str, typer.Option(help="Loss: absolute or rms.")] = "absolute",
+    weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.")] = 0.02,
     precision: Precision = "auto",
     seed: Seed = 0,
     run_options: RunOptions,
@@ -139,7 +139,7 @@ def encoder(
     ] = 0.1,
     calibrate: Annotated[
         str,
-        typer.Option(help="Numbers that it looks for: share of the second look, shift and slope of each key."),
+        typer.Option(help="Numbers to calibrate: share of the second look, shift and slope of each key."),
     ] = "second,shift,steepness",
     precision: Precision = "auto",
     decay: Decay = 0.3,

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from restorekit.image.pixels import bands, raw_bytes
 
+__all__ = ["cmyk_from_srgb", "srgb_from_cmyk"]
+
 _TRACE = 5  # of 255: as much of another ink as a JPEG leaves where there was none
 _NEUTRAL = 24  # of 255: how far from the colour of black ink a pixel may be that stays black alone
 

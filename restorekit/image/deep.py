@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+__all__ = ["INSTALL", "available", "fault", "read_values", "split", "turned"]
+
 INSTALL = "pip install 'restorekit[hdr]'"
 _FORMATS = {"uchar": torch.uint8, "ushort": torch.uint16, "float": torch.float32, "double": torch.float64}
 

@@ -14,6 +14,8 @@ from PIL.TiffTags import BYTE, UNDEFINED
 
 from restorekit.image.damage import DAMAGE
 
+__all__ = ["block", "kept", "loaded", "orientation", "sized", "undefine"]
+
 # Of the main directory. In a TIFF it also says how the pixels are stored, which would be untrue of, and may
 # spoil, any other file.
 _KEPT = {"ProcessingSoftware", "ImageDescription", "Make", "Model", "Orientation", "XResolution",

@@ -7,6 +7,8 @@ OGC GeoTIFF Standard 1.1, https://docs.ogc.org/is/19-008r4/19-008r4.html
 
 from collections.abc import Sequence
 
+__all__ = ["NAME", "TAGS", "scaled"]
+
 _PIXEL_SIZE, _TIEPOINTS, _TRANSFORMATION = 33550, 33922, 34264
 _KEYS, _DOUBLES, _TEXTS, _GDAL, _NO_DATA = 34735, 34736, 34737, 42112, 42113
 TAGS = frozenset((_PIXEL_SIZE, _TIEPOINTS, _TRANSFORMATION, _KEYS, _DOUBLES, _TEXTS, _GDAL, _NO_DATA))

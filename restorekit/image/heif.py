@@ -13,6 +13,8 @@ from torch import Tensor
 from restorekit.image.pixels import MODES, raw_bytes
 from restorekit.image.values import PEAKS
 
+__all__ = ["BITS", "INSTALL", "bits_of_avif", "encode_heif", "is_heif", "read_heif"]
+
 INSTALL = "pip install 'restorekit[heic]'"
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _CHANNELS = {mode: channels for channels, mode in MODES.items()}

@@ -17,6 +17,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from restorekit.image.picture import JpegCoding
 
+__all__ = ["WRITTEN", "Segments", "coding", "mended", "photoshop_iptc", "survey", "with_segments"]
+
 _COM, _APP13 = 0xFE, 0xED
 _PHOTOSHOP, _RESOURCE = b"Photoshop 3.0\0", b"8BIM"
 _IPTC, _IPTC_DIGEST = 0x0404, 0x0425

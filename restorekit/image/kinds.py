@@ -6,6 +6,8 @@ those that the README promises are let through. Others are named, so that a pers
 
 from restorekit.image.heif import is_heif
 
+__all__ = ["READ", "START", "foreign", "kind_of"]
+
 READ = "JPEG, PNG, WebP, TIFF, BMP, AVIF and HEIC"
 START = 4096  # bytes that are looked at before anyone decodes
 

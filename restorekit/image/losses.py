@@ -5,6 +5,8 @@ from restorekit.image.heif import BITS
 from restorekit.image.jpeg import WRITTEN
 from restorekit.image.picture import Picture
 
+__all__ = ["DEEPEST", "WITH_ALPHA", "WITH_INKS", "losses"]
+
 FINE, COARSE = 95, 75  # JPEG quality: the default, and where artefacts are seen
 DEEPEST = {"PNG": 16, "TIFF": 32, "HEIF": 16}  # bits per channel; 8 in the other formats
 WITH_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF", "HEIF")

@@ -24,6 +24,8 @@ from restorekit.image.picture import Extras
 from restorekit.image.png import Chunks
 from restorekit.image.tiff import ICC, IPTC, PHOTOSHOP, XMP, Directory
 
+__all__ = ["XMP_KEY", "Metadata", "heif_metadata", "image_metadata", "page_metadata"]
+
 XMP_KEY = "XML:com.adobe.xmp"
 _INCH = {1: 0.0, 2: 1.0, 3: 2.54}  # centimetres or inches of TIFF's ResolutionUnit, in an inch
 _RAW = "Raw profile type "  # of ImageMagick: EXIF, IPTC and others once more, as text

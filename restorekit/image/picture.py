@@ -10,6 +10,8 @@ from torch import Tensor
 from restorekit.errors import ImageError
 from restorekit.image.values import as_float
 
+__all__ = ["Extras", "JpegCoding", "Picture", "check_batch"]
+
 # A PNG's chunks that say what its colours mean.
 COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"sBIT", b"mDCV", b"cLLI", b"mDCv", b"cLLi", b"bKGD", b"pHYs")
 

@@ -14,6 +14,8 @@ from restorekit.errors import ImageError
 from restorekit.image.picture import check_batch
 from restorekit.image.values import DTYPES, PEAKS, as_float, as_values
 
+__all__ = ["MODES", "bands", "from_pil", "luma", "pil_image", "raw_bytes", "samples", "tensors", "to_pil"]
+
 _BAND = 2**20  # pixels
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by channels
 

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from restorekit.image.pixels import bands, raw_bytes
 
+__all__ = ["Chunks", "encode_png16", "smaller", "survey", "with_chunks"]
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_TEXT = 2**26  # bytes of a text or profile unpacked; more is no text
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: grey, with alpha, RGB, with alpha

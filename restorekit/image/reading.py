@@ -20,6 +20,8 @@ from restorekit.image.decoder import DamagedError, decoding, unknown
 from restorekit.image.formats import read_heif, read_other, read_page
 from restorekit.image.picture import Picture
 
+__all__ = ["Pages", "read_image", "read_pages"]
+
 _DENSEST = 2000  # pixels in a byte, over all pages; a white fax has some 1700
 _PAGES_LOST = "the file is cut short or damaged among its pages: some may be missing"
 _SALVAGED = "the file is damaged or cut short: what could be read was taken; what could not is blank or grey"

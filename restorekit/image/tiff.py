@@ -20,6 +20,8 @@ from restorekit.image.damage import DAMAGE
 from restorekit.image.exif import undefine
 from restorekit.image.pixels import raw_bytes
 
+__all__ = ["Directory", "Page", "directories", "encode_page", "join"]
+
 _MAGIC, _BIG_MAGIC = (b"II*\0", b"MM\0*"), (b"II+\0", b"MM\0+")
 _LIMIT = 2**32 - 1  # offsets have 32 bits
 _STRIP = 2**18  # bytes, about, before compression

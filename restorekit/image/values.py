@@ -7,6 +7,8 @@ and only what is worked on at the moment, a tile or a band, is made floating.
 import torch
 from torch import Tensor
 
+__all__ = ["DTYPES", "PEAKS", "as_float", "as_values"]
+
 PEAKS = {8: 255, 16: 65_535, 32: 1}  # the value of white, by depth
 DTYPES = {8: torch.uint8, 16: torch.uint16, 32: torch.float32}
 DEPTHS = {dtype: depth for depth, dtype in DTYPES.items()}

@@ -27,6 +27,8 @@ from restorekit.image.pixels import pil_image, samples
 from restorekit.image.png import encode_png16, with_chunks
 from restorekit.image.tiff import Page, encode_page, join
 
+__all__ = ["Encoded", "encode", "write_encoded", "write_image", "write_pages"]
+
 _MARKER_BYTES = 65_000  # a JPEG marker holds 65 533 bytes, some of them its own signature
 _WITHOUT_GREY = ("WEBP", "AVIF")
 

@@ -8,6 +8,8 @@ XMP Specification Part 1, ISO 16684-1; Ultra HDR image format, https://developer
 import re
 from xml.parsers import expat
 
+__all__ = ["orientation", "sized", "upright", "without_pointers"]
+
 LARGEST = 2**24  # bytes; more is a burden, not a description
 _NOTE, _XAP = "http://ns.adobe.com/xmp/note/", "http://ns.adobe.com/xap/1.0/"
 _CAMERA = "http://ns.google.com/photos/1.0/camera/"

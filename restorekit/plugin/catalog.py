@@ -115,6 +115,7 @@ class Catalog:
         return self.owners[key_of(kind, name, chosen)]
 
     def degradation(self, name: str) -> Degradation:
+        """The degradation of that name; PluginError if there is none."""
         return pick("degradation", name, self.degradations)
 
     def basis(self, name: str) -> Basis:
@@ -130,6 +131,7 @@ class Catalog:
         return pick("basis", name, self.bases)
 
     def method(self, name: str) -> Method:
+        """The benchmark's method of that name; PluginError if there is none."""
         return pick("method", name, self.methods)
 
 

@@ -74,16 +74,19 @@ def faults(card: object) -> Iterator[str]:
 
 
 def folder_faults(field: str, folder: object) -> Iterator[str]:
+    """Faults of a field that holds a folder."""
     if not isinstance(folder, Path):
         yield f"has the {field} {folder!r}; give a pathlib.Path"
 
 
 def object_faults(field: str, value: object) -> Iterator[str]:
+    """Faults of a field that names an object of a module."""
     if not isinstance(value, str) or not OBJECT.fullmatch(value):
         yield f"has the {field} {value!r}; give 'module:name'"
 
 
 def degradation_faults(card: Degradation) -> Iterator[str]:
+    """Faults of a degradation's severity, order and kinds."""
     scale = getattr(card, "severity", None)
     if not isinstance(scale, Severity):
         yield f"has no severity: it is {scale!r}; give a restorekit.plugin.Severity"

@@ -88,7 +88,7 @@ class Method:
     """A restorer that the benchmark can run.
 
     name: as users type it.
-    factory: "module:callable" that makes a `restorekit.bench.methods.Restoring`.
+    factory: "module:callable" that makes a `restorekit.bench.methods.BenchMethod`.
     takes: "PATH" or the like where users type NAME:PATH, and the callable gets the text behind the colon.
     degradations: those that it removes; empty means anything.
     scales: of super-resolution, if it does only some.

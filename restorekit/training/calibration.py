@@ -25,7 +25,7 @@ from restorekit.training.pairs import PairMaker
 from restorekit.training.photos import validation_crops
 
 MOVED = ("second", "shift", "steepness")  # numbers of Keys
-PHOTOGRAPHS = 12
+PHOTOGRAPHS = 14
 # px a side: what is looked at, and its middle, which is restored. Larger ones would leave out small copies of
 # photographs, whose twigs and whiskers are what is taken for rain.
 PICTURE, PATCH = 192, 160

@@ -23,6 +23,8 @@ from torch import Generator, Tensor
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation, Severity
 
+__all__ = ["FILES", "SIZES", "Group", "PairMaker", "as_file", "severe", "typical", "validation_rows"]
+
 SIZES = (0.03, 0.70, 0.19, 0.08)  # probability of 0, 1, 2, 3 degradations at once
 CHAINS = 0.1  # share of draws that are chains, where a recipe names no sets
 # Chance that something happens at each stage of a chain, by the order at which the stage ends.
@@ -48,7 +50,7 @@ class Group:
     mixture: tuple[float, ...]
 
     def split(self, size: int) -> list[Group]:
-        """Groups of at most `size` patches each."""
+        """Split into groups of at most `size` patches each."""
         parts = []
         for start in range(0, len(self.degraded), size):
             some = slice(start, start + size)
@@ -77,7 +79,7 @@ class PairMaker:
 
     @cached_property
     def late(self) -> Tensor:
-        """Which degradations happen in the sensor or the file, (K,), bool."""
+        """Marks of the degradations that happen in the sensor or the file, (K,), bool."""
         return torch.tensor([d.late for d in self.degradations])
 
     def draw_chain(self, generator: Generator) -> list[int]:
@@ -138,6 +140,7 @@ class PairMaker:
 
         clean: (B, 3, H, W), in [0, 1], on the generator's device.
         generator: draws what the patches get.
+        selective: whether parts of what was applied, and bases of what was not, are drawn as above.
         choices: draws what happens to the whole group; `generator` if None. One on the CPU beside a `generator`
             elsewhere never waits for that device.
         """
@@ -173,24 +176,30 @@ class PairMaker:
 
 
 def as_file(degraded: Tensor, generator: Generator, share: float = FILES) -> Tensor:
-    """What a file holds, 8 bits within the range, in a share of the pictures; the others stay unbounded arrays."""
+    """Round a share of the pictures to what a file holds, 8 bits within the range; the others stay unbounded
+    arrays.
+
+    degraded: (B, 3, H, W); same out.
+    generator: draws which.
+    share: of the pictures that become files.
+    """
     clipped = torch.rand(len(degraded), 1, 1, 1, generator=generator, device=generator.device) < share
     clipped = clipped.to(degraded.device)
     return torch.where(clipped, (degraded.clamp(0, 1) * 255).round() / 255, degraded)
 
 
 def typical(degradations: Sequence[Degradation]) -> dict[str, float]:
-    """Typical severities by name."""
+    """List the typical severities by name."""
     return {d.name: d.severity.typical for d in degradations}
 
 
 def severe(scale: Severity) -> float:
-    """Half the way from the typical severity to the strongest one that training draws."""
+    """Find the severity half the way from the typical severity to the strongest one that training draws."""
     return scale.value(0.5 * (1 + scale.fraction(scale.typical)))
 
 
 def validation_rows(degradations: Sequence[Degradation]) -> dict[str, dict[str, float]]:
-    """What validation scores: each degradation at its typical and at a strong severity, each pair at typical."""
+    """List the rows of validation: each degradation at its typical and at a strong severity, pairs at typical."""
     rows: dict[str, dict[str, float]] = {}
     for d in degradations:
         rows[f"{d.name} {d.severity.typical:g}"] = typical([d])

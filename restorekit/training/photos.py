@@ -28,6 +28,19 @@ from restorekit.training.flat import FlatPhotos
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+__all__ = [
+    "Photos",
+    "chosen_photos",
+    "jitter_colours",
+    "more_detailed",
+    "random_patches",
+    "read_copies",
+    "reduced_copies",
+    "softened",
+    "to_bytes",
+    "validation_crops",
+]
+
 SCALES = (1.0, 0.7, 0.5, 0.38, 0.25)
 GREY = 0.16  # of the patches have no colour
 HELD_OUT_EVERY = 16  # one photograph in so many is kept for validation
@@ -35,8 +48,12 @@ HELD_OUT_EVERY = 16  # one photograph in so many is kept for validation
 
 @dataclass(frozen=True)
 class Photos:
-    """Photographs for training and, apart, for validation; each uint8, shape (3, H, W). calibration: those of the
-    validation and their reduced copies."""
+    """Photographs for training and, apart, for validation; each uint8, shape (3, H, W).
+
+    training: full sizes and reduced copies.
+    validation: held out, full sizes.
+    calibration: those of the validation and their reduced copies.
+    """
 
     training: tuple[Tensor, ...]
     validation: tuple[Tensor, ...]
@@ -52,7 +69,10 @@ class Photos:
     ) -> Photos:
         """Read every photograph below the folders.
 
-        smallest: no copy has a side shorter than this, px. limit: read at most so many photographs.
+        folders: of the photographs, looked through to any depth.
+        smallest: no copy has a side shorter than this, px.
+        limit: read at most this many photographs.
+        progress: told how many of how many were read.
         """
         paths = chosen_photos(folders, limit)
         training: list[Tensor] = []
@@ -76,7 +96,7 @@ class Photos:
 
 
 def chosen_photos(folders: Sequence[Path], limit: int | None = None) -> list[Path]:
-    """Paths of the photographs below the folders, sorted; at most `limit` of them, evenly spread."""
+    """List the paths of the photographs below the folders, sorted; at most `limit` of them, evenly spread."""
     paths = sorted(p for folder in folders for p in list_images(folder, recursive=True))
     return paths if limit is None else paths[:: max(1, len(paths) // limit)][:limit]
 
@@ -91,11 +111,12 @@ def read_copies(path: Path, smallest: int) -> list[Tensor]:
 
 
 def to_bytes(rgb: Tensor) -> Tensor:
+    """Round to 8 bits; (1, 3, H, W), in [0, 1], to (3, H, W), uint8."""
     return (rgb[0].clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def reduced_copies(rgb: Tensor, smallest: int) -> list[Tensor]:
-    """The photograph at each of SCALES, less those that would be too small."""
+    """Reduce the photograph to each of SCALES, less those that would be too small."""
     copies = []
     for scale in SCALES:
         size = [round(n * scale) for n in rgb.shape[-2:]]
@@ -113,11 +134,14 @@ def random_patches(
     emphasis: float = 0.5,
     grey: float = GREY,
 ) -> Tensor:
-    """Random crops under random flips and quarter turns, some with their colours moved; (count, 3, size, size).
+    """Cut random patches under random flips and quarter turns, some with their colours moved.
 
     photos: uint8, (3, H, W) each, on the CPU; or FlatPhotos on the generator's device, which is never waited for.
+    count: of the patches.
+    size: of their sides, px.
     emphasis: a photograph comes as often as this power of its area says.
     grey: share without colour.
+    Returns (count, 3, size, size), in [0, 1].
     """
     sizes = photos.sizes if isinstance(photos, FlatPhotos) else [(p.shape[1], p.shape[2]) for p in photos]
     fits = [min(sides) >= size for sides in sizes]
@@ -149,16 +173,20 @@ def cut_out(photos: Sequence[Tensor], chosen: Tensor, places: Tensor, turns: Ten
 
 
 def more_detailed(patches: Tensor) -> Tensor:
-    """Of each two patches in a row the one with the larger differences between neighbours; (2 B, ...) to (B, ...).
-    Flat ones teach little, and there are many."""
+    """Keep of each two patches in a row the one with the larger differences between neighbours: flat ones teach
+    little, and there are many. (2 B, ...) to (B, ...)."""
     detail = patches.diff(dim=-1).abs().mean((1, 2, 3)) + patches.diff(dim=-2).abs().mean((1, 2, 3))
     better = detail.view(-1, 2).argmax(1)
     return patches[2 * torch.arange(len(better), device=better.device) + better]
 
 
 def softened(images: Tensor, factor: float) -> Tensor:
-    """Their middles enlarged to their size: as soft as the pixels of most cameras and scanners, and meant to be.
-    (B, 3, H, W), in [0, 1]."""
+    """Enlarge the middles of pictures to their size: as soft as the pixels of most cameras and scanners, and meant
+    to be.
+
+    images: (B, 3, H, W), in [0, 1]; same out.
+    factor: of the enlargement.
+    """
     size = images.shape[-2:]
     height, width = (max(1, round(n / factor)) for n in size)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
@@ -167,8 +195,12 @@ def softened(images: Tensor, factor: float) -> Tensor:
 
 
 def jitter_colours(image: Tensor, generator: Generator, grey: float = GREY, share: float = 0.3) -> Tensor:
-    """Gamma and per-channel gain on a share of the images; the share `grey` of them without colour. image:
-    (B, 3, H, W), in [0, 1]."""
+    """Change gamma and the gain of each channel on a share of the images, and take the colour from some.
+
+    image: (B, 3, H, W), in [0, 1]; same out.
+    grey: share without colour.
+    share: of those with another gamma and gain.
+    """
     batch, device = len(image), generator.device
     gamma = torch.exp(0.8 * torch.rand(batch, 1, 1, 1, generator=generator, device=device) - 0.4)
     gain = 1 + 0.3 * torch.rand(batch, 3, 1, 1, generator=generator, device=device) - 0.2
@@ -184,7 +216,13 @@ def jitter_colours(image: Tensor, generator: Generator, grey: float = GREY, shar
 
 
 def validation_crops(photos: Sequence[Tensor], count: int, size: int) -> Tensor:
-    """The middles of the held-out photographs, always the same; (N, 3, size, size), in [0, 1]."""
+    """Cut the middles out of held-out photographs, always the same.
+
+    photos: uint8, (3, H, W) each.
+    count: of photographs at most.
+    size: of their sides, px; smaller photographs are left out.
+    Returns (N, 3, size, size), in [0, 1].
+    """
     crops = []
     for photo in photos[:count]:
         top, left = ((n - size) // 2 for n in photo.shape[1:])

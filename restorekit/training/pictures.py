@@ -19,6 +19,7 @@ from restorekit.training.visibility import visibility
 
 EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
 DETAILED = 0.5  # of the draws take the more detailed one of two pictures
+TEXTURED = 0.5  # of the draws without new kinds are of the most detailed one of eight pictures
 SECOND = 0.5  # of the draws with noise or JPEG are lessons for the second look
 VARIED = 0.35  # of the draws have any kind as often as the plain one: cameras and lenses make few plain ones
 SOFT = 0.4  # of the draws with noise, JPEG or nothing are of photographs that are soft and stay so
@@ -57,24 +58,32 @@ class PictureMaker:
         choices: on the CPU, draws what concerns all of them; `generator` if None."""
         choices = generator if choices is None else choices
         # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
-        detailed = float(torch.rand(1, generator=choices)) < DETAILED
-        drawn = 2 * count if detailed else count
-        clean = random_patches(self.photos, drawn, side, generator, emphasis=EMPHASIS)
-        clean = more_detailed(clean) if detailed else clean
+        halvings = int(float(torch.rand(1, generator=choices)) < DETAILED)
         chosen = [self.pairs.degradations[i] for i in self.pairs.draw_set(choices)[0]]
         labelled, kinds = True, dict[str, str]()
         if self.curriculum is not None:
             chosen, kinds, labelled = self.curriculum.draw(chosen, self.pairs.degradations, choices)
+            if not labelled and float(torch.rand(1, generator=choices)) < TEXTURED:
+                # A lawn looks like a camera's noise. So it is shown often, with nothing wrong that noise could be.
+                halvings, new = 3, {d.name for d, _ in self.curriculum.lessons}
+                chosen = [d for d in chosen if d.name not in new]
+        clean = random_patches(self.photos, count << halvings, side, generator, emphasis=EMPHASIS)
+        for _ in range(halvings):
+            clean = more_detailed(clean)
         dice = torch.rand(2, generator=choices).tolist()
         if dice[0] < SOFT and all(d.late for d in chosen):
             clean = softened(clean, 1 + dice[1] * (SOFTEST - 1))
         if float(torch.rand(1, generator=choices)) < VARIED and self.curriculum is None:
             kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=choices))] for d in chosen}
         drawn_for = Compose.draw(chosen, clean.shape, generator, kinds=kinds)
-        return replace(self.label(clean, drawn_for, generator, choices), labelled=labelled)
+        # What is restored before it is looked at is not asked for: that would be no lesson.
+        second = self.curriculum is None or not labelled
+        return replace(self.label(clean, drawn_for, generator, choices, second=second), labelled=labelled)
 
-    def label(self, clean: Tensor, compose: Compose, generator: Generator, choices: Generator) -> Pictures:
-        """Degrade, and say what was done."""
+    def label(
+        self, clean: Tensor, compose: Compose, generator: Generator, choices: Generator, *, second: bool = True
+    ) -> Pictures:
+        """Degrade, and say what was done. second: whether it may be a lesson for the second look."""
         place, late = clean.device, self.pairs.late.to(clean.device)
         names = [d.name for d in self.pairs.degradations]
         degraded, without = compose.apply_without_each(clean)
@@ -94,7 +103,7 @@ class PictureMaker:
         degraded = as_file(degraded, generator, self.pairs.file_share(chosen))
         removed = torch.zeros(len(names), device=place)
         asked = torch.ones_like(fractions)
-        if float(torch.rand(1, generator=choices)) < SECOND:
+        if second and float(torch.rand(1, generator=choices)) < SECOND:
             removed[chosen] = 1.0
             removed *= late
             if bool(removed.any()):

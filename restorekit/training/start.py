@@ -12,7 +12,7 @@ from pathlib import Path
 
 from restorekit.backbone.flow_unet import TENSORS, FlowUnet
 from restorekit.basis import Basis, BasisKey
-from restorekit.encoder import DegradationEncoder
+from restorekit.encoder import DegradationEncoder, EncoderConfig
 from restorekit.errors import TrainingError
 from restorekit.lora import layer_shapes
 from restorekit.plugin import BackboneCard, ModelCard
@@ -26,6 +26,8 @@ from restorekit.training.encoder import EncoderRecipe, EncoderTraining
 from restorekit.training.engine import Engine
 from restorekit.training.photos import Photos
 from restorekit.weights import digest
+
+DEFAULT = EncoderConfig()  # its blocks are added to a saved encoder that has fewer, without effect at first
 
 
 def resume_or_start(training: Training, run: Path) -> bool:
@@ -80,7 +82,7 @@ def start_encoder(
         photos,
         FlowUnet.from_folder(weights / "backbone"),
         [Basis(name, name, weights / name) for name in recipe.names],
-        saved.config if saved is not None and recipe.lessons else None,
+        None if saved is None else replace(saved.config, blocks=DEFAULT.blocks, fine=DEFAULT.fine),
         engine,
     )
     # The teacher is the saved encoder, each time.

@@ -1,6 +1,6 @@
 """The manifest of a run: JSON lines, one for each picture, below one for the run.
 
-    {"run": "5f0c...", "restorekit": "0.1.0", "fingerprint": sha256 of all weights, "precision": "bf16", ...}
+    {"run": "5f0c...", "restorekit": "0.2.0", "fingerprint": sha256 of all weights, "precision": "bf16", ...}
     {"input": ..., "output": ..., "weights": {"noise": 0.98, ...}, "output_sha256": ..., "run": "5f0c..."}
 
 A picture is written first and its line after it. A run that is killed in between left what the line would have

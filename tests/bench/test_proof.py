@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from restorekit.bench.datasets import data_roots, load_datasets
-from restorekit.bench.protocols import load_protocols
-from restorekit.bench.run import Options, plan, run
+from restorekit.bench.protocol_files import load_protocols
+from restorekit.bench.run import plan, run
+from restorekit.bench.scoring import RunOptions
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from tests.bench.test_run import Notes
 
@@ -17,7 +18,7 @@ pytest.importorskip("pyiqa", reason="scoring needs restorekit[bench]")
 
 def mean(data: Path, results: Path, protocol: str, key: str, method: str = "input", limit: int = 0) -> float:
     catalog, notes = build_catalog(load_plugins()), Notes()
-    options = Options(results, data_roots(data), ("psnr",), limit)
+    options = RunOptions(results, data_roots(data), ("psnr",), limit)
     pairs = plan(load_protocols().select([protocol]), [method], catalog, load_datasets(), options, notes)
     if notes.skipped_pairs:
         pytest.skip("; ".join(f"{m}: {reason}" for _, m, reason in notes.skipped_pairs))

@@ -9,7 +9,7 @@ import pytest
 from restorekit.bench.datasets import load_datasets
 from restorekit.bench.errors import BenchError
 from restorekit.bench.folder import benchmarks_folder
-from restorekit.bench.protocols import load_protocols
+from restorekit.bench.protocol_files import load_protocols
 from restorekit.plugin.catalog import build_catalog, load_plugins
 
 GOOD = """

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from restorekit.bench.compare import compare
+from restorekit.bench.comparison import compare_results
 from restorekit.bench.datasets import data_roots, load_datasets
 from restorekit.bench.errors import BenchError, Unsuited
-from restorekit.bench.protocols import load_protocols
+from restorekit.bench.protocol_files import load_protocols
 from restorekit.bench.records import Result, known_scores, read_mark, read_results, result_path
 from restorekit.bench.report import build, to_html, to_markdown
-from restorekit.bench.run import Options, plan, run
+from restorekit.bench.run import plan, run
+from restorekit.bench.scoring import RunOptions
 from restorekit.plugin import Method
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 
@@ -88,7 +89,7 @@ def catalog() -> Catalog:
 def go(small_data: Path, tmp_path: Path, catalog: Catalog):
     calls.clear()
     Darken.fails_on = ""
-    options = Options(tmp_path / "results", data_roots(small_data), ("psnr",))
+    options = RunOptions(tmp_path / "results", data_roots(small_data), ("psnr",))
 
     def start(*methods: str, protocols: tuple[str, ...] = ("set5-x2",), **changes) -> Notes:
         notes, chosen = Notes(), replace(options, **changes)
@@ -203,7 +204,7 @@ def test_compare_names_the_pictures_that_changed(go, tmp_path: Path):
     values = json.loads(path.read_text())
     values["scores"][1]["scores"]["psnr-y-b2"] += 0.5
     path.write_text(json.dumps(values))
-    found = compare(before, read_results(tmp_path / "results"))[0]
+    found = compare_results(before, read_results(tmp_path / "results"))[0]
     assert found.mean == pytest.approx(0.125, abs=1e-3)
     assert [c.image for c in found.beyond(0.1)] == [values["scores"][1]["image"]]
     assert not found.beyond(1.0)
@@ -211,4 +212,4 @@ def test_compare_names_the_pictures_that_changed(go, tmp_path: Path):
 
 def test_compare_refuses_runs_with_nothing_in_common(go):
     with pytest.raises(BenchError, match="in common"):
-        compare(go("darken").results, go("input", protocols=("set5-x3",)).results + go("input").results)
+        compare_results(go("darken").results, go("input", protocols=("set5-x3",)).results + go("input").results)

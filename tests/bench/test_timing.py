@@ -11,10 +11,10 @@ from restorekit.bench.timing import (
     Ratio,
     arithmetic_ratio,
     bases_ratio,
-    compare,
     count_operations,
     encoder_ratio,
     first_ratio,
+    in_turns,
     mixing_ratio,
     precision_ratio,
 )
@@ -22,7 +22,7 @@ from restorekit.bench.timing import (
 
 def test_the_first_round_does_not_count_and_the_median_of_the_others_does():
     calls: list[str] = []
-    row = compare("a", "b", lambda: calls.append("a"), lambda: calls.append("b"), 3)
+    row = in_turns("a", "b", lambda: calls.append("a"), lambda: calls.append("b"), 3)
     assert "".join(calls) == "abababab"  # in turns
     assert row.what == "a" and row.seconds > 0 and row.ratio == row.seconds / row.reference_seconds
 
@@ -30,7 +30,7 @@ def test_the_first_round_does_not_count_and_the_median_of_the_others_does():
 @pytest.mark.parametrize("pays", [False, True])
 def test_everything_is_measured_in_the_precision_that_is_chosen(tiny, monkeypatch, pays):
     monkeypatch.setattr(device, "bf16_pays", lambda: pays)
-    rows = [measure(64, 1) for measure in (mixing_ratio, encoder_ratio, arithmetic_ratio, precision_ratio)]
+    rows = [mixing_ratio(64, 1), encoder_ratio(64, 1), arithmetic_ratio(64, 1, side=64), precision_ratio(64, 1)]
     rows += [bases_ratio(5, 64, 1), first_ratio(64)]
     assert all(row.ratio > 0 for row in rows)
     assert ("bf16" if pays else "fp32") in rows[2].note and "GFLOP/s" in rows[2].note

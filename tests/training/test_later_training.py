@@ -18,7 +18,7 @@ from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.training.bank import BasisBank
 from restorekit.training.base import gradients_of
 from restorekit.training.basis import BasisRecipe
-from restorekit.training.calibration import ALONE, CLEAN, Calibration, counted, spread
+from restorekit.training.calibration import ALONE, CLEAN, PHOTOGRAPHS, Calibration, counted, spread
 from restorekit.training.critic import relative_loss
 from restorekit.training.detail import DetailRecipe
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
@@ -78,7 +78,7 @@ def test_calibration_moves_a_key_to_where_the_restoration_is_best(photos):
 
 def test_calibration_sees_every_kind_and_the_plain_one_on_every_other_photograph():
     for degradation in CATALOG.degradations.values():
-        kinds = [kinds_for([degradation], i)[degradation.name] for i in range(12)]
+        kinds = [kinds_for([degradation], i)[degradation.name] for i in range(PHOTOGRAPHS)]
         assert set(kinds) == set(degradation.kinds)
         assert all(kind == degradation.kinds[0] for kind in kinds[::2])
 

@@ -10,9 +10,12 @@ from restorekit.bench.errors import BenchError
 from restorekit.bench.folder import Fields, benchmarks_folder, read_toml
 from restorekit.bench.protocol import Goal, Group, Metric, Protocol, Protocols, Published, StepSpec
 
+__all__ = ["CAMERA_CURVES", "load_protocols"]
+
 SPACES = ("rgb", "y", "grey", "weights")
 SOURCES = ("rgb", "y")
 STORED = ("8-bit", "float")
+CAMERA_CURVES = ("filmic", "reinhard", "logarithmic")
 
 
 def load_protocols(folder: Path | None = None) -> Protocols:
@@ -78,7 +81,8 @@ def read_protocol(fields: Fields, sources: Mapping[str, Any]) -> Protocol:
     scale = fields.take("scale", int, 1)
     metrics = tuple(read_metric(f, scale) for f in fields.tables("metrics"))
     steps = tuple(read_step(f) for f in fields.tables("steps"))
-    implied = [s.degradation for s in steps] + (["lowres"] if scale > 1 else [])
+    camera = fields.names("camera")
+    implied = [s.degradation for s in steps] + (["lowres"] if scale > 1 else []) + (["noise"] if camera else [])
     present = fields.names("present", implied)
     protocol = Protocol(
         name=name,
@@ -88,6 +92,8 @@ def read_protocol(fields: Fields, sources: Mapping[str, Any]) -> Protocol:
         steps=steps,
         seed=fields.take("seed", int, 0),
         source=fields.take("source", str, "rgb"),
+        resize=float(fields.take("resize", (int, float), 1)),
+        camera=camera,
         scale=scale,
         stored=fields.take("stored", str, "8-bit"),
         present=present,
@@ -105,16 +111,23 @@ def read_protocol(fields: Fields, sources: Mapping[str, Any]) -> Protocol:
 
 
 def check(protocol: Protocol, where: str) -> None:
-    """What the types alone do not say."""
-    for value, allowed in ((protocol.source, SOURCES), (protocol.stored, STORED)):
+    """Raise BenchError for what the types alone do not show."""
+    choices = (
+        (protocol.source, SOURCES),
+        (protocol.stored, STORED),
+        *((c, CAMERA_CURVES) for c in protocol.camera),
+    )
+    for value, allowed in choices:
         if value not in allowed:
             raise BenchError(f"{where}: {value!r} is none of {', '.join(allowed)}")
     if not protocol.metrics:
         raise BenchError(f"{where}: no metrics")
     if protocol.scale not in (1, 2, 3, 4):
         raise BenchError(f"{where}: scale must be 1 to 4, got {protocol.scale}")
-    if protocol.scale > 1 and protocol.steps:
+    if protocol.scale > 1 and (protocol.steps or protocol.camera):
         raise BenchError(f'{where}: with a scale there are no steps; use the step "lowres" in composites')
+    if not protocol.resize > 0:
+        raise BenchError(f"{where}: resize must be above 0, got {protocol.resize:g}")
     if protocol.identify != any(m.space == "weights" for m in protocol.metrics):
         raise BenchError(f'{where}: identify goes with metrics in the space "weights", and only with them')
     strangers = [d for d in protocol.remove if d not in protocol.present]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from restorekit.bench.scene.basics import (
+from tests.scene.basics import (
     EYE,
     FOCAL,
     HAZE,
@@ -20,9 +20,9 @@ from restorekit.bench.scene.basics import (
     step,
     unit,
 )
-from restorekit.bench.scene.cabin import cabin, fence
-from restorekit.bench.scene.canvas import Canvas
-from restorekit.bench.scene.world import World
+from tests.scene.cabin import cabin, fence
+from tests.scene.canvas import Canvas
+from tests.scene.world import World
 
 
 def rendered(world: World, canvas: Canvas, below: Array | None = None) -> Array:

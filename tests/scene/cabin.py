@@ -1,4 +1,4 @@
-"""What was built: a cabin and a fence."""
+"""Buildings: a cabin and a fence."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from restorekit.bench.scene.basics import ALONG, CORNER, DEEP, UP, Array, Look, mix, random, rgb, step, unit
-from restorekit.bench.scene.canvas import Canvas
-from restorekit.bench.scene.world import World
+from tests.scene.basics import ALONG, CORNER, DEEP, UP, Array, Look, mix, random, rgb, step, unit
+from tests.scene.canvas import Canvas
+from tests.scene.world import World
 
 
 def laid(world: World, base: Array, wide: float, tall: float, bulge: float = 0, bars: Array | None = None) -> Look:
@@ -33,7 +33,7 @@ def at(along: float, deep: float, up: float) -> Array:
 
 
 def cabin(world: World, canvas: Canvas) -> None:
-    """Of logs on a stone footing: 7 by 5 metres, 2.75 to the eaves, 5.05 to the ridge."""
+    """A cabin of logs on a stone footing: 7 by 5 metres, 2.75 to the eaves, 5.05 to the ridge."""
     logs, dim = (laid(world, brown, 9, 0.24, 0.9) for brown in (rgb(0.17, 0.10, 0.055), rgb(0.07, 0.05, 0.035)))
     stone, tiles = (
         laid(world, rgb(0.2, 0.19, 0.17), 0.45, 0.21),

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from restorekit.bench.scene.basics import CELLS, FINE, NEAR, PATCH, SPAN, Array, sampled, step
-from restorekit.bench.scene.plants import flag, joined, meadow, shadows, woods
+from tests.scene.basics import CELLS, FINE, NEAR, PATCH, SPAN, Array, Points, sampled, step
 
 
 def fractal(rng: np.random.Generator, size: int = 1024) -> torch.Tensor:
@@ -47,14 +46,13 @@ def mountains(rng: np.random.Generator) -> torch.Tensor:
 
 
 class World:
-    """What the seed decides, and where the ground is."""
+    """Everything that the seed decides: the ground, and what `plants.grow` puts on it."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng, self.tile, self.map = rng, fractal(rng), mountains(rng)
         self.shade = torch.ones(1, FINE, FINE)
-        trees = woods(self)
-        self.shade = shadows(np.concatenate([places for places, _, _ in trees]), rng)
-        self.points = joined([*trees, *meadow(self), *flag()])
+        nothing = np.zeros((0, 3), np.float32)
+        self.points: Points = (nothing, nothing, nothing[:, 0])
 
     def noise(self, x: Array, y: Array, period: float) -> Array:
         """Fractal noise (N, 3) at places in metres, repeating after `period`."""
@@ -68,7 +66,7 @@ class World:
         return sampled(self.shade, z * (FINE / PATCH), (x + PATCH / 2) * (FINE / PATCH))[:, 0]
 
     def edge(self, x: Array) -> Array:
-        """Where the near bank meets the lake."""
+        """The near bank's border on the lake, as depth z."""
         return 11.5 + 29 * step(-2, 8, x) + 1.2 * np.sin(x * 0.9) + 0.6 * np.sin(x * 2.3 + 1)
 
     def ground(self, x: Array, z: Array) -> Array:

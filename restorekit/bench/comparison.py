@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from restorekit.bench.errors import BenchError
 from restorekit.bench.records import Result
 
+__all__ = ["compare_results"]
+
 
 @dataclass(frozen=True)
 class Change:
@@ -41,7 +43,7 @@ class Comparison:
         return tuple(c for c in self.changes if abs(c.difference) > threshold)
 
 
-def compare(before: Sequence[Result], after: Sequence[Result]) -> list[Comparison]:
+def compare_results(before: Sequence[Result], after: Sequence[Result]) -> list[Comparison]:
     """Pairs of results with the same protocol and method; or, of one result each, of the same protocol."""
     pairs = [(a, b) for a in before for b in after if (a.protocol, a.method) == (b.protocol, b.method)]
     if not pairs and len(before) == len(after) == 1 and before[0].protocol == after[0].protocol:

@@ -1,14 +1,12 @@
-"""What grows, and the flag in the wind: points, each a small square of light."""
+"""Plants, and the flag in the wind: points, each a small square of light."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from restorekit.bench.scene.basics import (
+from tests.scene.basics import (
     ALONG,
     CORNER,
     DEEP,
@@ -26,9 +24,14 @@ from restorekit.bench.scene.basics import (
     step,
     unit,
 )
+from tests.scene.world import World
 
-if TYPE_CHECKING:
-    from restorekit.bench.scene.world import World
+
+def grow(world: World) -> None:
+    """Plant a world: its points, and the shade that the trees cast."""
+    trees = woods(world)
+    world.shade = shadows(np.concatenate([places for places, _, _ in trees]), world.rng)
+    world.points = joined([*trees, *meadow(world), *flag()])
 
 
 def joined(parts: list[Points]) -> Points:
@@ -112,7 +115,7 @@ def woods(world: World) -> list[Points]:
 
 
 def shadows(points: Array, rng: np.random.Generator) -> torch.Tensor:
-    """How much sun the trees (and the cabin) leave to the near bank, plane (1, FINE, FINE)."""
+    """Sunlight that the trees (and the cabin) leave to the near bank, plane (1, FINE, FINE)."""
     cabin = CORNER + rng.uniform(0, 1, (90000, 3)) @ np.stack([7 * ALONG, 3.5 * UP, 5 * DEEP])
     points = np.concatenate([points[points[:, 2] < NEAR], cabin])
     fallen = (points - SUN * ((points[:, 1:2] - 1) / SUN[1])) * (FINE / PATCH)

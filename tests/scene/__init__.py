@@ -11,15 +11,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from restorekit.bench.scene.basics import EYE, planes
-from restorekit.bench.scene.canvas import Canvas
-from restorekit.bench.scene.ground import rendered
-from restorekit.bench.scene.world import World
+from tests.scene.basics import EYE, planes
+from tests.scene.canvas import Canvas
+from tests.scene.ground import rendered
+from tests.scene.plants import grow
+from tests.scene.world import World
 
 
 def scene(height: int = 512, width: int = 768, seed: int = 0) -> torch.Tensor:
     """The picture, shape (1, 3, height, width), in [0, 1]. Composed for 3:2; a seed has one picture."""
     world = World(np.random.default_rng(seed))
+    grow(world)
     below = rendered(world, Canvas(height, width, -EYE))  # ripples blur it anyway: single size is enough
     light = rendered(world, Canvas(2 * height, 2 * width, EYE), below)
     return developed(F.interpolate(planes(light)[None], (height, width), mode="area")).contiguous()

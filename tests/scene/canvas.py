@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from restorekit.bench.scene.basics import FOCAL, HORIZON, NEAR, SPAN, UP, Array, Look, lit, unit
-from restorekit.bench.scene.world import World
+from tests.scene.basics import FOCAL, HORIZON, NEAR, SPAN, UP, Array, Look, lit, unit
+from tests.scene.world import World
 
 
 class Canvas:
@@ -18,7 +18,7 @@ class Canvas:
         self.depth = np.full((height, width), np.inf, np.float32)
 
     def rays(self, rows: Array, columns: Array) -> tuple[Array, Array]:
-        """How far right and up the pixels' rays go in a metre of depth."""
+        """Distance right and up that the pixels' rays go in a metre of depth."""
         right, up = columns + 0.5 - self.width / 2, self.horizon - rows - 0.5
         return (right / self.focal).astype(np.float32), (up / self.focal).astype(np.float32)
 
