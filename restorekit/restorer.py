@@ -100,9 +100,7 @@ class Restorer:
         encoder = DegradationEncoder.from_folder(card.encoder)
         loaded = load_bases(catalog, card, layer_shapes(network.network), encoder.dimension)
         if not loaded.layers:
-            raise PluginError(
-                f"no basis fits model {card.name!r}; `restorekit plugins` tells what was left out and why"
-            )
+            raise PluginError(f"no basis fits model {card.name!r}; `restorekit plugins` tells what was left out")
         if card.sums != sums:
             raise WeightsError(f"the weights of model {card.name!r} changed while they were read; try again")
         return cls(
@@ -123,8 +121,7 @@ class Restorer:
         return tuple(self.mixer.bases)
 
     def provenance(self) -> dict[str, str]:
-        """sha256 of every file of weights that was loaded, as it was then, by "backbone/FILE", "encoder/FILE" and
-        "basis NAME/FILE"; empty for a restorer that `from_pretrained` has not made."""
+        """sha256 of the files of weights as `from_pretrained` read them, by "backbone/FILE" and the like."""
         return dict(self.sums)
 
     @torch.no_grad()
