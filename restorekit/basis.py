@@ -87,12 +87,15 @@ class Basis:
     name: as users type it.
     degradation: name of the one that it removes; empty if it is for a look instead.
     folder: its files.
+    summary: a line about it.
+    model: name of the model that it is for; empty for those whose digests `basis.json` names.
     """
 
     name: str
     degradation: str
     folder: Path
     summary: str = ""
+    model: str = ""
 
     @cached_property
     def config(self) -> dict[str, Any]:

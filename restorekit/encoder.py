@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from restorekit.context import CONTEXT, describe
 from restorekit.errors import WeightsError
 from restorekit.looking import look_at
-from restorekit.weights import load_json, load_tensors, save_json, save_tensors, write_sums
+from restorekit.weights import ENCODER_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
 
 __all__ = [
     "CONFIG",
@@ -42,7 +42,7 @@ __all__ = [
     "weights_of",
 ]
 
-CONFIG, TENSORS = "config.json", "model.safetensors"
+CONFIG, TENSORS = "config.json", ENCODER_TENSORS
 DETAIL = 6.0  # amplifies what 3x3 means leave: noise, blocks, or that there is nothing
 RINGS = 24  # of the spectrum, and as many stripes along each axis
 UNSHUFFLE = 2  # the CNN works on blocks of so many pixels a side: half the time, nothing lost

@@ -18,19 +18,18 @@ from restorekit.arguments import check_pictures, check_result_type, check_visibl
 from restorekit.backbone import Backbone
 from restorekit.basis import BasisKey
 from restorekit.device import auto_tile, choose_device, choose_precision
-from restorekit.encoder import TENSORS as ENCODER_TENSORS
 from restorekit.encoder import DegradationEncoder
-from restorekit.errors import DeviceError, PluginError
+from restorekit.errors import DeviceError, PluginError, WeightsError
 from restorekit.image.hidden import fill_hidden, give_back_hidden
 from restorekit.lora import layer_shapes
 from restorekit.mixing import Mixer, MixingWeights
 from restorekit.passing import Pass, Passing, enlarge
-from restorekit.plugin.catalog import Catalog, Failure, build_catalog, load_plugins
+from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
+from restorekit.plugin.failures import Failure
 from restorekit.plugin.loading import load_bases
 from restorekit.results import RestorationResult
 from restorekit.weighing import Blind, Given, Inspection, Overruled, Weigher
 from restorekit.weighing.looks import Origins
-from restorekit.weights import recorded_sums, shipped_weights
 
 __all__ = ["Inspection", "RestorationResult", "Restorer"]
 
@@ -54,6 +53,7 @@ class Restorer:
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
         failures: Sequence[Failure] = (),
+        sums: Mapping[str, str] | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
         self.dtype = dtype
@@ -61,6 +61,7 @@ class Restorer:
             raise DeviceError("this backbone computes in full precision only; use --precision fp32")
         self.catalog = catalog
         self.failures = tuple(failures)
+        self.sums = dict(sums or {})
         self.backbone = backbone.on(self.device)
         self.passing = Passing(self.backbone.facts, self.device, self.dtype)
         self.mixer = Mixer(self.backbone, bases)
@@ -73,36 +74,36 @@ class Restorer:
     @torch.random.fork_rng(devices=[])  # making a network draws first weights: not from the caller's generator
     def from_pretrained(
         cls,
-        backbone: str = "flow-unet",
+        model: str = "",
         *,
         device: str = "auto",
         precision: str = "auto",
         catalog: Catalog | None = None,
     ) -> Restorer:
-        """Load the backbone, every basis that was made for it, and the encoder.
+        """Load a model: its backbone, its encoder, and every basis that was made for them.
 
-        backbone: name of its card.
+        model: its name; empty for the one that ships, or that the catalogue is seen from.
         device: auto, cpu, cuda, cuda:N or mps.
         precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU, and on a CPU where it is the faster one.
         catalog: plugins to choose from; None is all that are installed.
 
         Bases that cannot be used are listed in `failures`.
         """
-        catalog = catalog or build_catalog(load_plugins())
-        card = catalog.backbone(backbone)
+        catalog = (catalog or build_catalog(load_plugins())).of_model(model)
+        card = catalog.model
         place = choose_device(device)
         dtype = choose_precision(precision, place)
-        module, _, name = card.architecture.partition(":")
-        network: Backbone = getattr(import_module(module), name).from_folder(card.folder)
+        module, _, name = card.backbone.architecture.partition(":")
+        sums = card.sums
+        network: Backbone = getattr(import_module(module), name).from_folder(card.backbone.folder)
         if precision == "auto" and not network.facts.half:
             dtype = torch.float32
-        encoder = DegradationEncoder.from_folder(shipped_weights("encoder"))
-        reads = recorded_sums(shipped_weights("encoder")).get(ENCODER_TENSORS, "")
-        loaded = load_bases(catalog, card, layer_shapes(network.network), encoder.dimension, reads)
+        encoder = DegradationEncoder.from_folder(card.encoder)
+        loaded = load_bases(catalog, card, layer_shapes(network.network), encoder.dimension)
         if not loaded.layers:
-            raise PluginError(
-                f"no basis fits backbone {backbone}; `restorekit plugins` tells what was left out and why"
-            )
+            raise PluginError(f"no basis fits model {card.name!r}; `restorekit plugins` tells what was left out")
+        if card.sums != sums:
+            raise WeightsError(f"the weights of model {card.name!r} changed while they were read; try again")
         return cls(
             network,
             loaded.layers,
@@ -111,7 +112,8 @@ class Restorer:
             catalog,
             device=place,
             dtype=dtype,
-            failures=(*catalog.failures, *loaded.failures),
+            failures=(*(f for f in catalog.failures if f.model in ("", card.name)), *loaded.failures),
+            sums={**sums, **loaded.sums},
         )
 
     @property
@@ -119,11 +121,9 @@ class Restorer:
         """Names of the bases at hand, sorted."""
         return tuple(self.mixer.bases)
 
-    def provenance(self, backbone: str = "flow-unet") -> dict[str, str]:
-        """sha256 of every file of weights that `from_pretrained(backbone)` reads, by "what/file"."""
-        folders = {"backbone": self.catalog.backbone(backbone).folder, "encoder": shipped_weights("encoder")}
-        folders |= {f"basis {b}": self.catalog.basis(b).folder for b in self.bases}
-        return {f"{n}/{file}": s for n, folder in folders.items() for file, s in recorded_sums(folder).items()}
+    def provenance(self) -> dict[str, str]:
+        """sha256 of the files of weights as `from_pretrained` read them, by "backbone/FILE" and the like."""
+        return dict(self.sums)
 
     @torch.no_grad()
     def inspect(

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKBONE_TENSORS",
+    "ENCODER_TENSORS",
+    "SUMS",
+    "WEIGHTS",
     "digest",
     "load_json",
     "load_tensors",
@@ -27,12 +30,14 @@ __all__ = [
     "save_json",
     "save_tensors",
     "shipped_weights",
+    "size_of",
     "verify",
     "write_sums",
 ]
 
 SUMS = "sha256sums"
 BACKBONE_TENSORS = "diffusion_pytorch_model.safetensors"  # diffusers' name
+ENCODER_TENSORS = "model.safetensors"
 WEIGHTS = "RESTOREKIT_WEIGHTS"
 
 
@@ -56,6 +61,12 @@ def digest(path: Path) -> str:
     """sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files that a folder's sums list; those that are not there count nothing."""
+    paths = [folder / name for name in recorded_sums(folder)]
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def write_sums(folder: Path) -> None:

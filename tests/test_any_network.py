@@ -117,7 +117,7 @@ def test_its_bases_are_trained_as_those_of_any_other(backbone):
 
 def test_a_picture_is_one_piece_for_a_network_in_which_every_pixel_sees_every_other(backbone, bases):
     encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 0))
-    restorer = Restorer(backbone, bases, encoder, {}, Catalog({}, {}, {}, {}))
+    restorer = Restorer(backbone, bases, encoder, {}, Catalog())
     image = torch.rand(1, 3, 41, 70, generator=torch.Generator().manual_seed(3))
     results = [restorer.restore(image, weights={"fog": 1.0}, blind=False, tile=tile).image for tile in (8, 1024)]
     assert torch.equal(*results) and results[0].shape == image.shape
@@ -128,4 +128,4 @@ def test_a_picture_is_one_piece_for_a_network_in_which_every_pixel_sees_every_ot
 def test_half_precision_is_refused_where_the_facts_say_that_it_does_harm(backbone, bases):
     encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 0))
     with pytest.raises(DeviceError, match="fp32"):
-        Restorer(backbone, bases, encoder, {}, Catalog({}, {}, {}, {}), dtype=torch.bfloat16)
+        Restorer(backbone, bases, encoder, {}, Catalog(), dtype=torch.bfloat16)

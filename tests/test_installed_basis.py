@@ -18,7 +18,7 @@ from restorekit.restorer import Restorer
 from restorekit.training.looks import Looking
 from restorekit.training.pairs import typical
 from restorekit.training.readout import fit_key
-from restorekit.weights import digest, shipped_weights
+from restorekit.weights import ENCODER_TENSORS, digest, shipped_weights
 from tests.plugin.strangers import Entry, Fog, plugin
 from tests.tiny import RANK, random_layers
 
@@ -69,7 +69,8 @@ def stranger(degradation, folder):
     name = degradation.name
     made_for = digest(shipped_weights("backbone") / "diffusion_pytorch_model.safetensors")
     save_basis(folder, layers, rank=RANK, backbone_sha256=made_for, degradation=name)
-    save_key(folder, key, figures=judgement.record())
+    reads = digest(shipped_weights("encoder") / ENCODER_TENSORS)
+    save_key(folder, key, encoder_sha256=reads, figures=judgement.record())
     return plugin(register_degradations=lambda: [degradation], register_bases=lambda: [Basis(name, name, folder)])
 
 

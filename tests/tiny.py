@@ -11,7 +11,7 @@ from restorekit.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
 from restorekit.basis import BasisKey, LoraLayer, save_basis, save_key
 from restorekit.encoder import DegradationEncoder, EncoderConfig
 from restorekit.lora import mergeable_layers
-from restorekit.weights import digest
+from restorekit.weights import ENCODER_TENSORS, digest
 
 BASES = ("blur", "jpeg", "lowres", "noise", "rain")
 LOOK = "detail"  # the basis that removes nothing and has no key
@@ -43,7 +43,8 @@ def tiny_weights(folder: Path, seed: int = 0) -> Path:
         save_basis(folder / name, layers, rank=RANK, backbone_sha256=sha256, degradation=name)
         key = torch.randn(encoder.dimension, generator=generator)
         gauge = 0.1 * torch.randn(encoder.dimension + 1, generator=generator)
-        save_key(folder / name, BasisKey(key, torch.zeros(()), gauge))
+        key_of_it = BasisKey(key, torch.zeros(()), gauge)
+        save_key(folder / name, key_of_it, encoder_sha256=digest(folder / "encoder" / ENCODER_TENSORS))
     layers = random_layers(backbone, generator)
     save_basis(folder / LOOK, layers, rank=RANK, backbone_sha256=sha256, degradation="")
     return folder

@@ -18,4 +18,4 @@ def register_degradations() -> Iterable[Degradation]:
 @hookimpl
 def register_bases() -> Iterable[Basis]:
     """List the card of the basis."""
-    return [Basis("blur", "blur", shipped_weights("blur"), "removes blur")]
+    return [Basis("blur", "blur", shipped_weights("blur"), "removes blur", "base")]

@@ -18,4 +18,4 @@ def register_degradations() -> Iterable[Degradation]:
 @hookimpl
 def register_bases() -> Iterable[Basis]:
     """List the card of the basis."""
-    return [Basis("jpeg", "jpeg", shipped_weights("jpeg"), "removes JPEG artefacts")]
+    return [Basis("jpeg", "jpeg", shipped_weights("jpeg"), "removes JPEG artefacts", "base")]

@@ -18,4 +18,4 @@ def register_degradations() -> Iterable[Degradation]:
 @hookimpl
 def register_bases() -> Iterable[Basis]:
     """List the card of the basis."""
-    return [Basis("noise", "noise", shipped_weights("noise"), "removes noise")]
+    return [Basis("noise", "noise", shipped_weights("noise"), "removes noise", "base")]

@@ -18,4 +18,4 @@ def register_degradations() -> Iterable[Degradation]:
 @hookimpl
 def register_bases() -> Iterable[Basis]:
     """List the card of the basis."""
-    return [Basis("rain", "rain", shipped_weights("rain"), "removes rain")]
+    return [Basis("rain", "rain", shipped_weights("rain"), "removes rain", "base")]

@@ -10,4 +10,4 @@ __all__ = ["register_bases"]
 @hookimpl
 def register_bases() -> Iterable[Basis]:
     """List the card of the basis."""
-    return [Basis("detail", "", shipped_weights("detail"), "gives back the fine detail that a mean lacks")]
+    return [Basis("detail", "", shipped_weights("detail"), "gives back the fine detail that a mean lacks", "base")]

@@ -18,4 +18,4 @@ def register_degradations() -> Iterable[Degradation]:
 @hookimpl
 def register_bases() -> Iterable[Basis]:
     """List the card of the basis."""
-    return [Basis("lowres", "lowres", shipped_weights("lowres"), "removes low resolution")]
+    return [Basis("lowres", "lowres", shipped_weights("lowres"), "removes low resolution", "base")]

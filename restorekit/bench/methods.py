@@ -55,16 +55,40 @@ class Traceable(typing.Protocol):
     def precision(self) -> str: ...
 
 
+class OfModel(typing.Protocol):
+    """A method that runs a model of restorekit's. model: its name; empty for the default."""
+
+    model: str
+
+
 def split_name(spec: str) -> tuple[str, str]:
     """ "spandrel:model.pth" to ("spandrel", "model.pth")."""
     name, _, argument = spec.partition(":")
     return name, argument
 
 
+def model_in(spec: str) -> str:
+    """Model in "NAME@MODEL:ARGUMENT"; empty for the default."""
+    return split_name(spec)[0].partition("@")[2]
+
+
+def with_model(spec: str, model: str, catalog: Catalog) -> str:
+    """Name a model in a method's name, if it is of one and names none yet."""
+    catalog.of_model(model)
+    name, colon, argument = spec.partition(":")
+    if not model or "@" in name or not find_card(spec, catalog).of_model:
+        return spec
+    return f"{name}@{model}{colon}{argument}"
+
+
 def find_card(spec: str, catalog: Catalog) -> Method:
     """The card of a method that was named on the command line."""
     name, argument = split_name(spec)
+    name, _, model = name.partition("@")
     card = catalog.method(name)
+    if model and not card.of_model:
+        raise BenchError(f"method {name} runs no model of restorekit's; leave out @{model}")
+    catalog.of_model(model)
     if bool(card.takes) != bool(argument):
         raise BenchError(f"write it as {name}{':' + card.takes if card.takes else ''}, not {spec}")
     return card
@@ -90,6 +114,8 @@ def make(spec: str, catalog: Catalog) -> BenchMethod:
     method = factory(split_name(spec)[1]) if card.takes else factory()
     if not isinstance(method, BenchMethod):
         raise BenchError(f"method {spec}: {card.factory} makes no method; write prepare() and __call__(item)")
+    if card.of_model:
+        typing.cast(OfModel, method).model = model_in(spec)
     return method
 
 

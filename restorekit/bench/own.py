@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 Rule = Callable[[Restorer, Item], Weigher]
-BACKBONE = "flow-unet"
 
 
 class OwnMethod:
@@ -51,9 +50,10 @@ class OwnMethod:
         # Some protocols hand over noise that no file has clipped.
         self.options: Mapping[str, Any] = {"blind": False, "steps": steps, "ensemble": ensemble, "unclipped": True}
         self.asks = asks
+        self.model = ""
 
     def prepare(self) -> None:
-        self.restorer = Restorer.from_pretrained(BACKBONE)
+        self.restorer = Restorer.from_pretrained(self.model)
 
     def __call__(self, item: Item) -> Tensor:
         if self.rule is blind_rule and item.small is not None:  # as `--scale` does it
@@ -64,7 +64,7 @@ class OwnMethod:
 
     def provenance(self) -> Mapping[str, str]:
         """Digests of the weights that are read: a rule that asks no encoder stays valid under another."""
-        sums = self.restorer.provenance(BACKBONE)
+        sums = self.restorer.provenance()
         return {file: s for file, s in sums.items() if self.asks or not is_of_encoder(file)}
 
     @property

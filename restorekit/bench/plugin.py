@@ -15,7 +15,8 @@ APACHE = "Apache-2.0"
 
 
 def own(name: str, summary: str, factory: str, *, told: str = "", takes: str = "") -> Method:
-    return Method(name, summary, APACHE, f"{OWN}:{factory}", oracle=told, takes=takes)
+    of_model = takes != "FOLDER"  # which is a network of its own
+    return Method(name, summary, APACHE, f"{OWN}:{factory}", oracle=told, takes=takes, of_model=of_model)
 
 
 def denoiser(name: str, summary: str, licence: str, factory: str, *needs: str) -> Method:

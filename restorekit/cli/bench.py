@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from restorekit.cli.bench_progress import Progress
+from restorekit.cli.options import Model
 from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json, put_table
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ Groups = Annotated[
 ]
 Names = Annotated[list[str] | None, typer.Option("--protocol", "-p", help="Protocol; repeatable.")]
 Methods = Annotated[
-    list[str] | None, typer.Option("--method", "-m", help="Method, such as bm3d or spandrel:PATH; repeatable.")
+    list[str] | None,
+    typer.Option("--method", "-m", help="Method, such as bm3d, spandrel:PATH or restorekit@MODEL; repeatable."),
 ]
 
 
@@ -45,6 +47,7 @@ def run(
     group: Groups = None,
     protocol: Names = None,
     method: Methods = None,
+    model: Model = "",
     data: Data = None,
     results: Results = RESULTS,
     metrics: Annotated[str, typer.Option(help="Metrics: auto, or pyiqa's names with commas.")] = "auto",
@@ -57,16 +60,18 @@ def run(
     """Score methods on protocols. A killed run goes on where it stopped when the command is given again."""
     from restorekit.bench import run as bench
     from restorekit.bench.datasets import data_roots, load_datasets
+    from restorekit.bench.methods import with_model
     from restorekit.bench.protocol_files import load_protocols
     from restorekit.bench.scoring import RunOptions
     from restorekit.plugin.catalog import build_catalog
 
     protocols = load_protocols().select(protocol or (), group or ())
     catalog = build_catalog(plugins_of(context))
+    methods = [with_model(spec, model, catalog) for spec in method or OWN]
     names = tuple(n.strip() for n in metrics.split(",") if n.strip())
     options = RunOptions(results, data_roots(data), names, limit, jobs, fresh)
     with Progress() as progress:
-        pairs = bench.plan(protocols, method or OWN, catalog, load_datasets(), options, progress)
+        pairs = bench.plan(protocols, methods, catalog, load_datasets(), options, progress)
         bench.run(pairs, catalog, options, progress)
     if progress.any_failed:
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from restorekit.cli.options import Limit, Threads
+from restorekit.cli.options import Limit, Model, Threads
 from restorekit.cli.runs import load_photos
 from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json, put_table, warn
 from restorekit.errors import TrainingError
@@ -32,6 +32,7 @@ def check(
             min=1.0, max=4.0, help="Factor of enlargement; above 1 only noise, JPEG and nothing are drawn."
         ),
     ] = 1.0,
+    model: Model = "",
     threads: Threads = None,
     limit: Limit = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per kind of picture.")] = False,
@@ -49,7 +50,7 @@ def check(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    catalog = build_catalog(plugins_of(context))
+    catalog = build_catalog(plugins_of(context)).of_model(model)
     degradations = tuple(catalog.degradation(name) for name in names.split(","))
     restorer = Restorer.from_pretrained(device="cpu", catalog=catalog)
     warn(restorer.failures)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from restorekit.cli.options import Model
 from restorekit.cli.printer import Printer
 from restorekit.cli.terminal import plugins_of
 from restorekit.plugin.catalog import build_catalog
@@ -23,6 +24,7 @@ restorekit inspect holiday/ --json"""
 def inspect(
     context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, folders, patterns, or -.")],
+    model: Model = "",
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Take folders with all that is below them.")
     ] = False,
@@ -36,5 +38,5 @@ def inspect(
     used.
     """
     with Printer(as_json=as_json) as printer:
-        catalog = build_catalog(plugins_of(context))
+        catalog = build_catalog(plugins_of(context)).of_model(model)
         printer.conclude(inspect_files(inputs, printer, catalog, recursive=recursive))

@@ -1,4 +1,4 @@
-"""Options that the trainings share, and the way in which a command takes all of them as one value."""
+"""Options that commands share; those of every training, and the way in which a command takes them as one value."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = [
     "Decay",
     "FromWeights",
     "Limit",
+    "Model",
     "PhotosArgument",
     "Precision",
     "Rate",
@@ -36,6 +37,10 @@ Weights = Annotated[
 ]
 FromWeights = Annotated[
     Path | None, typer.Option("--from-weights", help="Saved weights to go on from, without a checkpoint.")
+]
+Model = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Model to use: one that `restorekit plugins` lists; by default the first."),
 ]
 Rate = Annotated[float, typer.Option("--learning-rate", help="Full learning rate.")]
 Precision = Annotated[str, typer.Option(help="Precision of the convolutions: auto, fp32 or bf16.")]

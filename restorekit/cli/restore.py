@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from restorekit.cli.options import Model
 from restorekit.cli.printer import Printer
 from restorekit.cli.terminal import plugins_of
 from restorekit.errors import MixingError, RestorekitError
@@ -43,6 +44,7 @@ def restore(
             "--out", "-o", help="A file for one input, else a folder, or -. Default: NAME.restored.EXT beside it."
         ),
     ] = None,
+    model: Model = "",
     scale: Annotated[
         int | None,
         typer.Option(metavar="2|3|4", help="Factor of enlargement, after cleaning and before sharpening."),
@@ -143,11 +145,12 @@ def restore(
         raise RestorekitError(f"--engine must be local or ray, got {engine}")
     if engine == "local" and (workers is not None or address != LOCAL):
         raise RestorekitError("--address and --workers are of a cluster; add --engine ray")
-    catalog = build_catalog(plugins_of(context))
+    catalog = build_catalog(plugins_of(context)).of_model(model)
     chosen = parse_settings(settings or [], catalog)
     if only and not chosen:
         raise MixingError("--only leaves every basis at 0; name what to remove, as in --set noise=1")
     options = Options(
+        model=model,
         device=device,
         precision=precision,
         seed=seed,

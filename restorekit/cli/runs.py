@@ -69,7 +69,7 @@ def perform(settings: Settings, given: Mapping[str, Any], began: float) -> None:
 
     budget = make_budget(settings.minutes, settings.iterations, settings.deadline, settings.threads, began)
     engine = make_engine(settings.device, settings.compile, settings.checkpoint)
-    recipe, catalog = make_recipe(settings, given), build_catalog(load_plugins())
+    recipe, catalog = make_recipe(settings, given), build_catalog(load_plugins()).of_model(settings.model)
     for name in recipe.names:  # before photographs are read, which takes minutes
         catalog.degradation(name)
     export = None if settings.export is None else Path(settings.export)

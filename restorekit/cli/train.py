@@ -13,6 +13,7 @@ from restorekit.cli.check import check
 from restorekit.cli.options import (
     Decay,
     FromWeights,
+    Model,
     PhotosArgument,
     Precision,
     Rate,
@@ -172,6 +173,7 @@ def basis(
     name: Annotated[str, typer.Argument(help="A degradation that some plugin registers.")],
     photos: PhotosArgument,
     weights: Weights = None,
+    model: Model = "",
     rank: Annotated[int, typer.Option(help="Rank of the basis.")] = 8,
     patch: Annotated[int, typer.Option(help="Side of a patch in px; haze and darkness want 128.")] = 96,
     learning_rate: Rate = 1e-3,
@@ -197,7 +199,7 @@ def basis(
         "looks": looks,
         "seed": seed,
     }
-    train("basis", photos, run_options, given, weights=weights)
+    train("basis", photos, run_options, given, weights=weights, model=model)
 
 
 @app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --export my_plugin/weights/detail")
@@ -241,6 +243,7 @@ def train(
     given: dict[str, Any],
     *,
     weights: Path | None = None,
+    model: str = "",
     from_weights: Path | None = None,
     began: float | None = None,
 ) -> None:
@@ -257,6 +260,7 @@ def train(
         training=training,
         photos=tuple(map(str, photos)),
         weights=None if weights is None else str(weights),
+        model=model,
         from_weights=None if from_weights is None else str(from_weights),
         **vars(options),
     )

@@ -5,7 +5,7 @@ from restorekit.plugin import Basis, Degradation, Realisation, Severity, hookimp
 
 from restorekit.basis import Basis
 from restorekit.degradation import Degradation, Draw, Realisation, Severity
-from restorekit.plugin.hookspecs import BackboneCard, Method, hookimpl
+from restorekit.plugin.hookspecs import BackboneCard, Method, ModelCard, hookimpl
 from restorekit.weights import shipped_weights
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Degradation",
     "Draw",
     "Method",
+    "ModelCard",
     "Realisation",
     "Severity",
     "hookimpl",

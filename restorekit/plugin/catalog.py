@@ -8,18 +8,21 @@ imported or used is left out and reported with the remedy; the others go on.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from restorekit.basis import Basis
 from restorekit.degradation import Degradation
-from restorekit.errors import PluginError
-from restorekit.plugin.checks import fault_in, name_of
-from restorekit.plugin.hookspecs import GROUP, BackboneCard, Hooks, Method
+from restorekit.errors import PluginError, WeightsError
+from restorekit.plugin.asking import Asking, key_of, missing_for
+from restorekit.plugin.bundles import models_of
+from restorekit.plugin.failures import ANY, BLOCK, Failure, first_line, said
+from restorekit.plugin.hookspecs import GROUP, BackboneCard, Hooks, Method, ModelCard
 
 if TYPE_CHECKING:
     import typer
@@ -39,10 +42,7 @@ __all__ = [
     "said",
 ]
 
-BLOCK = "RESTOREKIT_BLOCK_PLUGINS"
 CORE = "restorekit"  # the package whose plugins are first-party
-ANY = "*"  # in place of a basis: those that the plugin brings, whatever their names
-BASIS_HOOKS = ("register_bases", "register_degradations")  # without which a plugin's bases are missing
 T = TypeVar("T")
 
 
@@ -57,24 +57,6 @@ class PluginInfo:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Something that was left out: a whole plugin, or one name that it brings.
-
-    basis: the basis that a picture may miss for it; ANY for whatever bases the plugin brings, empty for none.
-    remedy: a sentence; without one, how to block the plugin.
-    """
-
-    plugin: str
-    reason: str
-    basis: str = ""
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        remedy = self.remedy or f"Set {BLOCK}={self.plugin} to go on without it."
-        return f"{self.plugin}: {self.reason}. {remedy}"
-
-
-@dataclass(frozen=True)
 class Plugins:
     """The manager of one `load_plugins` call with what loaded, what failed and what was blocked."""
 
@@ -86,26 +68,67 @@ class Plugins:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything that plugins registered, by name. owners: "kind name" to the plugin that brought it."""
+    """Everything that plugins registered, seen from one model: `bases` are that model's.
 
-    degradations: Mapping[str, Degradation]
-    bases: Mapping[str, Basis]
-    backbones: Mapping[str, BackboneCard]
-    owners: Mapping[str, str]
-    failures: tuple[Failure, ...] = field(default=())
+    degradations, methods: by name.
+    registered: bases by (model, name).
+    models: by name, the default first.
+    owners: the plugin that brought a thing, by `key_of`.
+    strays: bases of models that are not installed, which nothing needs.
+    chosen: name of the model that it is seen from; empty for the default.
+    """
+
+    degradations: Mapping[str, Degradation] = field(default_factory=dict)
+    registered: Mapping[tuple[str, str], Basis] = field(default_factory=dict)
+    models: Mapping[str, ModelCard] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
     methods: Mapping[str, Method] = field(default_factory=dict)
+    strays: tuple[Failure, ...] = ()
+    chosen: str = ""
+
+    @property
+    def model(self) -> ModelCard:
+        """The model that the catalogue is seen from."""
+        if not self.chosen and not self.models:
+            found = [str(failure) for failure in self.failures if failure.reason.startswith("register_models")]
+            raise PluginError(
+                f"no model is installed; {found[0] if found else '`restorekit plugins` tells what was left out'}"
+            )
+        return pick("model", self.chosen or next(iter(self.models)), self.models)
+
+    def of_model(self, name: str = "") -> Catalog:
+        """The same catalogue, seen from another model. name: empty for the one that it is seen from already."""
+        if not name:
+            return self
+        return replace(self, chosen=pick("model", name, self.models).name)
+
+    @cached_property
+    def bases(self) -> Mapping[str, Basis]:
+        """Bases of the model, by name."""
+        chosen = self.chosen or next(iter(self.models), "")
+        return {name: basis for (model, name), basis in self.registered.items() if model == chosen}
+
+    def owner(self, kind: str, name: str) -> str:
+        """Name of the plugin that brought a thing of this kind; a basis is the model's."""
+        chosen = self.chosen or next(iter(self.models), "")
+        return self.owners[key_of(kind, name, chosen)]
 
     def degradation(self, name: str) -> Degradation:
         """The degradation of that name; PluginError if there is none."""
         return pick("degradation", name, self.degradations)
 
     def basis(self, name: str) -> Basis:
-        """The basis of that name; PluginError if there is none."""
+        """The basis of that name, or a PluginError that says which there are, or whose it is."""
+        if name not in self.bases:
+            for stray in self.strays:
+                if stray.basis == name:
+                    raise PluginError(str(stray).removesuffix("."))
+            others = [model for model, other in self.registered if other == name]
+            if others:
+                here, there = self.model.name, others[0]
+                raise PluginError(f"no basis {name!r} of model {here!r}; {there} has one: add --model {there}")
         return pick("basis", name, self.bases)
-
-    def backbone(self, name: str) -> BackboneCard:
-        """The backbone of that name; PluginError if there is none."""
-        return pick("backbone", name, self.backbones)
 
     def method(self, name: str) -> Method:
         """The benchmark's method of that name; PluginError if there is none."""
@@ -184,72 +207,61 @@ def forgotten(name: str, plugin: object, hooks: Collection[str]) -> Iterator[Fai
         yield Failure(name, f"it has no hook; its entry point should name a module with one of {wanted}", ANY)
 
 
-def missing_for(hook: str) -> str:
-    """The bases that are missing where a plugin's hook cannot be asked."""
-    return ANY if hook in BASIS_HOOKS else ""
-
-
 def build_catalog(plugins: Plugins) -> Catalog:
-    """Ask every plugin what it brings. A name that is taken is refused to the second who asks for it."""
-    owners: dict[str, str] = {}
-    failures = list(plugins.failures)
-    place = {info.name: i for i, info in enumerate(plugins.loaded)}
-
-    def collect(kind: str, hook: pluggy.HookCaller, of: type[T]) -> dict[str, T]:
-        things: dict[str, T] = {}
-        # pluggy calls the last registered first; the catalogue is built in the order in which plugins were loaded.
-        for implementation in sorted(hook.get_hookimpls(), key=lambda i: place.get(i.plugin_name, len(place))):
-            owner = implementation.plugin_name
-            for thing in answers(owner, cast(Any, implementation.function), of, failures):
-                missing = (name_of(thing) or ANY) if kind == "basis" else ""
-                if fault := fault_in(thing):
-                    failures.append(Failure(owner, f"its {kind} {fault}", missing))
-                    continue
-                name = thing.name  # type: ignore[attr-defined]
-                if name in things:
-                    taken = f"its {kind} {name!r} is refused: {owners[f'{kind} {name}']} brings one already"
-                    failures.append(Failure(owner, taken, missing))
-                    continue
-                things[name] = thing
-                owners[f"{kind} {name}"] = owner
-        return things
-
+    """Ask every plugin for its things. A name that is taken is refused to the second who asks for it."""
+    asking = Asking([info.name for info in plugins.loaded], plugins.failures)
     hook: Any = plugins.manager.hook
-    degradations = collect("degradation", hook.register_degradations, Degradation)  # type: ignore[type-abstract]
-    bases = collect("basis", hook.register_bases, Basis)
-    backbones = collect("backbone", hook.register_backbones, BackboneCard)
-    methods = collect("method", hook.register_methods, Method)
-    for name in [n for n, b in bases.items() if b.degradation and b.degradation not in degradations]:
-        failures.append(
-            Failure(
-                owners[f"basis {name}"],
-                f"its basis {name!r} is refused: nobody registers the degradation {bases[name].degradation!r}",
-                name,
-            )
-        )
-        del bases[name]
-    return Catalog(degradations, bases, backbones, owners, tuple(failures), methods)
+    degradations = asking.named("degradation", hook.register_degradations, Degradation)  # type: ignore[type-abstract]
+    models = asking.named("model", hook.register_models, ModelCard)
+    known = {card.backbone.name: asking.owners[key_of("model", name)] for name, card in models.items()}
+    for owner, backbone in asking.cards("backbone", hook.register_backbones, BackboneCard):
+        if backbone.name in known:
+            taken = f"its backbone {backbone.name!r} is refused: {known[backbone.name]} brings one already"
+            asking.failures.append(Failure(owner, taken))
+            continue
+        try:
+            asking.keep(models, "model", owner, ModelCard.of_backbone(backbone))
+        except WeightsError as error:  # there is no shipped encoder
+            asking.failures.append(Failure(owner, f"its backbone {backbone.name!r} is refused: {error}"))
+    registered, strays = ask_for_bases(asking, hook.register_bases, degradations, models)
+    methods = asking.named("method", hook.register_methods, Method)
+    return Catalog(degradations, registered, models, asking.owners, tuple(asking.failures), methods, strays)
 
 
-def answers(owner: str, function: Callable[[], Iterable[T]], of: type[T], failures: list[Failure]) -> list[T]:
-    """The things that one plugin's hook returns, less those of a wrong type."""
-    hook = function.__name__
-    try:
-        returned = function()
-        things = list(returned) if isinstance(returned, Iterable) else None
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # as above: a broken plugin is reported, not fatal
-        failures.append(Failure(owner, f"{hook} raised {said(error)}", missing_for(hook)))
-        return []
-    if things is None:
-        asked = f"{hook} returned {returned!r}, not a list; return [{of.__name__}(...)]"
-        failures.append(Failure(owner, asked, missing_for(hook)))
-        return []
-    wrong = [t for t in things if not isinstance(t, of)]
-    if wrong:
-        failures.append(Failure(owner, f"{hook} returned {wrong[0]!r}, not a {of.__name__}", missing_for(hook)))
-    return [t for t in things if isinstance(t, of)]
+def ask_for_bases(
+    asking: Asking,
+    hook: pluggy.HookCaller,
+    degradations: Mapping[str, Degradation],
+    models: Mapping[str, ModelCard],
+) -> tuple[dict[tuple[str, str], Basis], tuple[Failure, ...]]:
+    """Ask for bases: those of the models there are, by model and name, and a line for each of the others."""
+    registered: dict[tuple[str, str], Basis] = {}
+    strays = []
+    for owner, basis in asking.cards("basis", hook, Basis):
+        if basis.degradation and basis.degradation not in degradations:
+            nobody = f"nobody registers the degradation {basis.degradation!r}"
+            refused = f"its basis {basis.name!r} is refused: {nobody}"
+            asking.failures.append(Failure(owner, refused, basis.name, model=basis.model))
+            continue
+        homes = models_of(basis, models)
+        for model in homes:
+            asking.keep(registered, "basis", owner, basis, model)
+        if not homes:
+            strays.append(stray(owner, basis))
+    return registered, tuple(strays)
+
+
+def stray(owner: str, basis: Basis) -> Failure:
+    """A line on a basis whose model is not installed."""
+    model = repr(basis.model) if basis.model else f"with the backbone {basis.backbone_sha256[:12]}"
+    wanted = basis.degradation or basis.name
+    return Failure(
+        owner,
+        f"its basis {basis.name!r} is for a model {model}, which is not installed",
+        basis.name,
+        f"Install the package that brings that model, or one of the basis for yours (`restorekit train basis "
+        f"{wanted}` makes it).",
+    )
 
 
 def register_commands(plugins: Plugins, app: typer.Typer) -> tuple[Failure, ...]:
@@ -264,16 +276,3 @@ def register_commands(plugins: Plugins, app: typer.Typer) -> tuple[Failure, ...]
         except BaseException as error:  # as above
             failures.append(Failure(implementation.plugin_name, f"register_commands raised {said(error)}"))
     return tuple(failures)
-
-
-def said(error: BaseException) -> str:
-    """The kind of an error, and the first line of its message."""
-    kind = type(error).__name__
-    if isinstance(error, SystemExit):
-        return f"{kind} {error.code}: it ends the program instead of raising an error"
-    return f"{kind}: {first_line(error)}"
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message; its kind where it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from restorekit.basis import Basis
 from restorekit.degradation import Degradation, Severity
-from restorekit.plugin.hookspecs import BackboneCard, Method
+from restorekit.plugin.hookspecs import BackboneCard, Method, ModelCard
 
 __all__ = ["fault_in", "name_of"]
 
@@ -55,18 +55,28 @@ def faults(card: object) -> Iterator[str]:
     elif isinstance(card, Basis):
         if not isinstance(card.degradation, str):
             yield f"has the degradation {card.degradation!r}; give the name of one, or '' for a look"
-        yield from folder_faults(card.folder)
+        if not isinstance(card.model, str):
+            yield f"has the model {card.model!r}; give the name of one, or '' for the one that its files name"
+        yield from folder_faults("folder", card.folder)
     elif isinstance(card, BackboneCard):
         yield from object_faults("architecture", card.architecture)
-        yield from folder_faults(card.folder)
+        yield from folder_faults("folder", card.folder)
+    elif isinstance(card, ModelCard):
+        if isinstance(card.backbone, BackboneCard):
+            yield from (f"has a backbone that {fault}" for fault in faults(card.backbone))
+        else:
+            yield f"has the backbone {card.backbone!r}; give a BackboneCard"
+        yield from folder_faults("encoder", card.encoder)
+        if not isinstance(card.licence, str):
+            yield f"has the licence {card.licence!r}; give a line of text"
     elif isinstance(card, Method):
         yield from object_faults("factory", card.factory)
 
 
-def folder_faults(folder: object) -> Iterator[str]:
-    """Faults of a card's folder."""
+def folder_faults(field: str, folder: object) -> Iterator[str]:
+    """Faults of a field that holds a folder."""
     if not isinstance(folder, Path):
-        yield f"has the folder {folder!r}; give a pathlib.Path"
+        yield f"has the {field} {folder!r}; give a pathlib.Path"
 
 
 def object_faults(field: str, value: object) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from restorekit.weights import BACKBONE_TENSORS, recorded_sums
+from restorekit.weights import BACKBONE_TENSORS, ENCODER_TENSORS, recorded_sums, shipped_weights
 
 if TYPE_CHECKING:
     import typer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from restorekit.basis import Basis
     from restorekit.degradation import Degradation
 
-__all__ = ["GROUP", "BackboneCard", "Hooks", "Method", "hookimpl"]
+__all__ = ["GROUP", "BackboneCard", "Hooks", "Method", "ModelCard", "hookimpl", "hookspec"]
 
 GROUP = "restorekit"
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -28,10 +28,11 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 class BackboneCard:
     """A backbone that can be loaded.
 
-    name: what users type.
+    name: of the network, for people.
     architecture: "module:Class" with a `from_folder(path)` class method whose result fulfils
         `restorekit.backbone.Backbone`.
     folder: its `config.json` and `diffusion_pytorch_model.safetensors`.
+    summary: a line about it.
     """
 
     name: str
@@ -41,21 +42,59 @@ class BackboneCard:
 
     @property
     def sha256(self) -> str:
-        """Recorded digest of the tensors: what a basis names as its backbone. WeightsError without a record."""
+        """Recorded digest of the tensors, by which a basis names its backbone. WeightsError without a record."""
         return recorded_sums(self.folder).get(BACKBONE_TENSORS, "")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model: a backbone, the encoder that looks at pictures for it, and the bases that name the digests of both.
+
+    name: as users type it behind `--model`.
+    backbone: the network that the bases are merged into.
+    encoder: folder with the encoder's `config.json` and `model.safetensors`.
+    summary: a line about it.
+    licence: of the weights.
+    """
+
+    name: str
+    backbone: BackboneCard
+    encoder: Path
+    summary: str = ""
+    licence: str = ""
+
+    @classmethod
+    def of_backbone(cls, backbone: BackboneCard) -> ModelCard:
+        """Make a model of a backbone that comes alone: with the shipped encoder, under the backbone's name."""
+        return cls(backbone.name, backbone, shipped_weights("encoder"), backbone.summary)
+
+    @property
+    def encoder_sha256(self) -> str:
+        """Recorded digest of the encoder, by which a basis names what its key reads. WeightsError without a
+        record."""
+        return recorded_sums(self.encoder).get(ENCODER_TENSORS, "")
+
+    @property
+    def sums(self) -> dict[str, str]:
+        """Recorded sha256 of the files of backbone and encoder, by "backbone/FILE" and "encoder/FILE"."""
+        parts = {"backbone": self.backbone.folder, "encoder": self.encoder}
+        return {
+            f"{part}/{file}": sha256 for part, at in parts.items() for file, sha256 in recorded_sums(at).items()
+        }
 
 
 @dataclass(frozen=True)
 class Method:
     """A restorer that the benchmark can run.
 
-    name: what users type.
+    name: as users type it.
     factory: "module:callable" that makes a `restorekit.bench.methods.BenchMethod`.
-    takes: if not empty ("PATH"), users type NAME:PATH and the callable gets what follows the colon.
-    degradations: what it removes; empty means anything.
+    takes: "PATH" or the like where users type NAME:PATH, and the callable gets the text behind the colon.
+    degradations: those that it removes; empty means anything.
     scales: of super-resolution, if it does only some.
     needs: modules that must be importable, from the packages in `install`.
-    oracle: what it is told that nobody knows of a real photograph; empty for an honest method.
+    oracle: a fact that it is told and that nobody knows of a real photograph; empty for an honest method.
+    of_model: it runs one of the installed models, which users name by NAME@MODEL: the instance has a `model`.
     """
 
     name: str
@@ -68,6 +107,7 @@ class Method:
     needs: tuple[str, ...] = ()
     install: str = ""
     oracle: str = ""
+    of_model: bool = False
 
 
 class Hooks:
@@ -79,11 +119,15 @@ class Hooks:
 
     @hookspec
     def register_bases(self) -> Iterable[Basis]:  # type: ignore[empty-body]
-        """Basis LoRAs: what removes one degradation."""
+        """Basis LoRAs, each of which removes one degradation."""
+
+    @hookspec
+    def register_models(self) -> Iterable[ModelCard]:  # type: ignore[empty-body]
+        """Models: backbones with their encoders; bases come by `register_bases`."""
 
     @hookspec
     def register_backbones(self) -> Iterable[BackboneCard]:  # type: ignore[empty-body]
-        """Backbones that bases are merged into."""
+        """Backbones alone: each becomes a model of its name, with the shipped encoder."""
 
     @hookspec
     def register_methods(self) -> Iterable[Method]:  # type: ignore[empty-body]

@@ -5,86 +5,105 @@ itself, and one line that says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from restorekit.basis import KEY, Basis
 from restorekit.errors import RestorekitError, WeightsError
-from restorekit.plugin.catalog import Catalog, Failure, said
-from restorekit.plugin.hookspecs import BackboneCard
+from restorekit.plugin.catalog import Catalog
+from restorekit.plugin.failures import Failure, said
+from restorekit.plugin.hookspecs import ModelCard
+from restorekit.weights import recorded_sums
 
 if TYPE_CHECKING:
-    from restorekit.basis import Basis, BasisKey, LoraLayer
+    from restorekit.basis import BasisKey, LoraLayer
 
-__all__ = ["load_bases", "mismatched_bases"]
+__all__ = ["LoadedBases", "load_bases", "unusable_bases"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class LoadedBases:
-    """Bases that fit a backbone.
+    """Bases that fit a model.
 
     layers: of each basis, by layer.
     keys: of those that have one.
-    failures: of those that were left out, or whose key was.
+    failures: a line for each that was left out, or whose key was.
+    sums: recorded sha256 of the files of each that was loaded, by "basis NAME/FILE".
     """
 
     layers: Mapping[str, Mapping[str, LoraLayer]]
     keys: Mapping[str, BasisKey]
     failures: tuple[Failure, ...] = ()
+    sums: Mapping[str, str] = field(default_factory=dict)
 
 
-def mismatched_bases(catalog: Catalog, backbone: BackboneCard) -> tuple[Failure, ...]:
-    """Bases that were made for other backbone weights than these, or whose files are not whole. Needs no torch."""
-    sha256 = backbone.sha256
-    checked = [attempt(catalog, name, lambda b: check(b, backbone.name, sha256)) for name in catalog.bases]
-    return tuple(outcome for outcome in checked if outcome is not None)
+def unusable_bases(catalog: Catalog) -> tuple[Failure, ...]:
+    """Bases of the catalogue's model that are made for other weights than its own, wholly or in their keys, or
+    whose files are not whole. Needs no torch."""
+    model = catalog.model
+    backbone, encoder = model.backbone.sha256, model.encoder_sha256
+    failures: list[Failure] = []
+    for name, basis in catalog.bases.items():
+        outcome = attempt(catalog, name, lambda b: check(b, model.name, backbone))
+        if isinstance(outcome, Failure):
+            failures.append(outcome)
+        elif (basis.folder / KEY).exists():
+            failures += foreign_key(catalog, name, encoder)
+    return tuple(failures)
 
 
 def load_bases(
-    catalog: Catalog,
-    backbone: BackboneCard,
-    shapes: Mapping[str, Sequence[int]],
-    dimension: int,
-    encoder_sha256: str,
+    catalog: Catalog, model: ModelCard, shapes: Mapping[str, Sequence[int]], dimension: int
 ) -> LoadedBases:
-    """Load every basis that fits.
+    """Load every basis of the catalogue that fits a model. A key that was fitted to another encoder is left out,
+    and its basis is then at the user's command only.
 
+    model: backbone and encoder, whose digests the bases have to name.
     shapes: of the weights of the backbone's layers, by name.
     dimension: length of the encoder's query.
-    encoder_sha256: digest of the encoder's weights; a key that was fitted to others is left out, and its basis is
-        then at the user's command only.
     """
-    sha256 = backbone.sha256
+    backbone, encoder = model.backbone.sha256, model.encoder_sha256
     layers: dict[str, Mapping[str, LoraLayer]] = {}
     keys: dict[str, BasisKey] = {}
     failures: list[Failure] = []
+    sums: dict[str, str] = {}
 
-    def load(basis: Basis) -> tuple[Mapping[str, LoraLayer], BasisKey | None]:
-        check(basis, backbone.name, sha256)
-        return basis.layers_for(shapes), basis.key(dimension)
+    def load(basis: Basis) -> tuple[Mapping[str, LoraLayer], BasisKey | None, Mapping[str, str]]:
+        check(basis, model.name, backbone)
+        return basis.layers_for(shapes), basis.key(dimension), recorded_sums(basis.folder)
 
-    for name, basis in catalog.bases.items():
+    for name in catalog.bases:
         loaded = attempt(catalog, name, load)
         if isinstance(loaded, Failure):
             failures.append(loaded)
             continue
-        layers[name], key = loaded
-        if key is None:
-            continue
-        if basis.encoder_sha256 in ("", encoder_sha256):
-            keys[name] = key
-        else:
-            failures.append(
-                Failure(
-                    catalog.owners[f"basis {name}"],
-                    f"the key of its basis {name!r} reads an encoder {basis.encoder_sha256[:12]}, "
-                    f"this one is {encoder_sha256[:12]}: without --set {name}=1 it does nothing",
-                    name,
-                    "Ask its author for a key for this version of restorekit.",
-                )
-            )
-    return LoadedBases(layers, keys, tuple(failures))
+        layers[name], key, read = loaded
+        sums |= {f"basis {name}/{file}": sha256 for file, sha256 in read.items()}
+        if key is not None:
+            foreign = foreign_key(catalog, name, encoder)
+            failures += foreign
+            if not foreign:
+                keys[name] = key
+    return LoadedBases(layers, keys, tuple(failures), sums)
+
+
+def foreign_key(catalog: Catalog, name: str, encoder_sha256: str) -> list[Failure]:
+    """A line on the key of a basis that reads another encoder, or does not say which it reads; else none."""
+    read = catalog.bases[name].encoder_sha256
+    if read == encoder_sha256:
+        return []
+    whose = f"reads an encoder {read[:12]}" if read else "does not say which encoder it reads"
+    return [
+        Failure(
+            catalog.owner("basis", name),
+            f"the key of its basis {name!r} {whose}, that of model {catalog.model.name!r} is "
+            f"{encoder_sha256[:12]}: without --set {name}=1 it does nothing",
+            name,
+            f"Ask its author for a key for this encoder, or train it with `restorekit train basis {name}`.",
+        )
+    ]
 
 
 def attempt(catalog: Catalog, name: str, action: Callable[[Basis], T]) -> T | Failure:
@@ -95,11 +114,15 @@ def attempt(catalog: Catalog, name: str, action: Callable[[Basis], T]) -> T | Fa
         reason = str(error)
     except Exception as error:  # the card may be a stranger's subclass, which raises anything
         reason = said(error)
-    return Failure(catalog.owners[f"basis {name}"], f"its basis {name!r} is refused: {reason}", name)
+    return Failure(catalog.owner("basis", name), f"its basis {name!r} is refused: {reason}", name)
 
 
-def check(basis: Basis, backbone: str, sha256: str) -> None:
-    """Raise unless the basis was made for the backbone of this name and digest, and its files are whole."""
+def check(basis: Basis, model: str, sha256: str) -> None:
+    """Raise unless the basis was made for the model whose backbone has this digest, and its files are whole.
+
+    model: its name, for the message.
+    """
     if basis.backbone_sha256 != sha256:
-        raise WeightsError(f"made for a backbone {basis.backbone_sha256[:12]}, {backbone} is {sha256[:12]}")
+        made = basis.backbone_sha256[:12]
+        raise WeightsError(f"made for a backbone {made}, that of model {model!r} is {sha256[:12]}")
     basis.check()

@@ -41,7 +41,12 @@ RECIPES: Mapping[str, type] = {
     "detail": DetailRecipe,
 }
 FIRST_PARTY = ("noise", "blur", "lowres", "rain", "jpeg")
-NOT_OF = {"backbone": ("weights",), "encoder": (), "basis": ("from_weights",), "detail": ("from_weights",)}
+NOT_OF = {
+    "backbone": ("weights", "model"),
+    "encoder": ("model",),
+    "basis": ("from_weights",),
+    "detail": ("from_weights", "model"),
+}
 BY_NAME = ("shares", "ranks")  # fields with one number for each basis, in the order of `names`
 WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -54,6 +59,7 @@ class Settings:
     photos: folders of clean photographs.
     run: folder for checkpoints and logs; "" for runs/ and the name of the training or of the basis.
     weights: finished weights that encoder, basis and detail are for; the shipped ones if None.
+    model: name of an installed model that a basis is for, in place of weights.
     from_weights: weights to go on from, of backbone or encoder.
     """
 
@@ -61,6 +67,7 @@ class Settings:
     photos: tuple[str, ...]
     run: str = ""
     weights: str | None = None
+    model: str = ""
     from_weights: str | None = None
     export: str | None = None
     minutes: float | None = None
@@ -72,6 +79,10 @@ class Settings:
     checkpoint_minutes: float = 10.0
     threads: int | None = None
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.model and self.weights is not None:
+            raise TrainingError(f"a basis is for one model; name weights {self.weights} or model {self.model}")
 
 
 def read_run(path: Path, changes: Iterable[str]) -> tuple[Settings, dict[str, Any]]:
@@ -206,7 +217,7 @@ def smallest_photo(settings: Settings, recipe: Any) -> int:
 
 def start_run(settings: Settings, recipe: Any, catalog: Catalog, photos: Photos, engine: Engine) -> Training:
     """Make the training of a run, at its checkpoint or at its beginning."""
-    from restorekit.training.start import start_backbone, start_basis, start_detail, start_encoder
+    from restorekit.training.start import start_backbone, start_basis, start_basis_of, start_detail, start_encoder
     from restorekit.weights import shipped_weights
 
     run = run_folder(settings, recipe)
@@ -218,6 +229,9 @@ def start_run(settings: Settings, recipe: Any, catalog: Catalog, photos: Photos,
         return start_encoder(recipe, catalog, photos, run, weights, start, engine)
     if settings.training == "detail":
         return start_detail(recipe, catalog, photos, run, weights, engine)
+    if settings.model:
+        seen = catalog.of_model(settings.model)
+        return start_basis_of(seen.model, recipe.names[0], recipe, seen, photos, run, engine)
     return start_basis(recipe.names[0], recipe, catalog, photos, run, weights, engine)
 
 

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from restorekit.backbone.flow_unet import TENSORS, FlowUnet
 from restorekit.basis import Basis, BasisKey
-from restorekit.encoder import TENSORS as ENCODER_TENSORS
 from restorekit.encoder import DegradationEncoder, EncoderConfig
 from restorekit.errors import TrainingError
 from restorekit.lora import layer_shapes
-from restorekit.plugin import BackboneCard
+from restorekit.plugin import BackboneCard, ModelCard
 from restorekit.plugin.catalog import Catalog
 from restorekit.plugin.loading import load_bases
 from restorekit.training.backbone import BackboneTraining, Recipe
@@ -103,21 +102,33 @@ def start_basis(
     engine: Engine | None = None,
 ) -> BasisTraining:
     """A basis for the degradation `name`, beside those in `weights`; the others keep what they have."""
+    card = ModelCard(str(weights), BackboneCard("backbone", "", weights / "backbone"), weights / "encoder")
+    return start_basis_of(card, name, recipe, catalog, photos, run, engine)
+
+
+def start_basis_of(
+    model: ModelCard,
+    name: str,
+    recipe: BasisRecipe,
+    catalog: Catalog,
+    photos: Photos,
+    run: Path,
+    engine: Engine | None = None,
+) -> BasisTraining:
+    """A basis for the degradation `name`, for a model and beside its bases in the catalogue."""
     catalog.degradation(name)
-    card = BackboneCard("backbone", "", weights / "backbone")
-    backbone, encoder = FlowUnet.from_folder(card.folder), DegradationEncoder.from_folder(weights / "encoder")
-    encoder_sha256 = digest(weights / "encoder" / ENCODER_TENSORS)
-    loaded = load_bases(catalog, card, layer_shapes(backbone), encoder.dimension, encoder_sha256)
+    backbone, encoder = FlowUnet.from_folder(model.backbone.folder), DegradationEncoder.from_folder(model.encoder)
+    loaded = load_bases(catalog, model, layer_shapes(backbone), encoder.dimension)
     others = {n: loaded.layers[n] for n in sorted(loaded.layers) if catalog.basis(n).degradation not in (name, "")}
     training = BasisTraining(
         replace(recipe, names=(name, *others)),
         list(catalog.degradations.values()),
         photos,
         backbone,
-        card.sha256,
+        model.backbone.sha256,
         others,
         encoder,
-        encoder_sha256,
+        model.encoder_sha256,
         [failure for failure in loaded.failures if failure.basis != name],
         engine,
     )

@@ -17,7 +17,7 @@ LOCAL = "local"
 class Options:
     """Wishes that hold for all pictures of a run.
 
-    device, precision: as in `Restorer.from_pretrained`.
+    model, device, precision: as in `Restorer.from_pretrained`.
     seed: for backbones that draw random numbers.
     chosen: weights of bases, in place of the encoder's.
     blind: whether the encoder is asked.
@@ -28,6 +28,7 @@ class Options:
     salvage: take what can be read of damaged files.
     """
 
+    model: str = ""
     device: str = "auto"
     precision: str = "auto"
     seed: int | None = None

@@ -29,7 +29,9 @@ def load(catalog: Catalog, options: Options, threads: int | None = None) -> Rest
     keep_freed_memory()
     # In a container torch counts the machine's processors, and its threads would wait for each other.
     torch.set_num_threads(threads or min(torch.get_num_threads(), processors()))
-    restorer = Restorer.from_pretrained(device=options.device, precision=options.precision, catalog=catalog)
+    restorer = Restorer.from_pretrained(
+        options.model, device=options.device, precision=options.precision, catalog=catalog
+    )
     MixingWeights(dict.fromkeys(restorer.bases, 0.0)).override(options.chosen)
     if options.seed is not None:
         torch.manual_seed(options.seed)
@@ -43,10 +45,11 @@ def fingerprint(restorer: Restorer) -> str:
 
 
 def facts(restorer: Restorer, options: Options) -> dict[str, Any]:
-    """Makers of the pixels of a run, for its manifest: weights, precision, device, bases, options."""
+    """Makers of the pixels of a run, for its manifest: model, weights, precision, device, bases, options."""
     from restorekit.device import name_of_precision
 
     return {
+        "model": restorer.catalog.model.name,
         "fingerprint": fingerprint(restorer),
         "precision": name_of_precision(restorer.dtype),
         "device": str(restorer.device),

@@ -130,9 +130,9 @@ def test_plugins_lists_what_each_brings(cli):
         "hooks": ["register_bases", "register_degradations"],
         "bases": ["noise"],
         "degradations": ["noise"],
-        "backbones": [],
+        "models": [],
     }
-    assert plugins["flow-unet"]["backbones"] == ["flow-unet"]
+    assert plugins["flow-unet"]["models"] == ["base"]
     assert record["failures"] == record["refused"] == record["blocked"] == []
     table = cli("plugins").out
     assert all(name in table for name in (*plugins, "sigma 0 (none) to 75", "4:2:0"))
@@ -197,7 +197,7 @@ def test_bases_for_another_backbone_are_listed_as_refused(cli, tiny, tmp_path, m
     monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(copy))
     refused = json.loads(cli("plugins", "--json").out)["refused"]
     assert [f["plugin"] for f in refused] == ["derain"] and "000000" in refused[0]["reason"]
-    assert "unusable with flow-unet: derain: " in cli("plugins").out
+    assert "unusable with base: derain: " in cli("plugins").out
 
 
 def test_without_weights_the_commands_say_so_in_one_line(cli, photo, tmp_path, monkeypatch):

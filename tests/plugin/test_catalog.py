@@ -7,10 +7,10 @@ import pytest
 from restorekit.backbone import plugin as flow_unet_plugin
 from restorekit.basis import Basis
 from restorekit.errors import PluginError
-from restorekit.plugin import BackboneCard, Method, Severity
+from restorekit.plugin import BackboneCard, Method, ModelCard, Severity
 from restorekit.plugin.catalog import build_catalog, load_plugins, register_commands
 from restorekit.plugin.hookspecs import Hooks
-from restorekit.plugin.loading import mismatched_bases
+from restorekit.plugin.loading import unusable_bases
 from restorekit.weights import BACKBONE_TENSORS
 from tests.plugin.strangers import Entry, fog, plugin
 
@@ -28,7 +28,7 @@ def test_first_party_plugins_are_found_through_their_entry_points():
     assert {"denoise", "deblur", "sr", "derain", "dejpeg", "flow-unet"} <= {p.name for p in plugins.loaded}
     catalog = build_catalog(plugins)
     assert {"noise", "blur", "lowres", "rain", "jpeg"} <= set(catalog.bases)
-    assert "flow-unet" in catalog.backbones
+    assert list(catalog.models) == ["base"] and catalog.model.backbone.name == "flow-unet"
     assert catalog.failures == ()
 
 
@@ -100,17 +100,23 @@ def test_a_basis_for_a_look_needs_no_degradation(tmp_path):
     assert catalog.failures == ()
 
 
-def test_a_basis_for_another_backbone_is_refused_with_the_reason(weights_folder, tmp_path):
-    both = plugin(
-        register_degradations=lambda: [noise_like("noise")],
-        register_bases=lambda: [Basis("noise", "noise", weights_folder / "noise")],
-    )
-    catalog = build_catalog(load_plugins([Entry("both", both)]))
-    assert mismatched_bases(catalog, BackboneCard("same", "x:Y", weights_folder / "backbone")) == ()
+def test_a_basis_that_names_a_model_but_was_made_for_another_backbone_is_refused(weights_folder, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "sha256sums").write_text(f"{'f' * 64}  {BACKBONE_TENSORS}\n")
-    (failure,) = mismatched_bases(catalog, BackboneCard("other", "x:Y", other))
+
+    def refused(folder):
+        card = ModelCard("same", BackboneCard("net", "x:Y", folder), weights_folder / "encoder")
+        both = plugin(
+            register_degradations=lambda: [noise_like("noise")],
+            register_bases=lambda: [Basis("noise", "noise", weights_folder / "noise", model="same")],
+            register_models=lambda: [card],
+        )
+        catalog = build_catalog(load_plugins([Entry("both", both)]))
+        return catalog, unusable_bases(catalog)
+
+    assert refused(weights_folder / "backbone")[1] == ()
+    catalog, (failure,) = refused(other)
     assert failure.basis == "noise"
     assert "ffffff" in failure.reason
     assert catalog.bases["noise"].backbone_sha256[:12] in failure.reason
@@ -217,28 +223,38 @@ def test_a_degradation_with_wrong_fields_is_refused_and_the_others_go_on(fields,
     assert failure.plugin == "odd" and said in failure.reason and "\n" not in str(failure)
 
 
+NET = BackboneCard("net", "x:Y", README)
 ODD_CARDS = {
     "a basis in words": (Basis("fog", "", "weights"), "pathlib.Path"),
     "a basis without a name": (Basis("", "", README), "name ''"),
     "a basis for a thing": (Basis("fog", None, README), "degradation None"),
     "a backbone in words": (BackboneCard("net", "x:Y", "weights"), "pathlib.Path"),
     "a backbone of no class": (BackboneCard("net", "torch", README), "'module:name'"),
+    "a model of a backbone in words": (ModelCard("model", "net", README), "give a BackboneCard"),
+    "a model of a broken backbone": (
+        ModelCard("model", BackboneCard("n", "x", README), README),
+        "a backbone that",
+    ),
+    "a model with an encoder in words": (ModelCard("model", NET, "encoder"), "the encoder 'encoder'"),
+    "a model with a licence of no words": (ModelCard("model", NET, README, licence=None), "the licence None"),
+    "a basis for a model of no name": (Basis("fog", "", README, model=3), "the model 3"),
     "a method of no callable": (Method("m", "", "", "torch"), "'module:name'"),
 }
 
 
 @pytest.mark.parametrize(("card", "said"), ODD_CARDS.values(), ids=ODD_CARDS)
 def test_a_card_with_wrong_fields_is_refused(card, said):
-    hook = {Basis: "register_bases", BackboneCard: "register_backbones", Method: "register_methods"}[type(card)]
+    hooks = {Basis: "bases", BackboneCard: "backbones", ModelCard: "models", Method: "methods"}
+    hook = f"register_{hooks[type(card)]}"
     catalog = build_catalog(load_plugins([Entry("odd", plugin(**{hook: lambda: [card]}))]))
-    assert not (catalog.bases or catalog.backbones or catalog.methods)
+    assert not (catalog.registered or catalog.models or catalog.methods)
     assert said in catalog.failures[0].reason
 
 
 def test_an_unknown_name_is_refused_with_the_names_there_are():
     catalog = build_catalog(load_plugins([Entry("unet", flow_unet_plugin)]))
-    with pytest.raises(PluginError, match="flow-unet"):
-        catalog.backbone("other")
+    with pytest.raises(PluginError, match="there are base"):
+        catalog.of_model("other")
     with pytest.raises(PluginError, match="none"):
         catalog.basis("noise")
 

@@ -13,7 +13,7 @@ from restorekit.adapter import ADAPTER
 from restorekit.basis import KEY, RECORD, Basis
 from restorekit.errors import WeightsError
 from restorekit.plugin.catalog import build_catalog, load_plugins
-from restorekit.plugin.loading import mismatched_bases
+from restorekit.plugin.loading import unusable_bases
 from restorekit.restorer import Restorer
 from restorekit.weights import SUMS, load_json, write_sums
 from tests.plugin.strangers import Entry, fog_basis, fog_plugin
@@ -91,7 +91,6 @@ BROKEN = {
     "record no json": (write(RECORD, b"\xff"), "not json"),
     "record without a backbone": (write(RECORD, b"{}"), "which backbone"),
     "record missing": (lambda folder: (folder / RECORD).unlink(), RECORD),
-    "made for another backbone": (put(RECORD, backbone_sha256="0" * 64), "000000"),
     "record of another basis": (put(RECORD, degradation="haze"), "'haze'"),
     "key of the wrong size": (change(KEY, lambda t: t.update(key=t["key"][:-1].contiguous())), "key of shape"),
     "gauge of the wrong size": (
@@ -168,10 +167,13 @@ def test_a_basis_that_its_sums_do_not_vouch_for_is_one_line_and_the_rest_goes_on
     assert_refused(load(damage, sums=False), said)
 
 
-def test_a_key_for_another_encoder_is_left_out_and_its_basis_stays(load):
-    restorer = load(put(RECORD, encoder_sha256="0" * 64), sums=True)
+@pytest.mark.parametrize(("read", "said"), [("0" * 64, "encoder 000000"), ("", "does not say which encoder")])
+def test_a_key_for_another_encoder_is_left_out_with_the_remedy_and_its_basis_stays(load, read, said):
+    restorer = load(put(RECORD, encoder_sha256=read), sums=True)
     (failure,) = restorer.failures
-    assert failure.basis == "fog" and "encoder 000000" in str(failure) and "--set fog=1" in str(failure)
+    assert failure.basis == "fog" and said in str(failure) and "--set fog=1" in str(failure)
+    assert "restorekit train basis fog" in str(failure) and "\n" not in str(failure)
+    assert unusable_bases(restorer.catalog) == (failure,)
     assert "fog" in restorer.bases and "fog" not in restorer.keys
     changed = restorer.restore(PICTURE, weights={"fog": 1.0}, blind=False).image
     assert restorer.restore(PICTURE).weights[0]["fog"] == 0 and not torch.equal(changed, PICTURE)
@@ -183,7 +185,7 @@ def test_what_needs_no_tensors_is_told_before_any_is_loaded(tiny, tmp_path):
         damage(folder)
         found = [*entry_points(group="restorekit"), Entry("stranger", fog_plugin(folder))]
         catalog = build_catalog(load_plugins(found))
-        assert [f.basis for f in mismatched_bases(catalog, catalog.backbone("flow-unet"))] == ["fog"]
+        assert [f.basis for f in unusable_bases(catalog)] == ["fog"]
 
 
 def test_a_key_of_a_basis_for_a_look_is_refused(weights_folder, tmp_path):

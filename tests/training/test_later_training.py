@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from importlib.metadata import entry_points
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from restorekit.basis import Basis
 from restorekit.context import CONTEXT
 from restorekit.encoder import DegradationEncoder, EncoderConfig, weights_of
 from restorekit.errors import TrainingError
+from restorekit.plugin import BackboneCard, ModelCard
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.training.bank import BasisBank
 from restorekit.training.base import gradients_of
@@ -20,11 +22,16 @@ from restorekit.training.calibration import ALONE, CLEAN, PHOTOGRAPHS, Calibrati
 from restorekit.training.critic import relative_loss
 from restorekit.training.detail import DetailRecipe
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
+from restorekit.training.engine import choose_engine
 from restorekit.training.keys import Keys
 from restorekit.training.kinds import kinds_for
 from restorekit.training.loop import Budget
 from restorekit.training.pairs import PairMaker
+from restorekit.training.runs import Settings, start_run
 from restorekit.training.start import start_basis, start_detail, start_encoder
+from restorekit.weights import BACKBONE_TENSORS, ENCODER_TENSORS, digest
+from tests.plugin.strangers import Entry, plugin
+from tests.tiny import tiny_weights
 from tests.training.recipes import CATALOG, parameters
 
 
@@ -129,6 +136,24 @@ def test_a_later_basis_takes_part_in_every_group_it_learns_from(photos, tiny, tm
     groups = [training.draw(Generator().manual_seed(seed)) for seed in range(30)]
     assert all(group.weights[0] for group in groups)
     assert any(len(group.present) > 1 for group in groups)
+
+
+def test_a_later_basis_for_another_model_is_trained_on_that_models_backbone_and_encoder(photos, tiny, tmp_path):
+    other = tiny_weights(tmp_path / "other", seed=7)
+    network = BackboneCard("net", "restorekit.backbone.flow_unet:FlowUnet", other / "backbone")
+    bundle = plugin(
+        register_models=lambda: [ModelCard("other", network, other / "encoder")],
+        register_bases=lambda: [Basis("blur", "blur", other / "blur")],
+    )
+    catalog = build_catalog(load_plugins([*entry_points(group="restorekit"), Entry("stranger", bundle)]))
+    recipe = BasisRecipe(names=("noise",), rank=2, patch=32, picture=96, groups=1)
+    settings = Settings(training="basis", photos=(), run=str(tmp_path / "run"), model="other")
+    training = start_run(settings, recipe, catalog, photos, choose_engine("cpu", "off", "all"))
+    assert training.backbone_sha256 == digest(other / "backbone" / BACKBONE_TENSORS)
+    assert training.encoder_sha256 == digest(other / "encoder" / ENCODER_TENSORS)
+    assert training.recipe.names == ("noise", "blur") and not training.failures
+    with pytest.raises(TrainingError, match="one model"):
+        Settings(training="basis", photos=(), weights="weights", model="other")
 
 
 def test_a_detail_basis_changes_only_itself_and_its_critic(photos, weights_folder, tmp_path):

@@ -128,7 +128,16 @@ def test_every_wish_reaches_the_restorer(here, photo, monkeypatch):
     assert restore_files(Request(inputs=("a.png",), options=options), Silent()) == Summary(1)
     assert seen.pop("weights") == WISHES["chosen"]
     assert {name: seen[name] for name in WISHES if name != "chosen"}.items() <= WISHES.items()
-    others = {"seed", "device", "precision", "overwrite", "quality", "strip", "salvage"}  # taken by other hands
+    others = {
+        "seed",
+        "model",
+        "device",
+        "precision",
+        "overwrite",
+        "quality",
+        "strip",
+        "salvage",
+    }  # taken by other hands
     assert {field.name for field in fields(Options)} == others | set(WISHES)
 
 
