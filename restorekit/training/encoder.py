@@ -108,7 +108,7 @@ class EncoderTraining(Training):
         self.photos = photos
         self.encoder = DegradationEncoder(config or EncoderConfig()).to(self.device)
         self.keys = Keys(len(recipe.names), self.encoder.config.local).to(self.device)
-        self.memory = Memory(recipe.kept, recipe.crops)
+        self.memory = Memory(recipe.kept)
         self.fresh: dict[int, Lesson] = {}  # of this step, by the seed of its part
         self.locate = nn.Conv2d(self.encoder.config.channels[-1], len(recipe.names), 1).to(self.device)
         self.multiple = backbone.facts.multiple

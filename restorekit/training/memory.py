@@ -23,19 +23,21 @@ class Lesson:
 class Memory:
     """The last so many lessons, each picture apart; not kept in checkpoints.
 
-    size: pictures at most. crops: of a picture; one that shows fewer, being partly blank, is not kept, so that
-    any pictures can be read out together.
+    Pictures with fewer crops than others, being partly blank, are not kept, so that any can be read out together.
     """
 
-    def __init__(self, size: int, crops: int) -> None:
+    def __init__(self, size: int) -> None:
         self.pictures: deque[tuple[Tensor, ...]] = deque(maxlen=size)
-        self.crops = crops
+        self.crops = 0  # of each picture that is kept
 
     def add(self, lesson: Lesson) -> None:
-        if lesson.features.shape[1] != self.crops:
-            return
-        parts = lesson.features, lesson.fractions, lesson.presence, lesson.asked
-        self.pictures.extend(zip(*parts, strict=True))
+        crops = lesson.features.shape[1]
+        if crops > self.crops:
+            self.pictures.clear()
+            self.crops = crops
+        if crops == self.crops:
+            parts = lesson.features, lesson.fractions, lesson.presence, lesson.asked
+            self.pictures.extend(zip(*parts, strict=True))
 
     def draw(self, count: int, generator: Generator) -> Lesson:
         places = torch.randint(len(self.pictures), (count,), generator=generator).tolist()

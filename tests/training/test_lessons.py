@@ -8,6 +8,7 @@ import torch
 from restorekit.errors import TrainingError
 from restorekit.training.encoder import EncoderRecipe
 from restorekit.training.loop import Budget
+from restorekit.training.memory import Lesson, Memory
 from restorekit.training.start import start_encoder
 from restorekit.training.teacher import ALONE, curriculum_of
 from tests.training.recipes import CATALOG, degradations
@@ -80,3 +81,11 @@ def test_lessons_are_refused_where_there_is_nothing_to_forget_or_no_such_kind(ph
         start_encoder(RECIPE, CATALOG, photos, tmp_path, weights_folder)
     with pytest.raises(TrainingError, match=r"no lesson noise:gaussian; there are .*noise:camera"):
         started(photos, tmp_path, weights_folder, replace(RECIPE, lessons=("noise:gaussian",)))
+
+
+def test_pictures_that_are_partly_blank_are_not_rehearsed_beside_whole_ones():
+    memory = Memory(8)
+    for crops in (4, 9, 5, 9):
+        memory.add(Lesson(torch.zeros(1, crops, 3), torch.zeros(1, 2), torch.zeros(1, 2), torch.ones(1, 2)))
+    assert len(memory.pictures) == 2
+    assert memory.draw(4, torch.Generator().manual_seed(0)).features.shape == (4, 9, 3)
