@@ -34,9 +34,10 @@ from restorekit.flow import interpolate
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.blind import BlindGroups
+from restorekit.training.counters import Counters
 from restorekit.training.depth import of_depth, take_weights
 from restorekit.training.engine import Engine, adamw, put_rates_on, training_precision
-from restorekit.training.loop import Counters, Log
+from restorekit.training.log import Log
 from restorekit.training.muon import Muon
 from restorekit.training.pairs import Group, PairMaker, validation_rows
 from restorekit.training.photos import GREY, Photos, more_detailed, random_patches, validation_crops

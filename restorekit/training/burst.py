@@ -22,8 +22,9 @@ import torch
 
 from restorekit.errors import RestorekitError
 from restorekit.training.base import Training
+from restorekit.training.budget import Budget, Every
+from restorekit.training.counters import Progress
 from restorekit.training.detail import DetailTraining
-from restorekit.training.loop import Budget, Every, Progress
 from restorekit.training.pieces import write_pieces, write_whole
 from restorekit.training.running import device_name
 

@@ -36,11 +36,12 @@ from restorekit.training.blind import read_as_in_use
 from restorekit.training.calibration import MOVED, Calibration, spread
 from restorekit.training.engine import Engine, adamw, training_precision
 from restorekit.training.keys import Keys
-from restorekit.training.loop import Log, learning_rate_factor
+from restorekit.training.log import Log
 from restorekit.training.memory import Lesson, Memory
 from restorekit.training.pairs import PairMaker, typical
 from restorekit.training.photos import Photos, validation_crops
 from restorekit.training.pictures import PictureMaker, Pictures
+from restorekit.training.rates import learning_rate_factor
 from restorekit.training.teacher import Teacher, curriculum_of
 from restorekit.weights import digest
 

@@ -16,13 +16,13 @@ from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.training.bank import BasisBank
 from restorekit.training.base import gradients_of
 from restorekit.training.basis import BasisRecipe
+from restorekit.training.budget import Budget
 from restorekit.training.calibration import ALONE, CLEAN, PHOTOGRAPHS, Calibration, counted, spread
 from restorekit.training.critic import relative_loss
 from restorekit.training.detail import DetailRecipe
 from restorekit.training.encoder import CALIBRATION, EncoderRecipe
 from restorekit.training.keys import Keys
 from restorekit.training.kinds import kinds_for
-from restorekit.training.loop import Budget
 from restorekit.training.pairs import PairMaker
 from restorekit.training.start import start_basis, start_detail, start_encoder
 from tests.training.recipes import CATALOG, parameters

@@ -17,11 +17,12 @@ from restorekit.errors import TrainingError
 from restorekit.training.backbone import BackboneTraining, Recipe
 from restorekit.training.base import CHECKPOINT, gradients_of
 from restorekit.training.basis import BasisRecipe
+from restorekit.training.budget import Budget
 from restorekit.training.calibration import MOVED
 from restorekit.training.detail import DetailRecipe
 from restorekit.training.encoder import EncoderRecipe
-from restorekit.training.loop import Budget, learning_rate_factor
 from restorekit.training.muon import orthogonalise
+from restorekit.training.rates import learning_rate_factor
 from restorekit.training.runs import Settings
 from restorekit.training.start import start_backbone
 from tests.training.recipes import CATALOG, TINY, degradations, parameters
