@@ -22,7 +22,6 @@ from restorekit.training.average import Average
 from restorekit.training.bank import Stateless
 from restorekit.training.budget import Budget
 from restorekit.training.checkpoint import (
-    CHECKPOINT,
     load_checkpoint,
     optimiser_tensors,
     restore_optimisers,
@@ -33,12 +32,12 @@ from restorekit.training.engine import Engine
 from restorekit.training.flat import FlatPhotos
 from restorekit.training.log import Log
 from restorekit.training.pairs import as_file, typical
-from restorekit.training.parallel import Parallel, added, gradients_of
+from restorekit.training.parallel import Parallel
 from restorekit.training.rates import learning_rate_factor
 from restorekit.training.running import run
 from restorekit.training.stepper import Stepper
 
-__all__ = ["CHECKPOINT", "Training", "added", "gradients_of", "psnr"]
+__all__ = ["FRESH_RAMP", "Training", "psnr"]
 
 RAMP, FRESH_RAMP = 200, 500  # steps over which the rates rise; where optimisers begin anew beside trained weights
 

@@ -17,7 +17,7 @@ from restorekit.training.log import Log
 from restorekit.training.roles import Runnable
 from restorekit.training.watch import Watch
 
-__all__ = ["run"]
+__all__ = ["device_name", "run"]
 
 LOG_SECONDS = 30.0
 

@@ -27,7 +27,9 @@ EAGER = 3  # steps before one is recorded
 class Pool:
     """Parts drawn ahead: large draws cost hardly more than small ones, and a step is to see many combinations.
 
-    draw: makes a part of so many patches, which has `split`. size: patches of a part that is taken.
+    draw: makes a part of so many patches, which has `split`.
+    size: patches of a part that is taken.
+    waiting: parts drawn ahead.
     """
 
     def __init__(self, draw: Callable[[int], Any], size: int, waiting: int = WAITING) -> None:

@@ -11,7 +11,7 @@ from restorekit.errors import TrainingError
 from restorekit.training.budget import Every
 from restorekit.training.roles import Watched
 
-__all__ = ["Watch"]
+__all__ = ["MOST", "Watch"]
 
 TOO_HIGH = 1.5  # times its running mean
 SHARE = 0.3  # of the last mean in the running one

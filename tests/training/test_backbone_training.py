@@ -15,10 +15,9 @@ from restorekit.errors import TrainingError
 from restorekit.restorer import Restorer
 from restorekit.training.backbone import JOINT, WARM_UP, BackboneTraining
 from restorekit.training.bank import BasisBank
-from restorekit.training.basis import BasisRecipe
 from restorekit.training.budget import Budget
 from restorekit.training.depth import counterpart
-from restorekit.training.encoder import EncoderRecipe
+from restorekit.training.recipes import BasisRecipe, EncoderRecipe
 from restorekit.training.start import start_backbone, start_basis, start_encoder
 from tests.training.recipes import CATALOG, NAMES, TINY, degradations, parameters
 

@@ -8,12 +8,11 @@ from torch import Generator
 
 from restorekit.training import engine, running, stepper
 from restorekit.training.backbone import JOINT, BackboneTraining
-from restorekit.training.basis import BasisRecipe
 from restorekit.training.budget import Budget
-from restorekit.training.detail import DetailRecipe
-from restorekit.training.encoder import CALIBRATION, RESTORATION, EncoderRecipe
+from restorekit.training.encoder import CALIBRATION, RESTORATION
 from restorekit.training.engine import Engine
 from restorekit.training.looks import Looking
+from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe
 from restorekit.training.start import start_backbone, start_basis, start_detail, start_encoder
 from tests.fake_cuda import CUDA
 from tests.pretend_cuda import pretend_cuda
