@@ -29,7 +29,15 @@ def test_training_goes_through_both_stages_and_its_weights_restore(photos, tmp_p
     assert (tmp_path / "run" / "log.csv").read_text().count("mean") >= 2
     training.export(tmp_path / "weights")
     recipe = EncoderRecipe(
-        names=NAMES, shares=(1, 1, 1), picture=128, groups=2, group_size=1, patch=32, kept=3, rehearsed=2
+        names=NAMES,
+        shares=(1, 1, 1),
+        picture=128,
+        crops=1,  # as many as there are in 128 px
+        groups=2,
+        group_size=1,
+        patch=32,
+        kept=3,
+        rehearsed=2,
     )
     encoder = start_encoder(recipe, CATALOG, photos, tmp_path / "encoder", tmp_path / "weights")
     encoder.run(Budget(iterations=4), tmp_path / "encoder")

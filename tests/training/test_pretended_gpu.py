@@ -49,7 +49,7 @@ def test_devices_are_not_mixed_unnoticed_on_a_pretended_gpu(pretended):
 
 def test_the_encoder_is_trained_validated_and_calibrated_on_a_gpu(photos, weights_folder, tmp_path, pretended):
     recipe = EncoderRecipe(
-        names=NAMES, shares=(1, 1), picture=128, groups=4, group_size=1, patch=32, kept=6, rehearsed=2,
+        names=NAMES, shares=(1, 1), picture=128, crops=1, groups=4, group_size=1, patch=32, kept=6, rehearsed=2,
         precision="fp32",
     )  # fmt: skip
     training = start_encoder(recipe, CATALOG, photos, tmp_path, weights_folder, engine=ON_CUDA)
