@@ -38,12 +38,6 @@ LAYERS = (
     {"__main__"},
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-CIRCLES = {  # files that import each other; the list only shrinks
-    # A training and the helpers that run it, which name its type.
-    frozenset(
-        f"restorekit.training.{name}" for name in ("base", "compiling", "parallel", "running", "stepper", "watch")
-    ),
-}
 IMAGE = ROOT / "restorekit" / "image"
 HEAVY = {"diffusers", "peft", "kornia", "pyiqa", "PIL", "pyvips", "pillow_heif"}
 
@@ -115,8 +109,7 @@ def test_files_need_each_other_in_no_circle():
         return {inner if inner in files else module for module, inner in taken} & files.keys()
 
     found = circles({name: of(path) for name, path in files.items()})
-    assert found <= CIRCLES, f"circles: {[sorted(circle) for circle in found - CIRCLES]}"
-    assert found >= CIRCLES, f"opened, take them off the list: {[sorted(circle) for circle in CIRCLES - found]}"
+    assert not found, f"circles: {[sorted(circle) for circle in found]}"
 
 
 def test_a_circle_is_found_however_long_it_is():

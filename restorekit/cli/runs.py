@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from restorekit.training.base import Training
+    from restorekit.training.budget import Budget
+    from restorekit.training.counters import Progress
     from restorekit.training.engine import Engine
-    from restorekit.training.loop import Budget, Progress
     from restorekit.training.photos import Photos
     from restorekit.training.runs import Settings
 
@@ -36,7 +37,7 @@ def make_budget(
     started = time.monotonic() if started is None else started
     import torch
 
-    from restorekit.training.loop import Budget
+    from restorekit.training.budget import Budget
 
     wall = None if deadline is None else minutes_in(deadline, "--deadline")
     budget = Budget(minutes, iterations, wall, started)
@@ -118,7 +119,7 @@ def go(training: Training, budget: Budget, run: Path, export: Path | None, check
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    from restorekit.training.loop import format_minutes
+    from restorekit.training.budget import format_minutes
 
     console = stderr()
     if training.counters.iteration:

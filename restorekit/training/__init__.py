@@ -1,1 +1,4 @@
-"""Training: photographs, pairs, the loop, and the three trainings: backbone with bases, encoder, one basis."""
+"""Training: photographs, pairs, the loop around the steps, and the trainings: backbone with bases, encoder, one
+basis, natural sharpness."""
+
+__all__: list[str] = []

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,53 +33,20 @@ from restorekit.flow import interpolate
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.blind import BlindGroups
+from restorekit.training.counters import Counters
 from restorekit.training.depth import of_depth, take_weights
 from restorekit.training.engine import Engine, adamw, put_rates_on, training_precision
-from restorekit.training.loop import Counters, Log
+from restorekit.training.log import Log
 from restorekit.training.muon import Muon
 from restorekit.training.pairs import Group, PairMaker, validation_rows
-from restorekit.training.photos import GREY, Photos, more_detailed, random_patches, validation_crops
+from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
+from restorekit.training.recipes import BackboneRecipe
 from restorekit.weights import digest
+
+__all__ = ["JOINT", "WARM_UP", "BackboneTraining"]
 
 WARM_UP, JOINT = "warm-up", "joint"
 BLIND_HEAD = "blind_head"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All choices of the training; written into its checkpoints and its model card.
-
-    ranks and shares: per basis, in the order of the bases. patch: px. groups x group_size patches a step.
-    path_share: share of patches at t < 1. grey: share of patches without colour. loss: "absolute" (mean absolute
-    error) or "rms" (root of the group's mean squared error: led by edges and texture, as PSNR is).
-    warm_up: share of the budget after which the joint stage begins. decay: share over which the rate falls.
-    only: names of the bases that change; W and the others do not. None named: everything changes.
-    blind_share: share of groups with the encoder's weights (see `blind`). sets: see PairMaker. precision: of the
-    convolutions' inputs while training, as in `restorekit.device`; weights, optimiser and validation stay in fp32.
-    """
-
-    names: tuple[str, ...]
-    ranks: tuple[int, ...]
-    shares: tuple[float, ...]
-    channels: tuple[int, ...] = FlowUnetConfig().channels
-    blocks: tuple[int, ...] = FlowUnetConfig().blocks
-    optimiser: str = "adamw"
-    learning_rate: float = 4e-4
-    lora_learning_rate: float = 8e-4
-    patch: int = 96
-    groups: int = 4
-    group_size: int = 4
-    path_share: float = 0.1
-    grey: float = GREY
-    loss: str = "absolute"
-    weight_decay: float = 0.02
-    warm_up: float = 0.0
-    decay: float = 0.75
-    seed: int = 0
-    only: tuple[str, ...] = ()
-    blind_share: float = 0.0
-    sets: tuple[tuple[str, float], ...] = ()
-    precision: str = "auto"
 
 
 class BackboneTraining(Training):
@@ -91,7 +57,11 @@ class BackboneTraining(Training):
     stacked = True
 
     def __init__(
-        self, recipe: Recipe, degradations: Sequence[Degradation], photos: Photos, engine: Engine | None = None
+        self,
+        recipe: BackboneRecipe,
+        degradations: Sequence[Degradation],
+        photos: Photos,
+        engine: Engine | None = None,
     ) -> None:
         super().__init__(recipe, recipe.seed, WARM_UP if recipe.warm_up else JOINT, engine)
         self.precision = training_precision(recipe.precision, self.device)
@@ -150,7 +120,7 @@ class BackboneTraining(Training):
             self.start_joint()
 
     def start_joint(self) -> None:
-        """From the warm-up's averaged weights to backbone and bases."""
+        """Go on from the warm-up's averaged weights to backbone and bases."""
         self.average.swap()
         self.bank.start_heads(0.8 * self.blind_head.detach())
         self.counters.enter(JOINT)
@@ -175,7 +145,7 @@ class BackboneTraining(Training):
                 return group
 
     def use_encoder(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
-        """From now on a share of the groups is weighed by this encoder. keys: in the order of the bases."""
+        """Weigh a share of the groups by this encoder from now on. keys: in the order of the bases."""
         if self.device.type != "cpu":
             raise TrainingError("--blind-share works on the CPU only; leave it out, or pass --device cpu")
         by_name = dict(zip(self.recipe.names, keys, strict=True))
@@ -203,7 +173,12 @@ class BackboneTraining(Training):
         return self.error_with(tensors, data.degraded, data.target, t)
 
     def error_with(self, tensors: dict[str, Tensor], degraded: Tensor, target: Tensor, t: Tensor) -> Tensor:
-        """Loss of one group by the network with these tensors, from t, (B,)."""
+        """Loss of one group.
+
+        tensors: of the network, by name.
+        degraded, target: (B, 3, H, W).
+        t: (B,).
+        """
         x_t = interpolate(target, degraded, t)
         with autocast(self.device.type, self.precision):
             # The inlet's weight is zero and no first-party basis changes it: any context gives the same result.
@@ -263,8 +238,8 @@ class BackboneTraining(Training):
         return Compose.draw(chosen, self.crops.shape, generator, severities).apply(self.crops)
 
     def start_from_weights(self, backbone: FlowUnet, bases: Sequence[Basis]) -> None:
-        """Joint stage from saved weights alone, of this or another depth: optimisers start afresh. For a warm-up
-        alone (`warm_up` 1), one blind network: the backbone with all bases merged at 1."""
+        """Begin the joint stage from saved weights alone, of this or another depth: optimisers start afresh. For a
+        warm-up alone (`warm_up` 1), one blind network: the backbone with all bases merged at 1."""
         old, new = backbone.shape.blocks, self.backbone.shape.blocks
         if self.recipe.only and old != new:
             raise TrainingError(f"one basis alone keeps the backbone: leave --blocks out, or pass {old}")
@@ -280,15 +255,15 @@ class BackboneTraining(Training):
 
     @torch.no_grad()
     def merge_all(self) -> None:
-        """All bases at 1 into the backbone and the blind head."""
+        """Merge all bases at 1 into the backbone and the blind head."""
         own = dict(self.backbone.named_parameters())
         for name, weight in self.bank.merged(self.backbone, torch.ones(len(self.recipe.names))).items():
             (self.blind_head if name == f"{HEAD}.weight" else own[name]).copy_(weight)
 
     def export(self, folder: Path) -> None:
-        """Averaged weights as `folder`/backbone and one folder per basis, as `weights/` has them. After a warm-up
-        alone, `folder`/plain: the blind network with its own head, to compare with. Bases that were kept are not
-        written."""
+        """Write the averaged weights as `folder`/backbone and one folder per basis, as `weights/` has them. After
+        a warm-up alone, `folder`/plain: the blind network with its own head, to compare with. Bases that were
+        kept are not written."""
         with self.average.used():
             if self.counters.stage == WARM_UP:
                 plain = copy.deepcopy(self.backbone)

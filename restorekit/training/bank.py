@@ -185,8 +185,11 @@ class BasisBank(nn.Module):
 def in_one_step(
     network: Stateless, merged: Mapping[str, Tensor], degraded: Tensor, context: Tensor | None = None
 ) -> Tensor:
-    """Restore pictures, (B, 3, H, W), in one step from t = 1 by the network with these tensors.
+    """Restore pictures in one step from t = 1.
 
+    network: with tensors of its own.
+    merged: tensors in their place, by name.
+    degraded: (B, 3, H, W).
     context: (B, CONTEXT), or None where neither the inlet nor a basis of it has weights: any gives the same.
     """
     count = len(degraded)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -18,36 +18,32 @@ from torch import Generator, Tensor, nn
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.errors import TrainingError
-from restorekit.training.engine import Engine
-from restorekit.training.flat import FlatPhotos
-from restorekit.training.loop import (
-    CHECKPOINT,
-    Average,
-    Budget,
-    Counters,
-    Log,
-    Report,
-    learning_rate_factor,
+from restorekit.training.average import Average
+from restorekit.training.bank import Stateless
+from restorekit.training.budget import Budget
+from restorekit.training.checkpoint import (
     load_checkpoint,
     optimiser_tensors,
     restore_optimisers,
     save_checkpoint,
 )
+from restorekit.training.counters import Counters, Report
+from restorekit.training.engine import Engine
+from restorekit.training.flat import FlatPhotos
+from restorekit.training.log import Log
 from restorekit.training.pairs import as_file, typical
-from restorekit.training.parallel import Parallel, added, gradients_of
+from restorekit.training.parallel import Parallel
+from restorekit.training.rates import learning_rate_factor
 from restorekit.training.running import run
 from restorekit.training.stepper import Stepper
 
-if TYPE_CHECKING:
-    from restorekit.training.bank import Stateless
-
-__all__ = ["CHECKPOINT", "Training", "added", "gradients_of", "psnr"]
+__all__ = ["FRESH_RAMP", "Training", "psnr"]
 
 RAMP, FRESH_RAMP = 200, 500  # steps over which the rates rise; where optimisers begin anew beside trained weights
 
 
 class Training(ABC):
-    """Subclasses say what is trainable, what the loss of a part is, and how to validate and export.
+    """A training; subclasses say what is trainable, what the loss of a part is, and how to validate and export.
 
     recipe: a frozen dataclass with at least `decay`, `groups` (the parts of a step), `group_size` and
         `learning_rate`.
@@ -116,10 +112,15 @@ class Training(ABC):
         return None
 
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
-        """Called before each step with the share of the budget that is used; may change the stage."""
+        """Change the stage where it is time; called before each step.
+
+        done: share of the budget that is used.
+        folder: for a checkpoint of the stage that ends.
+        log: told of its scores.
+        """
 
     def watched(self) -> bool:
-        """Whether a loss that rises is a fault."""
+        """True where a loss that rises is a fault."""
         return True
 
     def networks(self) -> list[Stateless]:
@@ -202,8 +203,11 @@ class Training(ABC):
     ) -> None:
         """Train until the budget is used or somebody interrupts; a checkpoint is left either way.
 
+        budget: time or iterations that it has.
+        folder: for checkpoint and log.
         report: told of every iteration.
         tell: told in a sentence of what is out of the ordinary.
+        checkpoint_minutes: between two checkpoints.
         """
         run(self, budget, folder, report, tell, checkpoint_minutes)
 

@@ -8,7 +8,6 @@ the frozen encoder's queries (`restorekit.training.readout`). A key that finds t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -31,32 +30,19 @@ from restorekit.training.looks import Looking, Looks
 from restorekit.training.pairs import Group, PairMaker
 from restorekit.training.photos import Photos, random_patches, validation_crops
 from restorekit.training.readout import Judgement, fit_key
+from restorekit.training.recipes import BasisRecipe
+
+__all__ = ["BasisTraining"]
 
 FITTED = 0.67  # share of the training photographs for the key; the others, and the held-out ones, set its bias
 
 
-@dataclass(frozen=True)
-class BasisRecipe:
-    """names: the new basis first, then the others. patch: px; degradations that need a view of the scene, such
-    as haze, want it larger. inlet: whether the basis also changes the context inlet. looks: pictures, with and
-    without the degradation, that key and gauge are fitted to, and as many that their bias is set on."""
-
-    names: tuple[str, ...]
-    rank: int = 8
-    patch: int = 96
-    groups: int = 4
-    group_size: int = 2
-    inlet: bool = True
-    learning_rate: float = 1e-3
-    picture: int = 192
-    looks: int = 1200
-    decay: float = 0.3
-    seed: int = 2
-
-
 class BasisTraining(Training):
-    """One new basis on frozen weights. others: LoRA layers of the other bases, by name. failures: bases that are
-    not among them because they are broken."""
+    """One new basis on frozen weights.
+
+    others: LoRA layers of the other bases, by name.
+    failures: bases that are not among them because they are broken.
+    """
 
     fixed = ("names", "rank", "inlet")
     stacked = True
@@ -107,7 +93,10 @@ class BasisTraining(Training):
         return [adamw(trainable.values(), self.device, self.recipe.learning_rate, weight_decay=1e-4)]
 
     def draw(self, generator: Generator, choices: Generator | None = None, count: int | None = None) -> Group:
-        """A group in which the new basis takes part: from others it has nothing to learn."""
+        """Draw a group in which the new basis takes part: from others it has nothing to learn.
+
+        generator, choices, count: see `Training.draw`.
+        """
         while True:
             clean = random_patches(self.patches, count or self.recipe.group_size, self.recipe.patch, generator)
             group = self.pairs.group(clean, generator, selective=True, choices=choices)
@@ -137,7 +126,7 @@ class BasisTraining(Training):
         return [self.network]
 
     def predict(self, degraded: Tensor, weights: Tensor) -> Tensor:
-        """With the weights of all bases, the new one first; one step from t = 1."""
+        """Restore pictures, (B, 3, H, W), in one step from t = 1. weights: (K,), of all bases, new one first."""
         others = {n: w for n, w in zip(self.recipe.names[1:], weights[1:].tolist(), strict=True) if w}
         own = {f"{name}.weight": weight for name, weight in mergeable_layers(self.backbone).items()}
         mixed = {**own, **self.mixer.tensors(MixingWeights(others))}
@@ -173,7 +162,7 @@ class BasisTraining(Training):
             return {"mean": sum(scores.values()) / len(scores), **scores}
 
     def export(self, folder: Path) -> None:
-        """The adapter into `folder` itself; key and gauge beside it, if the key is good enough."""
+        """Write the adapter into `folder` itself; key and gauge beside it, if the key is good enough."""
         with self.average.used():
             save_basis(
                 folder,

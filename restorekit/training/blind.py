@@ -20,6 +20,8 @@ from restorekit.training.pairs import Group, PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches
 from restorekit.weighing.looks import Origins, Reading, read_picture
 
+__all__ = ["BlindGroups", "read_as_in_use", "tiles_of"]
+
 TRIED = 2  # pictures, of which the one is taken where the encoder is further from right
 LEAST = 2  # times the encoder's crop, the side of a picture
 
@@ -27,8 +29,14 @@ LEAST = 2  # times the encoder's crop, the side of a picture
 def read_as_in_use(
     encoder: DegradationEncoder, keys: Mapping[str, BasisKey], pairs: PairMaker, picture: Tensor, restore: Restore
 ) -> Reading:
-    """What the encoder sees in a picture, (1, 3, H, W), in as many looks as in use. keys: by basis name, in the
-    order of the weights."""
+    """Read a picture in as many looks as in use.
+
+    encoder: looks at it.
+    keys: by basis name, in the order of the weights.
+    pairs: has the degradations, in the same order.
+    picture: (1, 3, H, W).
+    restore: restores crops between the looks.
+    """
     origins = Origins.of(dict(zip(keys, pairs.degradations, strict=True)))
 
     def remove(crops: Tensor, found: Mapping[str, float]) -> Tensor:
@@ -50,17 +58,23 @@ class BlindGroups:
 
     @property
     def side(self) -> int:
-        """Of a picture, px."""
+        """Side of a picture, px."""
         return LEAST * self.encoder.config.crop
 
     @torch.no_grad()
     def weights(self, picture: Tensor) -> Tensor:
-        """What the encoder sees in a picture, (1, 3, H, W); (K,)."""
+        """Weights that the encoder gives a picture, (1, 3, H, W); (K,)."""
         weights = read_as_in_use(self.encoder, self.keys, self.pairs, picture, self.restore).weights
         return torch.tensor([weights[name] for name in self.keys])
 
     def group(self, patch: int, count: int, grey: float, generator: Generator) -> Group:
-        """At most `count` patches of `patch` px of one picture, all that is wrong with it to be removed."""
+        """Draw patches of one picture, all that is wrong with it to be removed.
+
+        patch: side of a patch, px.
+        count: of the patches, at most.
+        grey: share of pictures without colour.
+        generator: draws all of it.
+        """
         clean = random_patches(self.photos.training, TRIED, self.side, generator, emphasis=0, grey=grey)
         chosen = self.pairs.draw_set(generator)[0]
         compose = Compose.draw([self.pairs.degradations[i] for i in chosen], clean.shape, generator)

@@ -22,8 +22,9 @@ import torch
 
 from restorekit.errors import RestorekitError
 from restorekit.training.base import Training
+from restorekit.training.budget import Budget, Every
+from restorekit.training.counters import Progress
 from restorekit.training.detail import DetailTraining
-from restorekit.training.loop import Budget, Every, Progress
 from restorekit.training.pieces import write_pieces, write_whole
 from restorekit.training.running import device_name
 
@@ -94,8 +95,10 @@ def shown(value: float | None) -> str:
 class Burst:
     """A burst from its first check to its last piece.
 
-    out: folder for the pieces. most: bytes of a piece at most.
-    began: `time.monotonic()` at the start of the command. tell: told in sentences how it goes.
+    out: folder for the pieces.
+    most: bytes of a piece at most.
+    began: `time.monotonic()` at the start of the command.
+    tell: told in sentences how it goes.
     base: weights that the training goes on from, into a copy of which its own are written: so that what comes back
         is whole; None for a training from nothing.
     """

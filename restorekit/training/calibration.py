@@ -18,11 +18,13 @@ from torch import Generator, Tensor
 from restorekit.encoder import DegradationEncoder, View, weights_of
 from restorekit.looking import GRID
 from restorekit.training.bank import Restore, one_hot_weights
+from restorekit.training.held_out_rows import all_late, degraded_pictures, held_out_rows
 from restorekit.training.keys import Keys
-from restorekit.training.kinds import all_late, degraded_pictures, kinds_of_picture
 from restorekit.training.pairs import PairMaker
 from restorekit.training.photos import validation_crops
 from restorekit.weighing.looks import look_again
+
+__all__ = ["ALONE", "CLEAN", "MOVED", "PHOTOGRAPHS", "Calibration", "Case", "counted", "spread"]
 
 MOVED = ("second", "shift", "steepness")  # numbers of Keys
 PHOTOGRAPHS = 14
@@ -45,9 +47,16 @@ LEAST_ERROR = 3e-5  # mean square of a restoration that need not be better, 45 d
 
 @dataclass
 class Case:
-    """One degraded picture and its original, (1, 3, H, W), what the encoder looks at of it, the logits of all keys
-    of its first and second look, (K,), what was removed in between, (K,), and what the last restoration was: with
-    which weights, at first the right ones, and its mean square error. counts: as so many."""
+    """One degraded picture and its original.
+
+    degraded, clean: (1, 3, H, W).
+    view: crops that the encoder looks at.
+    first, second: logits of all keys, of each look, (K,).
+    removed: weights with which the crops were restored in between, (K,).
+    weights: those of the last restoration, at first the right ones.
+    error: mean square error of that restoration.
+    counts: number of rows that the case counts for.
+    """
 
     degraded: Tensor
     clean: Tensor
@@ -61,7 +70,7 @@ class Case:
 
 
 def counted(pairs: PairMaker, severities: Mapping[str, float]) -> int:
-    """As how many rows a kind of picture counts."""
+    """Number of rows that a kind of picture counts for."""
     if not severities:
         return CLEAN
     return ALONE if len(severities) == 1 and all_late(pairs, severities) else 1
@@ -82,10 +91,14 @@ def middle(image: Tensor) -> Tensor:
 
 
 class Calibration:
-    """The search for slope, shift and share of the second look of each of `keys`.
+    """The search for slope, shift and share of the second look of each key.
 
-    pairs: of the degradations in the order of the keys. clean: (N, 3, H, W). moved: which of these
-    numbers are looked for.
+    keys: whose numbers are moved.
+    pairs: has the degradations, in the order of the keys.
+    clean: held-out pictures, (N, 3, H, W).
+    encoder: looks at them.
+    restore: restores them at given weights.
+    moved: numbers of the keys that are looked for.
     """
 
     @torch.no_grad()
@@ -108,7 +121,7 @@ class Calibration:
         names = [d.name for d in pairs.degradations]
         photographs = clean.split(1)
         soft = [SOFT if i // 2 % 2 else 1.0 for i in range(len(photographs))]
-        for row, severities in enumerate(kinds_of_picture(pairs.degradations)):
+        for row, severities in enumerate(held_out_rows(pairs.degradations)):
             generator = Generator().manual_seed(3000 + row)
             right = one_hot_weights(names, list(severities)).to(place)
             counts = counted(pairs, severities)

@@ -49,7 +49,13 @@ def check_plugins(catalog: Catalog, tell: Callable[[str], None]) -> None:
 
 
 def check_machine(pack: Pack, device: torch.device, out: Path, tell: Callable[[str], None]) -> None:
-    """Raise TrainingError where memory or disk are too small for a pack; tell what there is."""
+    """Raise TrainingError where memory or disk are too small for a pack; tell what there is.
+
+    pack: of photographs.
+    device: that computes.
+    out: folder for checkpoints and pieces.
+    tell: told a line for each thing.
+    """
     tell(", ".join(f"{name} {found}" for name, found in versions().items()))
     wanted = int(COPIES * pack.pixels) + WORKING
     places: list[tuple[str, int | None, int]] = [("memory", free_memory(), wanted)]
@@ -75,7 +81,9 @@ def check_machine(pack: Pack, device: torch.device, out: Path, tell: Callable[[s
 def check_pack(pack: Pack, smallest: int, tell: Callable[[str], None]) -> None:
     """Raise TrainingError where photographs are too few, too small, or of a format that Pillow cannot read here.
 
-    smallest: short side in px that one needs. Their sums were compared when the pack was read.
+    pack: of photographs, whose sums were compared when it was read.
+    smallest: short side in px that one needs.
+    tell: told a line.
     """
     useful = [photo for photo in pack.photographs if min(photo.size) >= smallest]
     if not useful or len(pack.photographs) <= HELD_OUT_EVERY // 2:

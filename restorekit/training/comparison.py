@@ -1,4 +1,4 @@
-"""What blindness costs: the restoration with the encoder's weights beside that with the right bases.
+"""The cost of blindness: the restoration with the encoder's weights beside that with the right bases.
 
 On held-out photographs, by kind of picture, through the same restorer that users have. This, not a test set, is
 where encoders are compared and choices made.
@@ -14,17 +14,23 @@ from torch import Generator, Tensor
 
 from restorekit.restorer import Restorer
 from restorekit.training.base import psnr
-from restorekit.training.kinds import all_late, degraded_pictures, kinds_of_picture
+from restorekit.training.held_out_rows import all_late, degraded_pictures, held_out_rows
 from restorekit.training.pairs import PairMaker
+
+__all__ = ["PICTURE", "Comparison", "compare", "held_out"]
 
 PICTURE = 256  # px a side, at most
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One kind of picture. severities: what is wrong, by name. input, right, blind: mean PSNR in dB, RGB, of the
-    degraded picture, restored with the right bases at 1, and with the encoder's weights. weights: the mean ones of
-    the encoder, by basis."""
+    """One kind of picture.
+
+    severities: what is wrong, by name.
+    input, right, blind: mean PSNR in dB, RGB: degraded, restored with the right bases at 1, and with the encoder's
+        weights.
+    weights: mean ones of the encoder, by basis.
+    """
 
     severities: dict[str, float]
     input: float
@@ -39,8 +45,13 @@ class Comparison:
 
 
 def held_out(photos: Sequence[Tensor], count: int, size: float) -> list[Tensor]:
-    """Middles of at most `count` photographs, uint8, (3, H, W), evenly from all, reduced to `size` of their
-    sides; (1, 3, h, w) each, in [0, 1]."""
+    """Cut the middles out of photographs, evenly from all.
+
+    photos: uint8, (3, H, W) each.
+    count: of them, at most.
+    size: share of their sides to which they are reduced first.
+    Returns (1, 3, h, w) each, in [0, 1].
+    """
     middles = []
     for photo in photos[:: max(1, len(photos) // count)][:count]:
         image = photo[None].float() / 255
@@ -61,9 +72,16 @@ def compare(
     seed: int = 4000,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Comparison]:
-    """One comparison after another, kind by kind. photographs: (1, 3, H, W) each, in [0, 1]. soft: times they are
-    enlarged first; beyond 1 only the kinds for which that is no fault to be mended."""
-    rows = [row for row in kinds_of_picture(pairs.degradations) if soft == 1 or all_late(pairs, row)]
+    """Compare, kind of picture by kind.
+
+    restorer: as users have it.
+    pairs: has the degradations.
+    photographs: (1, 3, H, W) each, in [0, 1].
+    soft: times they are enlarged first; beyond 1 only the kinds for which that is no fault to be mended.
+    seed: of what is done to them.
+    progress: told how many of how many kinds are done.
+    """
+    rows = [row for row in held_out_rows(pairs.degradations) if soft == 1 or all_late(pairs, row)]
     for number, severities in enumerate(rows):
         if progress is not None:
             progress(number, len(rows))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,14 +18,12 @@ from torch.func import functional_call
 
 from restorekit.backbone.blocks import Block
 from restorekit.errors import RestorekitError
-
-if TYPE_CHECKING:
-    from restorekit.training.base import Training
+from restorekit.training.roles import Compilable
 
 __all__ = ["compile_blocks", "time_limit"]
 
 
-def compile_blocks(training: Training) -> str:
+def compile_blocks(training: Compilable) -> str:
     """Compile the blocks of a training's networks and try them on one step that changes nothing; how that went.
 
     What the compiler raises is no reason to stop: the blocks are then run as they are, and the sentence says why.
@@ -51,7 +49,12 @@ def compile_blocks(training: Training) -> str:
 
 
 def called(block: Block, tensors: dict[str, Tensor], x: Tensor, embedding: Tensor) -> Tensor:
-    """The block with these tensors for its own."""
+    """Run a block with other tensors.
+
+    block: to be run; its own tensors are not looked at.
+    tensors: by name, for its own.
+    x, embedding: its inputs.
+    """
     result: Tensor = functional_call(block, tensors, (x, embedding))
     return result
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+__all__ = ["Critic", "relative_loss"]
+
 CHANNELS = (32, 64, 128, 128)
 SLOPE = 0.2
 
@@ -39,7 +41,7 @@ class Critic(nn.Module):
 
 
 def relative_loss(better: Tensor, worse: Tensor) -> Tensor:
-    """How far `better` is from being judged more real than the mean of `worse`, and the other way round."""
+    """Distance of `better` from being judged more real than the mean of `worse`, and the other way round."""
     above = F.softplus(-(better - worse.mean())).mean()
     below = F.softplus(worse - better.mean()).mean()
     return (above + below) / 2

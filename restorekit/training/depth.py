@@ -47,6 +47,11 @@ def take_weights(network: FlowUnet, saved: FlowUnet) -> None:
 def of_depth(
     layers: Mapping[str, LoraLayer], old: Sequence[int], new: Sequence[int], names: Sequence[str]
 ) -> dict[str, LoraLayer]:
-    """A basis's updates for the layers `names` of the network with `new` blocks, as far as it has any."""
+    """A basis's updates for a network of another depth, as far as it has any.
+
+    layers: its updates, by layer.
+    old, new: blocks of the network that it was trained on, and of this one.
+    names: layers of this one.
+    """
     sources = {name: counterpart(name, old, new) for name in names}
     return {name: layers[source] for name, source in sources.items() if source is not None and source in layers}

@@ -11,7 +11,6 @@ Wang et al., 2018, https://arxiv.org/abs/1809.00219
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -31,38 +30,18 @@ from restorekit.training.critic import Critic, relative_loss
 from restorekit.training.engine import Engine, adamw, training_precision
 from restorekit.training.pairs import Group, PairMaker
 from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
+from restorekit.training.recipes import DetailRecipe
+
+__all__ = ["DetailTraining"]
 
 CRITIC = "critic."
 
 
-@dataclass(frozen=True)
-class DetailRecipe:
-    """name: of the basis. names: the other bases, whose degradations are drawn; shares: how often each.
-
-    pixels, coarse, features, critic: weights of the four losses: mean absolute error, the same of means over 4x4
-    px, distance of the critic's features, the critic's judgement.
-    """
-
-    name: str
-    names: tuple[str, ...]
-    shares: tuple[float, ...]
-    rank: int = 16
-    patch: int = 64
-    groups: int = 1
-    group_size: int = 8
-    learning_rate: float = 4e-4
-    critic_learning_rate: float = 2e-4
-    pixels: float = 0.3
-    coarse: float = 1.0
-    features: float = 0.05
-    critic: float = 0.01
-    decay: float = 0.5
-    seed: int = 3
-    precision: str = "auto"
-
-
 class DetailTraining(Training):
-    """One basis and its critic on frozen weights. others: LoRA layers of the other bases, by name."""
+    """One basis and its critic on frozen weights.
+
+    others: LoRA layers of the other bases, by name.
+    """
 
     fixed = ("name", "names", "rank")
     stacked = True
@@ -115,7 +94,7 @@ class DetailTraining(Training):
         return self.pairs.group(clean, generator, selective=False, choices=choices)
 
     def loss(self, data: Group, generator: Generator) -> Tensor:
-        """Of both at once: each one's loss has a gradient for its own parameters only."""
+        """Loss of basis and critic at once: each one's has a gradient for its own parameters only."""
         with autocast(self.device.type, self.precision):
             restored = self.predict(data.degraded, data.weights).float()
         return self.judged_loss(restored, data.target)
@@ -158,7 +137,12 @@ class DetailTraining(Training):
         return [self.network]
 
     def predict(self, degraded: Tensor, weights: Tensor, own: float = 1.0) -> Tensor:
-        """With the weights of the other bases and of this one; one step from t = 1."""
+        """Restore in one step from t = 1.
+
+        degraded: (B, 3, H, W).
+        weights: of the other bases, (K,).
+        own: weight of this one.
+        """
         others = {n: w for n, w in zip(self.recipe.names, weights.tolist(), strict=True) if w}
         tensors = {f"{name}.weight": weight for name, weight in mergeable_layers(self.backbone).items()}
         tensors |= self.mixer.tensors(MixingWeights(others))
@@ -168,7 +152,7 @@ class DetailTraining(Training):
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
-        """By degradation at its typical severity: PSNR, and the energy of fine detail as a share of the clean
+        """PSNR by degradation at its typical severity, and the energy of fine detail as a share of the clean
         picture's, with this basis at 0, 0.5 and 1. "mean": of the energy at 1."""
         with self.average.used():
             scores, clean_energy = {}, fine_energy(self.clean_crops)
@@ -183,7 +167,7 @@ class DetailTraining(Training):
             return {"mean": sum(detail) / len(detail), **scores}
 
     def export(self, folder: Path) -> None:
-        """The adapter into `folder` itself."""
+        """Write the adapter into `folder` itself."""
         with self.average.used():
             layers = self.bank.basis(0)
             save_basis(folder, layers, rank=self.recipe.rank, backbone_sha256=self.backbone_sha256, degradation="")

@@ -13,7 +13,7 @@ stays, and each key is calibrated by the restoration of photographs held out so 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -33,55 +33,25 @@ from restorekit.looking import GRID, choose_places, cut
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training
 from restorekit.training.blind import read_as_in_use
-from restorekit.training.calibration import MOVED, Calibration, spread
+from restorekit.training.calibration import Calibration, spread
 from restorekit.training.engine import Engine, adamw, training_precision
 from restorekit.training.keys import Keys
-from restorekit.training.loop import Log, learning_rate_factor
+from restorekit.training.labelled_pictures import PictureMaker, Pictures
+from restorekit.training.log import Log
 from restorekit.training.memory import Lesson, Memory
 from restorekit.training.pairs import PairMaker, typical
 from restorekit.training.photos import Photos, validation_crops
-from restorekit.training.pictures import PictureMaker, Pictures
+from restorekit.training.rates import learning_rate_factor
+from restorekit.training.recipes import EncoderRecipe
 from restorekit.training.teacher import Teacher, curriculum_of
 from restorekit.weights import digest
+
+__all__ = ["CALIBRATION", "RESTORATION", "EncoderTraining"]
 
 VISIBLE = 4 / 255  # a change of so much, root mean square, is evidence of one half
 AVERAGE = 0.995  # decay of the averaged weights
 LABELS, RESTORATION, CALIBRATION = "labels", "restoration", "calibration"
 SIZES = (0.15, 0.45, 0.27, 0.13)  # of 0, 1, 2, 3 degradations: more clean pictures, which must be left alone
-
-
-@dataclass(frozen=True)
-class EncoderRecipe:
-    """picture: side of a training picture in px; crops: how many of it are looked at, as in use; groups x
-    group_size of them a step. patch: side of the one patch of each group that is restored in the second stage.
-    evidence, restoration: weights of these losses. kept: pictures whose features are remembered; rehearsed: how
-    many of them are read out again each step. restoration_share, calibration_share: of the budget, one after the
-    other at its end. calibrate: numbers of each key that the last one looks for. sets: see PairMaker. precision:
-    of the convolutions' inputs, as in `restorekit.device`. lessons: new kinds, as "noise:camera", for an encoder
-    that is to go on saying the same of all others (`restorekit.training.teacher`); its keys stay as they are.
-    lesson_share: of all draws."""
-
-    names: tuple[str, ...]
-    shares: tuple[float, ...]
-    learning_rate: float = 1e-3
-    picture: int = 256
-    crops: int = 9
-    groups: int = 6
-    group_size: int = 1
-    patch: int = 64
-    evidence: float = 1.0
-    restoration: float = 20.0
-    kept: int = 4096
-    rehearsed: int = 192
-    restoration_share: float = 0.35
-    calibration_share: float = 0.1
-    calibrate: tuple[str, ...] = MOVED
-    decay: float = 0.3
-    seed: int = 1
-    sets: tuple[tuple[str, float], ...] = ()
-    precision: str = "auto"
-    lessons: tuple[str, ...] = ()
-    lesson_share: float = 0.4
 
 
 class EncoderTraining(Training):
@@ -134,7 +104,7 @@ class EncoderTraining(Training):
         return [adamw(others, self.device, self.recipe.learning_rate, weight_decay=1e-3)]
 
     def start_from_weights(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
-        """From a saved encoder and saved keys, in the order of the bases. Blocks that the saved one lacks come in
+        """Start from a saved encoder and saved keys, in the order of the bases. Blocks that it lacks come in
         without effect."""
         try:
             absent, foreign = self.encoder.load_state_dict(encoder.state_dict(), strict=False)
@@ -254,7 +224,12 @@ class EncoderTraining(Training):
         return self.read_out(self.memory.draw(count, self.generator))[1]
 
     def restored_error(self, data: Pictures, weights: Tensor, generator: Generator) -> Tensor:
-        """What is wrong with a patch of one of the pictures, restored; differentiable with respect to weights."""
+        """Error of a patch of one of the pictures, restored; differentiable with respect to weights.
+
+        data: pictures.
+        weights: for each of them, (B, K).
+        generator: draws which, and where.
+        """
         size = self.recipe.patch
         room = (self.recipe.picture - size) // self.multiple + 1
         place = generator.device
@@ -274,8 +249,8 @@ class EncoderTraining(Training):
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
-        """On held-out photographs, single degradations at their typical severity and clean pictures: share of
-        weights on the right side of 0.5, and mean absolute error of the severities present, in their units."""
+        """Share of weights on the right side of 0.5, and mean absolute error of the severities present, in their
+        units: on held-out photographs, under single degradations at their typical severity, and clean."""
         with self.average.used():
             scores: dict[str, float] = {}
             keys = {name: self.keys.take(i) for i, name in enumerate(self.recipe.names)}
@@ -303,7 +278,7 @@ class EncoderTraining(Training):
         return Compose.draw(present, self.crops.shape, generator, typical(present)).apply(self.crops)
 
     def export(self, folder: Path) -> None:
-        """Averaged encoder to `folder`/encoder; key and gauge into each basis's folder."""
+        """Write the averaged encoder to `folder`/encoder; key and gauge into each basis's folder."""
         with self.average.used():
             self.encoder.save(folder / "encoder")
             sha256 = digest(folder / "encoder" / TENSORS)

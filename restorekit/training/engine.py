@@ -93,6 +93,8 @@ def adamw(
     """AdamW whose step waits for nothing: off the CPU its rates are tensors and its counters live on the device.
 
     groups: parameters, or dictionaries of "params" and "lr".
+    device: of the parameters.
+    learning_rate: where a group has none.
     others: AdamW's own options.
     """
     on_cuda = device.type == "cuda"

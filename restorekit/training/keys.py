@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from restorekit.basis import BasisKey
 from restorekit.context import CONTEXT
 
+__all__ = ["Keys"]
+
 
 class Keys(nn.Module):
     """Keys, biases and gauges of all bases; the context part of the query is left to later bases.

@@ -1,4 +1,4 @@
-"""Pictures with and without one degradation, as the frozen encoder sees them: what its key is fitted on.
+"""Pictures with and without one degradation, seen by the frozen encoder: what its key is fitted on.
 
 Half of the pictures have nothing else wrong with them, since those are what people have most; the other half have
 every other degradation, alone and together. Each is looked at twice, with the new degradation and without it,
@@ -16,9 +16,11 @@ from torch import Generator, Tensor
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.encoder import DegradationEncoder
+from restorekit.training.labelled_pictures import SOFT, SOFTEST, VARIED
 from restorekit.training.pairs import as_file
 from restorekit.training.photos import random_patches, softened
-from restorekit.training.pictures import SOFT, SOFTEST, VARIED
+
+__all__ = ["CLEAN", "Looking", "Looks"]
 
 OTHERS = (0.5, 0.3, 0.14, 0.06)  # probability of 0, 1, 2, 3 other degradations
 SIDES = (96, 160, 224, 320, 448)  # px; of the longer side, as far as the photographs go
@@ -29,8 +31,12 @@ CLEAN = "clean"
 
 @dataclass(frozen=True)
 class Looks:
-    """Queries of N pictures. queries: (N, D). fractions: (N,), severity of the new degradation between off (0) and
-    strong (1), 0 where it is absent. others: for each picture the other degradations in it, or CLEAN."""
+    """Queries of N pictures.
+
+    queries: (N, D).
+    fractions: (N,), severity of the new degradation between off (0) and strong (1), 0 where it is absent.
+    others: for each picture the other degradations in it, or CLEAN.
+    """
 
     queries: Tensor
     fractions: Tensor
@@ -39,8 +45,12 @@ class Looks:
 
 @dataclass(frozen=True)
 class Looking:
-    """Draws pictures and looks at them. new: the degradation whose key is wanted. others: those that it has to be
-    told from."""
+    """Draws pictures and looks at them.
+
+    new: the degradation whose key is wanted.
+    others: those that it has to be told from.
+    encoder: looks at them.
+    """
 
     new: Degradation
     others: tuple[Degradation, ...]
@@ -56,7 +66,10 @@ class Looking:
     ) -> Looks:
         """Look at `count` pictures without the new degradation, and at the same ones with it.
 
-        photos: uint8, (3, H, W) each. progress: told how many of the 2 count queries there are.
+        photos: uint8, (3, H, W) each.
+        count: of the pictures.
+        generator: draws them.
+        progress: told how many of the 2 count queries there are.
         """
         place = next(self.encoder.parameters()).device
         queries: list[Tensor] = []

@@ -1,5 +1,7 @@
-"""What the encoder saw is kept, and read out again: looking takes far longer (experience replay, Lin, 1992,
-https://doi.org/10.1007/BF00992699)."""
+"""Memory of what the encoder saw, to be read out again: looking takes far longer.
+
+Experience replay: Lin, 1992, https://doi.org/10.1007/BF00992699
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,16 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+__all__ = ["Lesson", "Memory"]
+
 
 @dataclass(frozen=True)
 class Lesson:
-    """Features of pictures and what to read out of them. features: (B, crops, F); the rest as in Pictures."""
+    """Features of pictures and what to read out of them.
+
+    features: (B, crops, F).
+    fractions, presence, asked: see `restorekit.training.labelled_pictures.Pictures`.
+    """
 
     features: Tensor
     fractions: Tensor

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+__all__ = ["Muon", "orthogonalise"]
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 

@@ -106,6 +106,7 @@ def pack(
     quality: 1 to 100; 90 for AVIF and 92 for JPEG if None.
     format: avif, jpg, or auto for AVIF if Pillow writes it.
     limit: pack at most so many photographs.
+    progress: told how many of how many are done.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise TrainingError(f"{output} is not empty; delete it, or name another folder with -o")
@@ -152,7 +153,7 @@ def manifest(photos: Sequence[Packed], quality: int) -> bytes:
 
 
 def writes_avif() -> bool:
-    """Whether Pillow writes AVIF."""
+    """True where Pillow writes AVIF."""
     black = Picture(torch.zeros(1, 3, 16, 16, dtype=torch.uint8))
     try:
         encode("black.avif", black.rgb, black)
@@ -162,7 +163,14 @@ def writes_avif() -> bool:
 
 
 def draft(number: int, path: Path, ending: str, quality: int, side: int | None) -> Draft:
-    """Make a packed photograph of a file. number: its place among all, which its name keeps."""
+    """Make a packed photograph of a file.
+
+    number: its place among all, which its name keeps.
+    path: of the file.
+    ending: format to pack it as.
+    quality: of that format.
+    side: longest side in px; None for the file's own.
+    """
     try:
         rgb = read_image(path).rgb
     except ImageError as error:

@@ -23,7 +23,7 @@ from torch import Generator, Tensor
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation, Severity
 
-__all__ = ["FILES", "SIZES", "Group", "PairMaker", "as_file", "severe", "typical", "validation_rows"]
+__all__ = ["CHAINS", "FILES", "SIZES", "Group", "PairMaker", "as_file", "severe", "typical", "validation_rows"]
 
 SIZES = (0.03, 0.70, 0.19, 0.08)  # probability of 0, 1, 2, 3 degradations at once
 CHAINS = 0.1  # share of draws that are chains, where a recipe names no sets

@@ -9,15 +9,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor, nn
 
 from restorekit.training.engine import set_rate
-
-if TYPE_CHECKING:
-    from restorekit.training.base import Training
+from restorekit.training.roles import Learner
 
 __all__ = ["Parallel", "added", "gradients_of"]
 
@@ -35,7 +32,7 @@ class Share:
 class Parallel:
     """Steps of a training by threads."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Learner) -> None:
         self.training = training
         self.count = min(torch.get_num_threads(), training.recipe.groups)
         self.threads = torch.get_num_threads() // self.count

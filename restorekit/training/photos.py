@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "GREY",
+    "HELD_OUT_EVERY",
+    "SCALES",
     "Photos",
     "chosen_photos",
+    "cut_out",
     "jitter_colours",
     "more_detailed",
     "random_patches",
@@ -139,6 +143,7 @@ def random_patches(
     photos: uint8, (3, H, W) each, on the CPU; or FlatPhotos on the generator's device, which is never waited for.
     count: of the patches.
     size: of their sides, px.
+    generator: draws them.
     emphasis: a photograph comes as often as this power of its area says.
     grey: share without colour.
     Returns (count, 3, size, size), in [0, 1].
@@ -161,7 +166,14 @@ def random_patches(
 
 
 def cut_out(photos: Sequence[Tensor], chosen: Tensor, places: Tensor, turns: Tensor, size: int) -> Tensor:
-    """Cut patches as `FlatPhotos.crops` does, from photographs that lie apart on the CPU."""
+    """Cut patches, like `FlatPhotos.crops`, from photographs that lie apart on the CPU.
+
+    photos: uint8, (3, H, W) each.
+    chosen: place of each patch's photograph among them, (B,).
+    places: in [0, 1), how far down and right, (B, 2).
+    turns: 0 to 7: quarter turns, and from 4 on mirrored after them, (B,).
+    size: side, px.
+    """
     patches = []
     for index, (down, right), turn in zip(chosen.tolist(), places.tolist(), turns.tolist(), strict=True):
         photo = photos[index]
@@ -198,6 +210,7 @@ def jitter_colours(image: Tensor, generator: Generator, grey: float = GREY, shar
     """Change gamma and the gain of each channel on a share of the images, and take the colour from some.
 
     image: (B, 3, H, W), in [0, 1]; same out.
+    generator: draws which, and how.
     grey: share without colour.
     share: of those with another gamma and gain.
     """

@@ -23,6 +23,20 @@ from restorekit.basis import BasisKey
 from restorekit.encoder import STRETCH, weights_of
 from restorekit.training.looks import Looks
 
+__all__ = [
+    "DECAY",
+    "ENOUGH",
+    "FALSE_ALARMS",
+    "HARMFUL",
+    "Judgement",
+    "fit_key",
+    "groups_without",
+    "logistic",
+    "logit_of",
+    "rarely_above",
+    "ridge",
+]
+
 DECAY = 1e-3
 ABSENT = 0.15  # share of a picture without the degradation in the gauge's error
 FALSE_ALARMS = 0.01
@@ -37,10 +51,13 @@ ENOUGH = 0.5
 
 @dataclass(frozen=True)
 class Judgement:
-    """How good a key is on photographs that were not used to fit it. found: share of the pictures with the
-    degradation that get at least half of its basis. false_alarms: share of those without it that get more than
-    HARMFUL of it. accuracy: mean of `found` and what is left by the false alarms. queries: pictures looked at in
-    all."""
+    """The quality of a key on photographs that were not used to fit it.
+
+    accuracy: mean of `found` and what is left by the false alarms.
+    found: share of the pictures with the degradation that get at least half of its basis.
+    false_alarms: share of those without it that get more than HARMFUL of it.
+    queries: pictures looked at in all.
+    """
 
     accuracy: float
     found: float
@@ -49,7 +66,7 @@ class Judgement:
 
     @property
     def good(self) -> bool:
-        """Whether the basis may ship with the key."""
+        """True where the basis may ship with the key."""
         return self.found >= ENOUGH and self.false_alarms <= FALSE_ALARMS
 
     def record(self) -> dict[str, float]:
@@ -114,7 +131,12 @@ def groups_without(looks: Looks) -> Mapping[str, Tensor]:
 
 
 def judged(key: BasisKey, looks: Looks, queries: int) -> Judgement:
-    """The key's figures on these pictures."""
+    """Judge a key.
+
+    key: to be judged.
+    looks: pictures that were not used to fit it.
+    queries: pictures looked at in all.
+    """
     weights = weights_of(looks.queries @ key.key + key.bias)
     with_it = looks.fractions > 0
     found = float((weights[with_it] >= 0.5).float().mean())
@@ -150,7 +172,12 @@ def logistic(queries: Tensor, present: Tensor) -> Tensor:
 
 
 def ridge(queries: Tensor, wanted: Tensor, shares: Tensor) -> Tensor:
-    """Gauge, (D + 1,), of the regularised linear regression. queries: (N, D). wanted, shares: (N,)."""
+    """Gauge, (D + 1,), of the regularised linear regression.
+
+    queries: (N, D).
+    wanted: fractions, (N,).
+    shares: of each in the error, (N,).
+    """
     inputs, mean, deviation = standardised(queries)
     ones = torch.ones(len(inputs), 1, dtype=torch.double)
     design = torch.cat([inputs, ones], 1)

@@ -5,31 +5,40 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
+from restorekit.training.budget import Budget, Every
+from restorekit.training.checkpoint import CHECKPOINT
 from restorekit.training.compiling import compile_blocks
-from restorekit.training.loop import CHECKPOINT, Budget, Every, Interrupt, Log, Progress, Report
+from restorekit.training.counters import Progress, Report
+from restorekit.training.interrupt import Interrupt
+from restorekit.training.log import Log
+from restorekit.training.roles import Runnable
 from restorekit.training.watch import Watch
 
-if TYPE_CHECKING:
-    from restorekit.training.base import Training
-
-__all__ = ["run"]
+__all__ = ["device_name", "run"]
 
 LOG_SECONDS = 30.0
 
 
 def run(
-    training: Training,
+    training: Runnable,
     budget: Budget,
     folder: Path,
     report: Report | None,
     tell: Callable[[str], None],
     checkpoint_minutes: float,
 ) -> None:
-    """Train until the budget is used or somebody interrupts; see `Training.run`."""
+    """Train until the budget is used or somebody interrupts.
+
+    training: moved on.
+    budget: time or iterations that it has.
+    folder: for checkpoint and log.
+    report: told of every iteration.
+    tell: told in a sentence of what is out of the ordinary.
+    checkpoint_minutes: between two checkpoints.
+    """
     log, counters, recipe = Log(folder), training.counters, training.recipe
 
     def note(name: str, text: str) -> None:
@@ -81,8 +90,14 @@ def run(
     watch.check()
 
 
-def save(training: Training, watch: Watch, folder: Path, log: Log) -> None:
-    """Keep a checkpoint of weights whose losses were good."""
+def save(training: Runnable, watch: Watch, folder: Path, log: Log) -> None:
+    """Keep a checkpoint of weights whose losses were good.
+
+    training: saved and validated.
+    watch: judges first, and brings the last good weights back.
+    folder: for the checkpoint.
+    log: told of it.
+    """
     text = watch.judge()
     if text:
         log.note(training.counters, "rolled back", text)

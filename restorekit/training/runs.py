@@ -20,11 +20,8 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from restorekit.errors import TrainingError
-from restorekit.training.backbone import Recipe
-from restorekit.training.basis import BasisRecipe
 from restorekit.training.calibration import MOVED
-from restorekit.training.detail import DetailRecipe
-from restorekit.training.encoder import EncoderRecipe
+from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe
 
 if TYPE_CHECKING:
     from restorekit.plugin.catalog import Catalog
@@ -32,10 +29,20 @@ if TYPE_CHECKING:
     from restorekit.training.engine import Engine
     from restorekit.training.photos import Photos
 
-__all__ = ["Settings", "base_of", "make_recipe", "read_run", "run_folder", "smallest_photo", "start_run"]
+__all__ = [
+    "NOT_OF",
+    "RECIPES",
+    "Settings",
+    "base_of",
+    "make_recipe",
+    "read_run",
+    "run_folder",
+    "smallest_photo",
+    "start_run",
+]
 
 RECIPES: Mapping[str, type] = {
-    "backbone": Recipe,
+    "backbone": BackboneRecipe,
     "encoder": EncoderRecipe,
     "basis": BasisRecipe,
     "detail": DetailRecipe,
@@ -132,7 +139,12 @@ def typed(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def converted(value: Any, hint: Any, key: str) -> Any:
-    """Convert a TOML value to a type: lists to tuples, whole numbers to floats where those are wanted."""
+    """Convert a TOML value to a type: lists to tuples, whole numbers to floats where those are wanted.
+
+    value: as TOML has it.
+    hint: the type.
+    key: of the run that has the value.
+    """
     if get_origin(hint) is UnionType:
         (hint,) = (kind for kind in get_args(hint) if kind is not type(None))
     if get_origin(hint) is tuple:
@@ -216,7 +228,13 @@ def smallest_photo(settings: Settings, recipe: Any) -> int:
 
 
 def start_run(settings: Settings, recipe: Any, catalog: Catalog, photos: Photos, engine: Engine) -> Training:
-    """Make the training of a run, at its checkpoint or at its beginning."""
+    """Make the training of a run, at its checkpoint or at its beginning.
+
+    settings, recipe: of the run.
+    catalog: has degradations and bases.
+    photos: to train and validate on.
+    engine: see `Training`.
+    """
     from restorekit.training.start import start_backbone, start_basis, start_basis_of, start_detail, start_encoder
     from restorekit.weights import shipped_weights
 
@@ -236,7 +254,12 @@ def start_run(settings: Settings, recipe: Any, catalog: Catalog, photos: Photos,
 
 
 def check_names(key: str, chosen: Iterable[str], known: Sequence[str]) -> None:
-    """Raise TrainingError for a name that is not among the known ones."""
+    """Raise TrainingError for a name that is not among the known ones.
+
+    key: of the run that has the names.
+    chosen: its names.
+    known: those that there are.
+    """
     unknown = sorted(set(chosen) - set(known))
     if unknown:
         raise TrainingError(f"{key} names {', '.join(unknown)}; there are {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""From a folder of photographs and a catalogue to a training that is ready to run.
+"""The way from a folder of photographs and a catalogue to a training that is ready to run.
 
 A run folder keeps `checkpoint.safetensors`; where it is there, the training goes on from it. `weights` folders
 are laid out as `weights/` is: backbone/, encoder/ and one folder per basis.
@@ -18,14 +18,26 @@ from restorekit.lora import layer_shapes
 from restorekit.plugin import BackboneCard, ModelCard
 from restorekit.plugin.catalog import Catalog
 from restorekit.plugin.loading import load_bases
-from restorekit.training.backbone import BackboneTraining, Recipe
-from restorekit.training.base import CHECKPOINT, Training
-from restorekit.training.basis import BasisRecipe, BasisTraining
-from restorekit.training.detail import DetailRecipe, DetailTraining
-from restorekit.training.encoder import EncoderRecipe, EncoderTraining
+from restorekit.training.backbone import BackboneTraining
+from restorekit.training.base import Training
+from restorekit.training.basis import BasisTraining
+from restorekit.training.checkpoint import CHECKPOINT
+from restorekit.training.detail import DetailTraining
+from restorekit.training.encoder import EncoderTraining
 from restorekit.training.engine import Engine
 from restorekit.training.photos import Photos
+from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe
 from restorekit.weights import digest
+
+__all__ = [
+    "keys_in",
+    "per_name",
+    "start_backbone",
+    "start_basis",
+    "start_basis_of",
+    "start_detail",
+    "start_encoder",
+]
 
 DEFAULT = EncoderConfig()  # its blocks are added to a saved encoder that has fewer, without effect at first
 
@@ -40,14 +52,22 @@ def resume_or_start(training: Training, run: Path) -> bool:
 
 
 def start_backbone(
-    recipe: Recipe,
+    recipe: BackboneRecipe,
     catalog: Catalog,
     photos: Photos,
     run: Path,
     weights: Path | None,
     engine: Engine | None = None,
 ) -> BackboneTraining:
-    """From the run folder's checkpoint, else from saved weights if given, else from nothing."""
+    """Begin at the run folder's checkpoint, else at saved weights if given, else at nothing.
+
+    recipe: choices of the training.
+    catalog: has its degradations.
+    photos: to train and validate on.
+    run: folder of the checkpoint.
+    weights: folder of saved weights.
+    engine: see `Training`.
+    """
     training = BackboneTraining(recipe, [catalog.degradation(n) for n in recipe.names], photos, engine)
     # A checkpoint has what changes; what `only` keeps comes from the saved weights, each time.
     if weights is not None and (recipe.only or not (run / CHECKPOINT).exists()):
@@ -71,8 +91,16 @@ def start_encoder(
     start: Path | None = None,
     engine: Engine | None = None,
 ) -> EncoderTraining:
-    """For the backbone and bases in `weights`: from the run folder's checkpoint, else from the encoder and keys in
-    `start` if given, else from nothing."""
+    """Begin at the run folder's checkpoint, else at a saved encoder and keys if given, else at nothing.
+
+    recipe: choices of the training.
+    catalog: has its degradations.
+    photos: to train and validate on.
+    run: folder of the checkpoint.
+    weights: folder of the backbone and bases.
+    start: folder of the saved encoder and keys.
+    engine: see `Training`.
+    """
     if recipe.lessons and start is None:
         raise TrainingError("lessons want from_weights: the encoder that is to learn, and to forget nothing")
     saved = None if start is None else DegradationEncoder.from_folder(start / "encoder")
@@ -101,7 +129,16 @@ def start_basis(
     weights: Path,
     engine: Engine | None = None,
 ) -> BasisTraining:
-    """A basis for the degradation `name`, beside those in `weights`; the others keep what they have."""
+    """Begin one basis beside others, which keep what they have.
+
+    name: of its degradation.
+    recipe: choices of the training.
+    catalog: has the degradations and the other bases.
+    photos: to train and validate on.
+    run: folder of the checkpoint.
+    weights: folder of backbone, encoder and other bases.
+    engine: see `Training`.
+    """
     card = ModelCard(str(weights), BackboneCard("backbone", "", weights / "backbone"), weights / "encoder")
     return start_basis_of(card, name, recipe, catalog, photos, run, engine)
 
@@ -115,7 +152,16 @@ def start_basis_of(
     run: Path,
     engine: Engine | None = None,
 ) -> BasisTraining:
-    """A basis for the degradation `name`, for a model and beside its bases in the catalogue."""
+    """Begin one basis for a model, beside its bases in the catalogue, which keep what they have.
+
+    model: has backbone and encoder.
+    name: of its degradation.
+    recipe: choices of the training.
+    catalog: has the degradations and the other bases.
+    photos: to train and validate on.
+    run: folder of the checkpoint.
+    engine: see `Training`.
+    """
     catalog.degradation(name)
     backbone, encoder = FlowUnet.from_folder(model.backbone.folder), DegradationEncoder.from_folder(model.encoder)
     loaded = load_bases(catalog, model, layer_shapes(backbone), encoder.dimension)
@@ -144,7 +190,15 @@ def start_detail(
     weights: Path,
     engine: Engine | None = None,
 ) -> DetailTraining:
-    """A basis for natural sharpness on the backbone and bases in `weights`."""
+    """Begin a basis for natural sharpness.
+
+    recipe: choices of the training.
+    catalog: has the degradations.
+    photos: to train and validate on.
+    run: folder of the checkpoint.
+    weights: folder of backbone and bases.
+    engine: see `Training`.
+    """
     others = {name: Basis(name, name, weights / name).layers() for name in recipe.names}
     degradations = [catalog.degradation(name) for name in recipe.names]
     backbone, sha256 = FlowUnet.from_folder(weights / "backbone"), digest(weights / "backbone" / TENSORS)
@@ -163,7 +217,12 @@ def keys_in(weights: Path, names: Sequence[str]) -> list[BasisKey]:
 
 
 def per_name(names: Sequence[str], default: float, chosen: dict[str, float]) -> tuple[float, ...]:
-    """One value per basis: the default, or what was chosen for it."""
+    """One value per basis.
+
+    names: of the bases.
+    default: of those for which nothing was chosen.
+    chosen: by name.
+    """
     unknown = sorted(set(chosen) - set(names))
     if unknown:
         raise TrainingError(f"no basis {', '.join(unknown)}; there are {', '.join(names)}")

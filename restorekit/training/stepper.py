@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from restorekit.training.engine import generator_on, set_rate
 from restorekit.training.parallel import gradients_of
-
-if TYPE_CHECKING:
-    from restorekit.training.base import Training
+from restorekit.training.roles import Learner
 
 __all__ = ["Pool", "Recorded", "Stepper"]
 
@@ -29,7 +27,9 @@ EAGER = 3  # steps before one is recorded
 class Pool:
     """Parts drawn ahead: large draws cost hardly more than small ones, and a step is to see many combinations.
 
-    draw: makes a part of so many patches, which has `split`. size: patches of a part that is taken.
+    draw: makes a part of so many patches, which has `split`.
+    size: patches of a part that is taken.
+    waiting: parts drawn ahead.
     """
 
     def __init__(self, draw: Callable[[int], Any], size: int, waiting: int = WAITING) -> None:
@@ -69,7 +69,7 @@ class Recorded:
 class Stepper:
     """Steps of a training on its device."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Learner) -> None:
         self.training = training
         seed = int(torch.randint(2**62, (1,), generator=training.generator))
         self.generator = generator_on(training.device, seed)

@@ -21,7 +21,7 @@ from restorekit.errors import TrainingError
 from restorekit.training.keys import Keys
 from restorekit.training.memory import Lesson
 
-__all__ = ["Curriculum", "Teacher", "curriculum_of"]
+__all__ = ["ALONE", "Curriculum", "Teacher", "curriculum_of"]
 
 ALONE, WITH_LATE = 0.45, 0.3  # shares of the lessons with nothing else, and with something of sensor or file
 PLAIN = 0.7  # share of the plain kind among those that were known
@@ -41,6 +41,7 @@ class Curriculum:
 
         chosen: what would happen to the picture.
         others: all degradations.
+        choices: draws it.
         Returns what happens to it, its kinds by name, and whether it is a lesson.
         """
         dice = torch.rand(2, generator=choices).tolist()
@@ -65,7 +66,12 @@ class Curriculum:
 
 
 def curriculum_of(names: Sequence[str], degradations: Sequence[Degradation], share: float) -> Curriculum | None:
-    """Read lessons such as "noise:camera"; None where there are none."""
+    """Read lessons; None where there are none.
+
+    names: "noise:camera" for the kind camera of noise.
+    degradations: all that there are.
+    share: of all draws.
+    """
     if not names:
         return None
     by_name, lessons = {d.name: d for d in degradations}, []
@@ -89,7 +95,10 @@ class Teacher:
     def lesson(self, lesson: Lesson, crops: Tensor, owners: Tensor, contexts: Tensor) -> tuple[Lesson, Tensor]:
         """The lesson with its own answers in place of the labels, and its queries, (B, D).
 
-        crops: (N, 3, s, s). owners: (N,), picture that each is of. contexts: (B, CONTEXT).
+        lesson: features and labels.
+        crops: (N, 3, s, s).
+        owners: (N,), picture that each is of.
+        contexts: (B, CONTEXT).
         """
         query = self.encoder(crops, owners, contexts)
         logits, fractions = self.keys(query)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from restorekit.errors import TrainingError
-from restorekit.training.loop import Every
+from restorekit.training.budget import Every
+from restorekit.training.roles import Watched
 
-if TYPE_CHECKING:
-    from restorekit.training.base import Training
-
-__all__ = ["Watch"]
+__all__ = ["MOST", "Watch"]
 
 TOO_HIGH = 1.5  # times its running mean
 SHARE = 0.3  # of the last mean in the running one
@@ -28,7 +25,7 @@ class Watch:
     is judged. last: mean of the losses that were judged last.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Watched) -> None:
         self.training = training
         self.rolled_back = 0
         self.begin()
@@ -90,7 +87,7 @@ class Watch:
 
     @property
     def given_up(self) -> bool:
-        """Whether going back does not help."""
+        """True where going back does not help."""
         return self.rolled_back >= MOST
 
     def check(self) -> None:

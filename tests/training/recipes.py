@@ -1,11 +1,11 @@
 """What the laws of training share: a tiny recipe and what it trains."""
 
 from restorekit.plugin.catalog import build_catalog, load_plugins
-from restorekit.training.backbone import Recipe
+from restorekit.training.recipes import BackboneRecipe
 
 CATALOG = build_catalog(load_plugins())
 NAMES = ("noise", "blur", "rain")
-TINY = Recipe(
+TINY = BackboneRecipe(
     names=NAMES,
     ranks=(2, 2, 3),
     shares=(1, 1, 1),

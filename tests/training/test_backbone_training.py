@@ -15,10 +15,9 @@ from restorekit.errors import TrainingError
 from restorekit.restorer import Restorer
 from restorekit.training.backbone import JOINT, WARM_UP, BackboneTraining
 from restorekit.training.bank import BasisBank
-from restorekit.training.basis import BasisRecipe
+from restorekit.training.budget import Budget
 from restorekit.training.depth import counterpart
-from restorekit.training.encoder import EncoderRecipe
-from restorekit.training.loop import Budget
+from restorekit.training.recipes import BasisRecipe, EncoderRecipe
 from restorekit.training.start import start_backbone, start_basis, start_encoder
 from tests.training.recipes import CATALOG, NAMES, TINY, degradations, parameters
 
@@ -30,7 +29,15 @@ def test_training_goes_through_both_stages_and_its_weights_restore(photos, tmp_p
     assert (tmp_path / "run" / "log.csv").read_text().count("mean") >= 2
     training.export(tmp_path / "weights")
     recipe = EncoderRecipe(
-        names=NAMES, shares=(1, 1, 1), picture=128, groups=2, group_size=1, patch=32, kept=3, rehearsed=2
+        names=NAMES,
+        shares=(1, 1, 1),
+        picture=128,
+        crops=1,  # as many as there are in 128 px
+        groups=2,
+        group_size=1,
+        patch=32,
+        kept=3,
+        rehearsed=2,
     )
     encoder = start_encoder(recipe, CATALOG, photos, tmp_path / "encoder", tmp_path / "weights")
     encoder.run(Budget(iterations=4), tmp_path / "encoder")

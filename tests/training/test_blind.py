@@ -9,8 +9,8 @@ from torch import Generator
 from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
 from restorekit.training.blind import BlindGroups, tiles_of
-from restorekit.training.encoder import EncoderRecipe
 from restorekit.training.pairs import PairMaker
+from restorekit.training.recipes import EncoderRecipe
 from restorekit.training.start import keys_in, start_backbone, start_encoder
 from tests.training.recipes import CATALOG, NAMES, TINY, degradations
 

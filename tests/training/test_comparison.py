@@ -9,7 +9,7 @@ from torch import Generator
 
 from restorekit.mixing import MixingWeights
 from restorekit.training.comparison import PICTURE, compare, held_out
-from restorekit.training.kinds import all_late, degraded_pictures, kinds_of_picture
+from restorekit.training.held_out_rows import all_late, degraded_pictures, held_out_rows
 from restorekit.training.pairs import PairMaker
 from tests.training.recipes import CATALOG
 
@@ -28,7 +28,7 @@ class SeesNoise:
 
 def test_blind_restoration_stays_behind_only_where_the_encoder_is_wrong(photos):
     rows = list(compare(SeesNoise(), PAIRS, held_out(photos.validation, 2, 1.0)))
-    assert [row.severities for row in rows] == kinds_of_picture(PAIRS.degradations)
+    assert [row.severities for row in rows] == held_out_rows(PAIRS.degradations)
     for row in rows:
         wrong = len(row.severities) != 1  # one basis is as good as another here
         assert (abs(row.gap) > 1e-6) == wrong, row
@@ -40,7 +40,7 @@ def test_soft_photographs_are_compared_only_where_softness_is_no_fault(photos):
     rows = list(compare(SeesNoise(), PAIRS, held_out(photos.validation, 1, 1.0), soft=1.5))
     assert {} in [row.severities for row in rows]
     assert all("blur" not in row.severities for row in rows)
-    assert len(rows) < len(kinds_of_picture(PAIRS.degradations))
+    assert len(rows) < len(held_out_rows(PAIRS.degradations))
 
 
 def test_a_comparison_is_reproducible(photos):
@@ -73,7 +73,7 @@ def test_the_command_compares_kind_by_kind(folder, tiny, capsys):
         return capsys.readouterr().out.splitlines()
 
     records = [json.loads(line) for line in lines("--json")]
-    assert [r["severities"] for r in records] == kinds_of_picture(PAIRS.degradations[:2])
+    assert [r["severities"] for r in records] == held_out_rows(PAIRS.degradations[:2])
     assert all(r["gap"] == pytest.approx(r["right"] - r["blind"]) for r in records)
     table = lines()
     assert table[-1].startswith("mean gap") and "11 kinds, 1 photographs" in table[-1]

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Generator
 
+from restorekit.training.labelled_pictures import PictureMaker
 from restorekit.training.pairs import PairMaker
 from restorekit.training.photos import random_patches
-from restorekit.training.pictures import PictureMaker
 from restorekit.training.visibility import visibility
 from tests.training.recipes import CATALOG, NAMES
 
@@ -98,7 +98,7 @@ def test_photographs_that_are_soft_and_stay_so_have_nothing_but_noise_or_jpeg_to
 ):
     drawn = []
     monkeypatch.setattr(
-        "restorekit.training.pictures.softened", lambda images, factor: drawn.append(factor) or images
+        "restorekit.training.labelled_pictures.softened", lambda images, factor: drawn.append(factor) or images
     )
     pairs = PairMaker(tuple(CATALOG.degradations[n] for n in names), (1,), sizes=(0.0, 1.0))
     for seed in range(30):

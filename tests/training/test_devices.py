@@ -11,13 +11,12 @@ from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
 from restorekit.training import engine, stepper
 from restorekit.training.backbone import BackboneTraining
 from restorekit.training.bank import BasisBank
-from restorekit.training.basis import BasisRecipe
-from restorekit.training.detail import DetailRecipe
 from restorekit.training.engine import CPU, Engine
 from restorekit.training.flat import FlatPhotos
 from restorekit.training.pairs import PairMaker
 from restorekit.training.parallel import gradients_of
 from restorekit.training.photos import cut_out, random_patches
+from restorekit.training.recipes import BasisRecipe, DetailRecipe
 from restorekit.training.start import start_basis, start_detail
 from tests.fake_cuda import CUDA, fake_cuda
 from tests.training.recipes import CATALOG, TINY, degradations

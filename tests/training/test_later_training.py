@@ -16,17 +16,16 @@ from restorekit.errors import TrainingError
 from restorekit.plugin import BackboneCard, ModelCard
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.training.bank import BasisBank
-from restorekit.training.base import gradients_of
-from restorekit.training.basis import BasisRecipe
+from restorekit.training.budget import Budget
 from restorekit.training.calibration import ALONE, CLEAN, PHOTOGRAPHS, Calibration, counted, spread
 from restorekit.training.critic import relative_loss
-from restorekit.training.detail import DetailRecipe
-from restorekit.training.encoder import CALIBRATION, EncoderRecipe
+from restorekit.training.encoder import CALIBRATION
 from restorekit.training.engine import choose_engine
+from restorekit.training.held_out_rows import kinds_for
 from restorekit.training.keys import Keys
-from restorekit.training.kinds import kinds_for
-from restorekit.training.loop import Budget
 from restorekit.training.pairs import PairMaker
+from restorekit.training.parallel import gradients_of
+from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe
 from restorekit.training.runs import Settings, start_run
 from restorekit.training.start import start_basis, start_detail, start_encoder
 from restorekit.weights import BACKBONE_TENSORS, ENCODER_TENSORS, digest

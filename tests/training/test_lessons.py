@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from restorekit.errors import TrainingError
-from restorekit.training.encoder import EncoderRecipe
-from restorekit.training.loop import Budget
+from restorekit.training.budget import Budget
 from restorekit.training.memory import Lesson, Memory
+from restorekit.training.recipes import EncoderRecipe
 from restorekit.training.start import start_encoder
 from restorekit.training.teacher import ALONE, curriculum_of
 from tests.training.recipes import CATALOG, degradations

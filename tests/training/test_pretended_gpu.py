@@ -8,12 +8,11 @@ from torch import Generator
 
 from restorekit.training import engine, running, stepper
 from restorekit.training.backbone import JOINT, BackboneTraining
-from restorekit.training.basis import BasisRecipe
-from restorekit.training.detail import DetailRecipe
-from restorekit.training.encoder import CALIBRATION, RESTORATION, EncoderRecipe
+from restorekit.training.budget import Budget
+from restorekit.training.encoder import CALIBRATION, RESTORATION
 from restorekit.training.engine import Engine
 from restorekit.training.looks import Looking
-from restorekit.training.loop import Budget
+from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe
 from restorekit.training.start import start_backbone, start_basis, start_detail, start_encoder
 from tests.fake_cuda import CUDA
 from tests.pretend_cuda import pretend_cuda
@@ -50,7 +49,7 @@ def test_devices_are_not_mixed_unnoticed_on_a_pretended_gpu(pretended):
 
 def test_the_encoder_is_trained_validated_and_calibrated_on_a_gpu(photos, weights_folder, tmp_path, pretended):
     recipe = EncoderRecipe(
-        names=NAMES, shares=(1, 1), picture=128, groups=4, group_size=1, patch=32, kept=6, rehearsed=2,
+        names=NAMES, shares=(1, 1), picture=128, crops=1, groups=4, group_size=1, patch=32, kept=6, rehearsed=2,
         precision="fp32",
     )  # fmt: skip
     training = start_encoder(recipe, CATALOG, photos, tmp_path, weights_folder, engine=ON_CUDA)

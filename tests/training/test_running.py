@@ -16,10 +16,11 @@ from restorekit.cli.values import minutes_in
 from restorekit.errors import DeviceError, TrainingError
 from restorekit.training import compiling
 from restorekit.training.backbone import BackboneTraining
-from restorekit.training.base import CHECKPOINT, FRESH_RAMP
+from restorekit.training.base import FRESH_RAMP
+from restorekit.training.budget import Budget
+from restorekit.training.checkpoint import CHECKPOINT
 from restorekit.training.compiling import compile_blocks, time_limit
 from restorekit.training.engine import CPU, Engine, choose_engine, training_precision
-from restorekit.training.loop import Budget
 from restorekit.training.start import start_backbone
 from restorekit.training.watch import MOST
 from tests.training.recipes import CATALOG, TINY, degradations, parameters

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from restorekit.cli.train import app as train
 from restorekit.errors import TrainingError
-from restorekit.training.backbone import Recipe
-from restorekit.training.base import CHECKPOINT
+from restorekit.training.checkpoint import CHECKPOINT
+from restorekit.training.recipes import BackboneRecipe
 from restorekit.training.runs import NOT_OF, RECIPES, Settings, make_recipe, read_run
 
 
@@ -30,7 +30,7 @@ def test_what_a_file_leaves_out_is_as_the_dataclasses_and_the_commands_have_it(t
     path = written(tmp_path, 'training = "backbone"\nphotos = ["photos"]\n')
     settings, given = read_run(path, [])
     assert settings == Settings("backbone", ("photos",)) and not given
-    assert made(path) == Recipe(("noise", "blur", "lowres", "rain", "jpeg"), (32,) * 5, (1.0,) * 5)
+    assert made(path) == BackboneRecipe(("noise", "blur", "lowres", "rain", "jpeg"), (32,) * 5, (1.0,) * 5)
 
 
 def test_a_file_sets_every_type_of_field_and_the_command_changes_it(tmp_path):

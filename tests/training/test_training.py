@@ -14,14 +14,14 @@ from restorekit.cli.options import RunOptions
 from restorekit.cli.train import backbone, basis, detail, encoder
 from restorekit.cli.values import among
 from restorekit.errors import TrainingError
-from restorekit.training.backbone import BackboneTraining, Recipe
-from restorekit.training.base import CHECKPOINT, gradients_of
-from restorekit.training.basis import BasisRecipe
+from restorekit.training.backbone import BackboneTraining
+from restorekit.training.budget import Budget
 from restorekit.training.calibration import MOVED
-from restorekit.training.detail import DetailRecipe
-from restorekit.training.encoder import EncoderRecipe
-from restorekit.training.loop import Budget, learning_rate_factor
+from restorekit.training.checkpoint import CHECKPOINT
 from restorekit.training.muon import orthogonalise
+from restorekit.training.parallel import gradients_of
+from restorekit.training.rates import learning_rate_factor
+from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe
 from restorekit.training.runs import Settings
 from restorekit.training.start import start_backbone
 from tests.training.recipes import CATALOG, TINY, degradations, parameters
@@ -113,7 +113,7 @@ def test_a_budget_is_either_minutes_or_iterations():
 
 @pytest.mark.parametrize(
     ("command", "recipe"),
-    [(backbone, Recipe), (encoder, EncoderRecipe), (basis, BasisRecipe), (detail, DetailRecipe)],
+    [(backbone, BackboneRecipe), (encoder, EncoderRecipe), (basis, BasisRecipe), (detail, DetailRecipe)],
 )
 def test_the_commands_and_the_recipes_have_the_same_defaults(command, recipe):
     """Commands repeat them so that `--help` need not load torch."""

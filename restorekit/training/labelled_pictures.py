@@ -1,4 +1,4 @@
-"""What the encoder learns from: degraded pictures, what is wrong with them, where, and how much of it shows."""
+"""Labelled pictures, which the encoder learns from: what is wrong with them, where, and how much of it shows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from restorekit.training.photos import more_detailed, random_patches, softened
 from restorekit.training.teacher import Curriculum
 from restorekit.training.visibility import visibility
 
+__all__ = ["SOFT", "SOFTEST", "VARIED", "PictureMaker", "Pictures"]
+
 EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
 DETAILED = 0.5  # of the draws take the more detailed one of two pictures
 TEXTURED = 0.5  # of the draws without new kinds are of the most detailed one of eight pictures
@@ -28,11 +30,16 @@ SOFTEST = 1.7  # times enlarged
 
 @dataclass(frozen=True)
 class Pictures:
-    """degraded, clean: (B, 3, H, W). fractions: severities as fractions of their scales, 0 where absent, (B, K).
-    presence: the label, (B, K), in [0, 1]. evidence: what each degradation changed, mean square by GRID x GRID px,
-    (B, K, H / GRID, W / GRID). removed: weights, (K,), of the bases that restore it before it is looked at. asked:
-    1 where the label counts, (B, K): what was removed, well or badly, is not asked for. labelled: whether labels
-    teach, or what the encoder said before."""
+    """Degraded pictures and their labels.
+
+    degraded, clean: (B, 3, H, W).
+    fractions: severities as fractions of their scales, 0 where absent, (B, K).
+    presence: the label, (B, K), in [0, 1].
+    evidence: change by each degradation, mean square by GRID x GRID px, (B, K, H / GRID, W / GRID).
+    removed: weights, (K,), of the bases that restore it before it is looked at.
+    asked: 1 where the label counts, (B, K): what was removed, well or badly, is not asked for.
+    labelled: whether labels teach, or what the encoder said before.
+    """
 
     degraded: Tensor
     clean: Tensor
@@ -46,16 +53,25 @@ class Pictures:
 
 @dataclass(frozen=True)
 class PictureMaker:
-    """Draws pictures. pairs: what is wrong with them, in the order of the labels. photos: uint8, (3, H, W).
-    curriculum: kinds that are new to the encoder; None where labels teach all."""
+    """Draws pictures.
+
+    pairs: has the degradations, in the order of the labels.
+    photos: uint8, (3, H, W) each.
+    curriculum: kinds that are new to the encoder; None where labels teach all.
+    """
 
     pairs: PairMaker
     photos: Sequence[Tensor] | FlatPhotos
     curriculum: Curriculum | None = None
 
     def draw(self, count: int, side: int, generator: Generator, choices: Generator | None = None) -> Pictures:
-        """Draw `count` pictures of `side` px with the same degradations, each with realisations of its own.
-        choices: on the CPU, draws what concerns all of them; `generator` if None."""
+        """Draw pictures with the same degradations, each with realisations of its own.
+
+        count: of the pictures.
+        side: of each, px.
+        generator: draws what each gets.
+        choices: on the CPU, draws what concerns all of them; `generator` if None.
+        """
         choices = generator if choices is None else choices
         # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
         halvings = int(float(torch.rand(1, generator=choices)) < DETAILED)
@@ -83,7 +99,14 @@ class PictureMaker:
     def label(
         self, clean: Tensor, compose: Compose, generator: Generator, choices: Generator, *, second: bool = True
     ) -> Pictures:
-        """Degrade, and say what was done. second: whether it may be a lesson for the second look."""
+        """Degrade, and say what was done.
+
+        clean: (B, 3, H, W).
+        compose: what is done.
+        generator: draws which become files.
+        choices: draws whether it is a lesson for the second look.
+        second: whether it may be one.
+        """
         place, late = clean.device, self.pairs.late.to(clean.device)
         names = [d.name for d in self.pairs.degradations]
         degraded, without = compose.apply_without_each(clean)

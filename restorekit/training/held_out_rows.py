@@ -1,7 +1,7 @@
-"""The kinds of picture on which blind restoration is compared with the right bases, on held-out photographs.
+"""Held-out rows: the kinds of picture on which blind restoration is compared with the right bases.
 
-Every degradation from mild to severe and every pair, mild and typical; plain as papers have them on every other
-photograph, as cameras, lenses and files make them on the others.
+On held-out photographs, every degradation from mild to severe and every pair, mild and typical; plain as papers
+have them on every other photograph, as cameras, lenses and files make them on the others.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from restorekit.degradation import Degradation, Severity
 from restorekit.training.pairs import FILES, PairMaker, as_file, severe, typical
 from restorekit.training.photos import softened
 
+__all__ = ["all_late", "degraded_pictures", "held_out_rows", "kinds_for"]
+
 
 def mild(scale: Severity, share: float) -> float:
     """The severity at that share of the way from the mild one to the typical one."""
@@ -22,9 +24,9 @@ def mild(scale: Severity, share: float) -> float:
     return scale.value(mildest + share * (scale.fraction(scale.typical) - mildest))
 
 
-def kinds_of_picture(degradations: Sequence[Degradation]) -> list[dict[str, float]]:
-    """Severities by name: none, each degradation from mild to strong, each two mild, as most photographs are, and
-    typical."""
+def held_out_rows(degradations: Sequence[Degradation]) -> list[dict[str, float]]:
+    """List the rows, severities by name: none, each degradation from mild to strong, each two mild, as most
+    photographs are, and typical."""
     rows: list[dict[str, float]] = [{}]
     for i, a in enumerate(degradations):
         scale = a.severity
@@ -43,7 +45,7 @@ def kinds_for(degradations: Sequence[Degradation], photograph: int) -> dict[str,
 
 
 def all_late(pairs: PairMaker, severities: Mapping[str, float]) -> bool:
-    """Whether only the sensor and the file did something: then a soft photograph is meant to stay as soft."""
+    """True where only the sensor and the file did something: then a soft photograph is meant to stay as soft."""
     return all(d.late for d in pairs.degradations if d.name in severities)
 
 
@@ -54,8 +56,14 @@ def degraded_pictures(
     generator: Generator,
     soft: Sequence[float],
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each photograph, (1, 3, H, W), in [0, 1], degraded and as it should be. soft: times each is enlarged first,
-    where only what is late is to be removed."""
+    """Degrade each photograph, and give it with what it should be restored to.
+
+    pairs: has the degradations.
+    severities: of the row, by name.
+    photographs: (1, 3, H, W) each, in [0, 1].
+    generator: draws what is done to them.
+    soft: times each is enlarged first, where only what is late is to be removed.
+    """
     present = [d for d in pairs.degradations if d.name in severities]
     indices = [i for i, d in enumerate(pairs.degradations) if d.name in severities]
     rounded = pairs.file_share(indices) == FILES
