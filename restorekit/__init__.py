@@ -18,16 +18,16 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from restorekit.errors import RestorekitError as RestorekitError
-    from restorekit.mixing import MixingWeights as MixingWeights
+    from restorekit.model.mixing import MixingWeights as MixingWeights
     from restorekit.pil import restore_pil as restore_pil
-    from restorekit.restorer import RestorationResult as RestorationResult
-    from restorekit.restorer import Restorer as Restorer
+    from restorekit.running.restorer import RestorationResult as RestorationResult
+    from restorekit.running.restorer import Restorer as Restorer
 
 _NAMES = {
-    "MixingWeights": "restorekit.mixing",
-    "RestorationResult": "restorekit.restorer",
+    "MixingWeights": "restorekit.model.mixing",
+    "RestorationResult": "restorekit.running.restorer",
     "RestorekitError": "restorekit.errors",
-    "Restorer": "restorekit.restorer",
+    "Restorer": "restorekit.running.restorer",
     "restore_pil": "restorekit.pil",
 }
 __all__ = ["MixingWeights", "RestorationResult", "RestorekitError", "Restorer", "__version__", "restore_pil"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from restorekit.image.pil import image_of, picture_of, working_type
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -27,7 +27,7 @@ def tiny(weights_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def restorer(tiny: Path):
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
 
     return Restorer.from_pretrained(device="cpu", precision="fp32")
 

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from restorekit.backbone import Facts, Predictor
-from restorekit.lora import with_tensors
-from restorekit.streaming import Stream
+from restorekit.model.backbone import Facts, Predictor
+from restorekit.model.lora import with_tensors
+from restorekit.model.streaming import Stream
 
 WIDTH = 8
 
@@ -49,7 +49,7 @@ class StrangeNetwork(nn.Module):
 
 
 class StrangeBackbone:
-    """Fulfils `restorekit.backbone.Backbone` without being a module."""
+    """Fulfils `restorekit.model.backbone.Backbone` without being a module."""
 
     def __init__(self, network: StrangeNetwork) -> None:
         self.network = network.eval().requires_grad_(False)

@@ -5,14 +5,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from restorekit.adapter import pairs_of
-from restorekit.basis import Basis, LoraLayer, save_basis
-from restorekit.encoder import DegradationEncoder, EncoderConfig
 from restorekit.errors import DeviceError, MixingError, WeightsError
-from restorekit.lora import layer_shapes, mergeable_layers
-from restorekit.mixing import Mixer, MixingWeights
+from restorekit.model.adapter import pairs_of
+from restorekit.model.basis import Basis, LoraLayer, save_basis
+from restorekit.model.encoder import DegradationEncoder, EncoderConfig
+from restorekit.model.lora import layer_shapes, mergeable_layers
+from restorekit.model.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 from restorekit.training.bank import BasisBank
 from tests.strange import StrangeBackbone
 from tests.tiny import random_layers

@@ -12,7 +12,7 @@ from restorekit import atomic, files
 from restorekit.atomic import Claim, move_to_new, rename_to_new, sweep
 from restorekit.errors import ImageError
 from restorekit.files import write_atomically
-from restorekit.jobs import plan
+from restorekit.work.jobs import plan
 
 
 def refused(*_: object) -> None:

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from restorekit.backbone.flow_unet import HEAD, INLET, FlowUnet, FlowUnetConfig
-from restorekit.context import CONTEXT, describe, reduced
-from restorekit.lora import mergeable_layers
-from restorekit.weights import shipped_weights
+from restorekit.model.backbone.flow_unet import HEAD, INLET, FlowUnet, FlowUnetConfig
+from restorekit.model.context import CONTEXT, describe, reduced
+from restorekit.model.lora import mergeable_layers
+from restorekit.model.weights import shipped_weights
 
 SHAPES = [FlowUnetConfig((8, 16), (1, 1), 16), FlowUnetConfig((8, 12, 16), (1, 2, 1), 16)]
 

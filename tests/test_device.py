@@ -7,9 +7,10 @@ import sys
 import pytest
 import torch
 
-from restorekit import device, machine, remembered
-from restorekit.device import auto_tile, bf16_pays, choose_precision, slower_than_fp32
+from restorekit import machine
 from restorekit.errors import DeviceError
+from restorekit.running import device, remembered
+from restorekit.running.device import auto_tile, bf16_pays, choose_precision, slower_than_fp32
 
 CPU = torch.device("cpu")
 
@@ -75,7 +76,10 @@ def test_a_damaged_answer_is_measured_again_and_of_two_askers_the_first_is_right
 
 
 def test_processes_started_at_the_same_time_choose_alike(tmp_path):
-    code = "import torch; from restorekit.device import *; print(choose_precision('auto', torch.device('cpu')))"
+    code = (
+        "import torch; from restorekit.running.device import choose_precision; "
+        "print(choose_precision('auto', torch.device('cpu')))"
+    )
     environment = {**os.environ, remembered.CACHE: str(tmp_path)}
     started = [
         subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.encoder import (
+from restorekit.model.encoder import (
     RINGS,
     DegradationEncoder,
     EncoderConfig,
     Spectrum,
     weights_of,
 )
-from restorekit.looking import choose_places
+from restorekit.model.looking import choose_places
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.passing import enlarge
-from restorekit.restorer import Restorer
+from restorekit.running.passing import enlarge
+from restorekit.running.restorer import Restorer
 from restorekit.weighing import Blind
 
 

@@ -5,8 +5,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from restorekit.ensemble import GRID, MIRRORED, mirrored
-from restorekit.tiling import extend
+from restorekit.running.ensemble import GRID, MIRRORED, mirrored
+from restorekit.running.tiling import extend
 
 CHOSEN = {"noise": 1.0, "rain": 0.6}
 

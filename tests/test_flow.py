@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from restorekit.flow import interpolate, sample, time_steps
+from restorekit.model.flow import interpolate, sample, time_steps
 
 
 def test_the_path_runs_from_degraded_to_clean():

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from restorekit.backbone.flow_unet import FlowUnet
-from restorekit.basis import Basis
-from restorekit.context import CONTEXT
 from restorekit.errors import WeightsError
-from restorekit.mixing import Mixer, MixingWeights
+from restorekit.model.backbone.flow_unet import FlowUnet
+from restorekit.model.basis import Basis
+from restorekit.model.context import CONTEXT
+from restorekit.model.mixing import Mixer, MixingWeights
 
 
 def inputs():
@@ -17,7 +17,7 @@ def inputs():
 
 def test_diffusers_opens_the_backbone_and_agrees(weights_folder):
     pytest.importorskip("diffusers")
-    from restorekit.backbone.diffusers_model import FlowUnetModel
+    from restorekit.model.backbone.diffusers_model import FlowUnetModel
 
     model = FlowUnetModel.from_pretrained(weights_folder / "backbone").eval()
     ours = FlowUnet.from_folder(weights_folder / "backbone")
@@ -27,7 +27,7 @@ def test_diffusers_opens_the_backbone_and_agrees(weights_folder):
 def test_peft_opens_a_basis_on_the_backbone_of_diffusers_and_agrees(weights_folder):
     pytest.importorskip("diffusers")
     peft = pytest.importorskip("peft")
-    from restorekit.backbone.diffusers_model import FlowUnetModel
+    from restorekit.model.backbone.diffusers_model import FlowUnetModel
 
     model = FlowUnetModel.from_pretrained(weights_folder / "backbone")
     adapted = peft.PeftModel.from_pretrained(model, str(weights_folder / "noise")).eval()
@@ -39,7 +39,7 @@ def test_peft_opens_a_basis_on_the_backbone_of_diffusers_and_agrees(weights_fold
 
 def test_the_model_of_diffusers_is_a_backbone_too_and_mixes_to_the_same_bits(weights_folder):
     pytest.importorskip("diffusers")
-    from restorekit.backbone.diffusers_model import FlowUnetModel
+    from restorekit.model.backbone.diffusers_model import FlowUnetModel
 
     basis = Basis("noise", "noise", weights_folder / "noise").layers()
     results = []

@@ -9,16 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Generator
 
-from restorekit.backbone.flow_unet import FlowUnet
-from restorekit.basis import Basis, save_basis, save_key
 from restorekit.composition import Compose
-from restorekit.encoder import DegradationEncoder
+from restorekit.model.backbone.flow_unet import FlowUnet
+from restorekit.model.basis import Basis, save_basis, save_key
+from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.weights import ENCODER_TENSORS, digest, shipped_weights
 from restorekit.plugin.catalog import build_catalog, load_plugins
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 from restorekit.training.looks import Looking
 from restorekit.training.pairs import typical
 from restorekit.training.readout import fit_key
-from restorekit.weights import ENCODER_TENSORS, digest, shipped_weights
 from tests.plugin.strangers import Entry, Fog, plugin
 from tests.tiny import RANK, random_layers
 

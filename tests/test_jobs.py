@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from restorekit.errors import ImageError
-from restorekit.jobs import expand, plan
+from restorekit.work.jobs import expand, plan
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator
 
-from restorekit.looking import COLOURS, coarse_noise, constant, graphic, live_box, look_at, many_coloured
+from restorekit.model.looking import COLOURS, coarse_noise, constant, graphic, live_box, look_at, many_coloured
 
 SIZE = 32
 

@@ -5,12 +5,12 @@ import weakref
 import pytest
 import torch
 
-from restorekit.backbone.flow_unet import FlowUnet
-from restorekit.basis import Basis
-from restorekit.context import CONTEXT
 from restorekit.errors import MixingError
-from restorekit.lora import Stacked, mergeable_layers
-from restorekit.mixing import KEPT, Mixer, MixingWeights, Recent
+from restorekit.model.backbone.flow_unet import FlowUnet
+from restorekit.model.basis import Basis
+from restorekit.model.context import CONTEXT
+from restorekit.model.lora import Stacked, mergeable_layers
+from restorekit.model.mixing import KEPT, Mixer, MixingWeights, Recent
 from tests.tiny import BASES
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from restorekit.errors import ImageError
 from restorekit.image import Picture, as_float, as_values, read_image, write_image
-from restorekit.tiling import apply_tiled
+from restorekit.running.tiling import apply_tiled
 from tests.image.made import noise
 
 SETTINGS = settings(max_examples=40, deadline=None, derandomize=True)

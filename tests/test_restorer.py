@@ -5,11 +5,11 @@ import torch
 from PIL import Image
 
 import restorekit
-from restorekit.device import choose_precision
 from restorekit.errors import DeviceError, ImageError, MixingError, WeightsError
 from restorekit.image import as_float, as_values
-from restorekit.passing import Passing, enlarge
-from restorekit.restorer import Restorer
+from restorekit.running.device import choose_precision
+from restorekit.running.passing import Passing, enlarge
+from restorekit.running.restorer import Restorer
 from tests.tiny import LOOK
 
 SIZES = [(1, 1), (1, 9), (7, 5), (31, 64), (64, 64), (65, 130)]
@@ -173,7 +173,7 @@ def test_a_basis_for_other_backbone_weights_is_left_out_and_named(tiny, tmp_path
     import json
     import shutil
 
-    from restorekit.weights import write_sums
+    from restorekit.model.weights import write_sums
 
     copy = tmp_path / "weights"
     shutil.copytree(tiny, copy)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from restorekit.errors import ImageError, MixingError, RestorekitError
-from restorekit.passing import Passing
-from restorekit.restorer import Restorer
+from restorekit.running.passing import Passing
+from restorekit.running.restorer import Restorer
 
 
 def picture(height, width, batch=1):

@@ -9,9 +9,9 @@ from torch import Generator
 
 from restorekit.composition import Compose, Step, in_physical_order
 from restorekit.errors import MixingError
-from restorekit.passing import enlarge
-from restorekit.restorer import Restorer
-from restorekit.weights import recorded_sums, shipped_weights, verify
+from restorekit.model.weights import recorded_sums, shipped_weights, verify
+from restorekit.running.passing import enlarge
+from restorekit.running.restorer import Restorer
 from tests.scene import scene
 
 ROOT = shipped_weights("backbone").parent

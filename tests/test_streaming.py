@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
-from restorekit.context import CONTEXT
 from restorekit.errors import ImageError
-from restorekit.flow import sample
-from restorekit.streaming import SampledRows, Waiting
-from restorekit.tiling import apply_in_strips, apply_tiled
+from restorekit.model.backbone.flow_unet import FlowUnet, FlowUnetConfig
+from restorekit.model.context import CONTEXT
+from restorekit.model.flow import sample
+from restorekit.model.streaming import SampledRows, Waiting
+from restorekit.running.tiling import apply_in_strips, apply_tiled
 
 SHAPES = [FlowUnetConfig((8, 16), (1, 1), 16), FlowUnetConfig((8, 12, 16), (1, 2, 1), 16)]
 ONE = torch.ones(1, dtype=torch.float64)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from restorekit.errors import ImageError
-from restorekit.tiling import apply_tiled, tile_boxes
+from restorekit.running.tiling import apply_tiled, tile_boxes
 
 RADIUS = 8  # of Net, in pixels: leave 1, up 1, two at half size 2 * 2, down 1, enter 1
 

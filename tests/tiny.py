@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from restorekit.backbone import Backbone
-from restorekit.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
-from restorekit.basis import BasisKey, LoraLayer, save_basis, save_key
-from restorekit.encoder import DegradationEncoder, EncoderConfig
-from restorekit.lora import mergeable_layers
-from restorekit.weights import ENCODER_TENSORS, digest
+from restorekit.model.backbone import Backbone
+from restorekit.model.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
+from restorekit.model.basis import BasisKey, LoraLayer, save_basis, save_key
+from restorekit.model.encoder import DegradationEncoder, EncoderConfig
+from restorekit.model.lora import mergeable_layers
+from restorekit.model.weights import ENCODER_TENSORS, digest
 
 BASES = ("blur", "jpeg", "lowres", "noise", "rain")
 LOOK = "detail"  # the basis that removes nothing and has no key

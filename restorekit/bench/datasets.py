@@ -16,7 +16,7 @@ from pathlib import Path
 from restorekit.bench.errors import BenchError
 from restorekit.bench.folder import Fields, benchmarks_folder, read_toml
 from restorekit.files import EXTENSIONS
-from restorekit.weights import digest
+from restorekit.model.weights import digest
 
 __all__ = [
     "Copy",

@@ -20,8 +20,8 @@ from torch import Generator, Tensor
 
 from restorekit.bench.items import as_file
 from restorekit.image import read_image
-from restorekit.passing import enlarge
-from restorekit.restorer import RestorationResult, Restorer
+from restorekit.running.passing import enlarge
+from restorekit.running.restorer import RestorationResult, Restorer
 
 __all__ = [
     "GAUSSIAN_REACH",

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restorekit.basis import KEY
 from restorekit.bench.errors import BenchError, Unsuited
 from restorekit.bench.items import Item, as_file
-from restorekit.device import name_of_precision
-from restorekit.restorer import Restorer
+from restorekit.model.basis import KEY
+from restorekit.model.weights import recorded_sums
+from restorekit.running.device import name_of_precision
+from restorekit.running.restorer import Restorer
 from restorekit.weighing import Given, OneHot, Overruled, Weigher
-from restorekit.weights import recorded_sums
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -144,8 +144,8 @@ class Plain(OwnMethod):
         self.folder = Path(folder)
 
     def prepare(self) -> None:
-        from restorekit.backbone.flow_unet import FlowUnet
-        from restorekit.encoder import DegradationEncoder, EncoderConfig
+        from restorekit.model.backbone.flow_unet import FlowUnet
+        from restorekit.model.encoder import DegradationEncoder, EncoderConfig
         from restorekit.plugin.catalog import build_catalog, load_plugins
 
         network = FlowUnet.from_folder(self.folder)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from restorekit.bench.errors import BenchError, Unsuited
 from restorekit.bench.items import Item, as_file
-from restorekit.weights import digest
+from restorekit.model.weights import digest
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from restorekit.passing import Pass
+from restorekit.running.passing import Pass
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from restorekit.bench.items import Item
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
 
 
 __all__ = [
@@ -80,7 +80,7 @@ def mixing_ratio(size: int = 512, rounds: int = 9) -> Ratio:
     """A whole restoration, all bases with a key mixed anew for each picture, against the backbone alone."""
     import torch
 
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
 
     restorer = Restorer.from_pretrained(device="cpu")
     image = torch.rand(1, 3, size, size)
@@ -99,7 +99,7 @@ def encoder_ratio(size: int = 512, rounds: int = 9) -> Ratio:
     """Blind restoration against restoration with given weights."""
     import torch
 
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
 
     restorer = Restorer.from_pretrained(device="cpu")
     image = torch.rand(1, 3, size, size)
@@ -120,8 +120,8 @@ def arithmetic_ratio(size: int = 512, rounds: int = 7, side: int = 2048) -> Rati
     """
     import torch
 
-    from restorekit.device import name_of_precision
-    from restorekit.restorer import Restorer
+    from restorekit.running.device import name_of_precision
+    from restorekit.running.restorer import Restorer
 
     restorer = Restorer.from_pretrained(device="cpu")
     plain = forward(restorer, torch.rand(1, 3, size, size))
@@ -153,7 +153,7 @@ def precision_ratio(size: int = 512, rounds: int = 5) -> Ratio:
     """bf16 against fp32, and how far apart their results are."""
     import torch
 
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
 
     image = torch.rand(1, 3, size, size)
     chosen = {"noise": 1.0}
@@ -172,8 +172,8 @@ def bases_ratio(count: int, size: int = 512, rounds: int = 5) -> Ratio:
     """With many bases installed and in use against one."""
     import torch
 
-    from restorekit.mixing import Mixer, MixingWeights
-    from restorekit.restorer import Restorer
+    from restorekit.model.mixing import Mixer, MixingWeights
+    from restorekit.running.restorer import Restorer
 
     restorer = Restorer.from_pretrained(device="cpu")
     image = torch.rand(1, 3, size, size)
@@ -194,7 +194,7 @@ def first_ratio(size: int = 512) -> Ratio:
     """The first picture after the weights are loaded against later ones."""
     import torch
 
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
 
     image = torch.rand(1, 3, size, size)
     restorer = Restorer.from_pretrained(device="cpu")

@@ -44,7 +44,7 @@ def check(
     """
     import torch
 
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
     from restorekit.training.comparison import PICTURE, compare, held_out
     from restorekit.training.pairs import PairMaker
 

@@ -9,10 +9,10 @@ import typer
 from restorekit.cli.degrade import range_of
 from restorekit.cli.terminal import plugins_of, put, put_json, put_table
 from restorekit.errors import RestorekitError
+from restorekit.model.weights import size_of
 from restorekit.plugin.catalog import Catalog, PluginInfo, build_catalog
 from restorekit.plugin.failures import Failure, said
 from restorekit.plugin.loading import unusable_bases
-from restorekit.weights import size_of
 
 __all__ = ["EPILOG", "plugins"]
 

@@ -13,7 +13,7 @@ import typer
 
 from restorekit.cli.terminal import Meter, put, put_json, put_table, tell
 from restorekit.errors import RestorekitError
-from restorekit.jobs import STREAM, Job
+from restorekit.work.jobs import STREAM, Job
 from restorekit.work.listener import Level, Listener, Report, Summary, failed_record, skipped_record
 
 __all__ = ["Printer"]

@@ -12,7 +12,7 @@ from restorekit.cli.options import Model
 from restorekit.cli.printer import Printer
 from restorekit.cli.terminal import plugins_of
 from restorekit.errors import MixingError, RestorekitError
-from restorekit.mixing import MixingWeights
+from restorekit.model.mixing import MixingWeights
 from restorekit.plugin.catalog import Catalog, build_catalog
 from restorekit.work import Cluster, Options, Request, restore_files
 from restorekit.work.request import LOCAL

@@ -150,7 +150,7 @@ def go(training: Training, budget: Budget, run: Path, export: Path | None, check
 
 def about_key(folder: Path, name: str) -> str:
     """A line on the key of the basis `name` in a folder: how good it is, or why there is none."""
-    from restorekit.basis import KEY, Basis
+    from restorekit.model.basis import KEY, Basis
     from restorekit.training.readout import ENOUGH, FALSE_ALARMS
 
     figures = Basis(name, name, folder).record["key"]

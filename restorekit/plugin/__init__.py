@@ -3,10 +3,10 @@
 from restorekit.plugin import Basis, Degradation, Realisation, Severity, hookimpl
 """
 
-from restorekit.basis import Basis
 from restorekit.degradation import Degradation, Draw, Realisation, Severity
+from restorekit.model.basis import Basis
+from restorekit.model.weights import shipped_weights
 from restorekit.plugin.hookspecs import BackboneCard, Method, ModelCard, hookimpl
-from restorekit.weights import shipped_weights
 
 __all__ = [
     "BackboneCard",

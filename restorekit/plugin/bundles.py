@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from restorekit.basis import Basis
+from restorekit.model.basis import Basis
 from restorekit.plugin.hookspecs import ModelCard
 
 __all__ = ["models_of"]

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
-from restorekit.basis import Basis
 from restorekit.degradation import Degradation
 from restorekit.errors import PluginError, WeightsError
+from restorekit.model.basis import Basis
 from restorekit.plugin.asking import Asking, key_of, missing_for
 from restorekit.plugin.bundles import models_of
 from restorekit.plugin.failures import ANY, BLOCK, Failure, first_line, said

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from restorekit.basis import Basis
 from restorekit.degradation import Degradation, Severity
+from restorekit.model.basis import Basis
 from restorekit.plugin.hookspecs import BackboneCard, Method, ModelCard
 
 __all__ = ["fault_in", "name_of"]

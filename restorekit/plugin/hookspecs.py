@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from restorekit.weights import BACKBONE_TENSORS, ENCODER_TENSORS, recorded_sums, shipped_weights
+from restorekit.model.weights import BACKBONE_TENSORS, ENCODER_TENSORS, recorded_sums, shipped_weights
 
 if TYPE_CHECKING:
     import typer
 
-    from restorekit.basis import Basis
     from restorekit.degradation import Degradation
+    from restorekit.model.basis import Basis
 
 __all__ = ["GROUP", "BackboneCard", "Hooks", "Method", "ModelCard", "hookimpl", "hookspec"]
 
@@ -30,7 +30,7 @@ class BackboneCard:
 
     name: of the network, for people.
     architecture: "module:Class" with a `from_folder(path)` class method whose result fulfils
-        `restorekit.backbone.Backbone`.
+        `restorekit.model.backbone.Backbone`.
     folder: its `config.json` and `diffusion_pytorch_model.safetensors`.
     summary: a line about it.
     """

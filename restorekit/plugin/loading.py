@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from restorekit.basis import KEY, Basis
 from restorekit.errors import RestorekitError, WeightsError
+from restorekit.model.basis import KEY, Basis
+from restorekit.model.weights import recorded_sums
 from restorekit.plugin.catalog import Catalog
 from restorekit.plugin.failures import Failure, said
 from restorekit.plugin.hookspecs import ModelCard
-from restorekit.weights import recorded_sums
 
 if TYPE_CHECKING:
-    from restorekit.basis import BasisKey, LoraLayer
+    from restorekit.model.basis import BasisKey, LoraLayer
 
 __all__ = ["LoadedBases", "load_bases", "unusable_bases"]
 

@@ -21,15 +21,16 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from restorekit.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
-from restorekit.basis import Basis, BasisKey, save_basis
 from restorekit.composition import Compose
-from restorekit.context import CONTEXT
 from restorekit.degradation import Degradation
-from restorekit.device import autocast
-from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
-from restorekit.flow import interpolate
+from restorekit.model.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
+from restorekit.model.basis import Basis, BasisKey, save_basis
+from restorekit.model.context import CONTEXT
+from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.flow import interpolate
+from restorekit.model.weights import digest
+from restorekit.running.device import autocast
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.blind import BlindGroups
@@ -41,7 +42,6 @@ from restorekit.training.muon import Muon
 from restorekit.training.pairs import Group, PairMaker, validation_rows
 from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
 from restorekit.training.recipes import BackboneRecipe
-from restorekit.weights import digest
 
 __all__ = ["JOINT", "WARM_UP", "BackboneTraining"]
 

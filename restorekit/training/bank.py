@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from restorekit.backbone import Backbone
-from restorekit.basis import LoraLayer
-from restorekit.context import CONTEXT
 from restorekit.errors import TrainingError
-from restorekit.lora import Stacked, merge, mergeable_layers, owners_of
+from restorekit.model.backbone import Backbone
+from restorekit.model.basis import LoraLayer
+from restorekit.model.context import CONTEXT
+from restorekit.model.lora import Stacked, merge, mergeable_layers, owners_of
 
 __all__ = ["BasisBank", "Lora", "Restore", "Stateless", "in_one_step", "one_hot_weights", "shell_of"]
 

@@ -14,15 +14,15 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from restorekit.backbone import Backbone
-from restorekit.basis import BasisKey, LoraLayer, drop_key, save_basis, save_key
-from restorekit.context import describe
 from restorekit.degradation import Degradation
-from restorekit.device import autocast
-from restorekit.encoder import DegradationEncoder
-from restorekit.lora import Stacked, mergeable_layers
-from restorekit.mixing import Mixer, MixingWeights
+from restorekit.model.backbone import Backbone
+from restorekit.model.basis import BasisKey, LoraLayer, drop_key, save_basis, save_key
+from restorekit.model.context import describe
+from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.lora import Stacked, mergeable_layers
+from restorekit.model.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Failure
+from restorekit.running.device import autocast
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.engine import Engine, adamw, training_precision

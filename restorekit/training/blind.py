@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from restorekit.basis import BasisKey
 from restorekit.composition import Compose
-from restorekit.encoder import DegradationEncoder
+from restorekit.model.basis import BasisKey
+from restorekit.model.encoder import DegradationEncoder
 from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.pairs import Group, PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from restorekit.encoder import DegradationEncoder, View, weights_of
-from restorekit.looking import GRID
+from restorekit.model.encoder import DegradationEncoder, View, weights_of
+from restorekit.model.looking import GRID
 from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.held_out_rows import all_late, degraded_pictures, held_out_rows
 from restorekit.training.keys import Keys

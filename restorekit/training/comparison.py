@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 from restorekit.training.base import psnr
 from restorekit.training.held_out_rows import all_late, degraded_pictures, held_out_rows
 from restorekit.training.pairs import PairMaker

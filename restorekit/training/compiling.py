@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from restorekit.backbone.blocks import Block
 from restorekit.errors import RestorekitError
+from restorekit.model.backbone.blocks import Block
 from restorekit.training.roles import Compilable
 
 __all__ = ["compile_blocks", "time_limit"]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from restorekit.backbone.flow_unet import FlowUnet
-from restorekit.basis import LoraLayer
 from restorekit.errors import TrainingError
+from restorekit.model.backbone.flow_unet import FlowUnet
+from restorekit.model.basis import LoraLayer
 
 __all__ = ["counterpart", "of_depth", "take_weights"]
 

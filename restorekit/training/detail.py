@@ -18,12 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from restorekit.backbone import Backbone
-from restorekit.basis import LoraLayer, save_basis
 from restorekit.degradation import Degradation
-from restorekit.device import autocast
-from restorekit.lora import Stacked, mergeable_layers
-from restorekit.mixing import Mixer, MixingWeights
+from restorekit.model.backbone import Backbone
+from restorekit.model.basis import LoraLayer, save_basis
+from restorekit.model.lora import Stacked, mergeable_layers
+from restorekit.model.mixing import Mixer, MixingWeights
+from restorekit.running.device import autocast
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training, psnr
 from restorekit.training.critic import Critic, relative_loss

@@ -21,15 +21,16 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from restorekit.backbone import Backbone
-from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.composition import Compose
-from restorekit.context import CONTEXT
 from restorekit.degradation import Degradation
-from restorekit.device import autocast
-from restorekit.encoder import TENSORS, DegradationEncoder, EncoderConfig, weights_of
 from restorekit.errors import TrainingError
-from restorekit.looking import GRID, choose_places, cut
+from restorekit.model.backbone import Backbone
+from restorekit.model.basis import Basis, BasisKey, save_key
+from restorekit.model.context import CONTEXT
+from restorekit.model.encoder import TENSORS, DegradationEncoder, EncoderConfig, weights_of
+from restorekit.model.looking import GRID, choose_places, cut
+from restorekit.model.weights import digest
+from restorekit.running.device import autocast
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
 from restorekit.training.base import Training
 from restorekit.training.blind import read_as_in_use
@@ -44,7 +45,6 @@ from restorekit.training.photos import Photos, validation_crops
 from restorekit.training.rates import learning_rate_factor
 from restorekit.training.recipes import EncoderRecipe
 from restorekit.training.teacher import Teacher, curriculum_of
-from restorekit.weights import digest
 
 __all__ = ["CALIBRATION", "RESTORATION", "EncoderTraining"]
 

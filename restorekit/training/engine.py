@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Generator
 
-from restorekit.device import choose_device, choose_precision
 from restorekit.errors import TrainingError
+from restorekit.running.device import choose_device, choose_precision
 
 __all__ = [
     "CPU",

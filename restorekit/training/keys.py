@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restorekit.basis import BasisKey
-from restorekit.context import CONTEXT
+from restorekit.model.basis import BasisKey
+from restorekit.model.context import CONTEXT
 
 __all__ = ["Keys"]
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from restorekit.composition import Compose
-from restorekit.looking import GRID
+from restorekit.model.looking import GRID
 from restorekit.training.flat import FlatPhotos
 from restorekit.training.pairs import PairMaker, as_file
 from restorekit.training.photos import more_detailed, random_patches, softened

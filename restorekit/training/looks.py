@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation
-from restorekit.encoder import DegradationEncoder
+from restorekit.model.encoder import DegradationEncoder
 from restorekit.training.labelled_pictures import SOFT, SOFTEST, VARIED
 from restorekit.training.pairs import as_file
 from restorekit.training.photos import random_patches, softened

@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restorekit.basis import BasisKey
-from restorekit.encoder import STRETCH, weights_of
+from restorekit.model.basis import BasisKey
+from restorekit.model.encoder import STRETCH, weights_of
 from restorekit.training.looks import Looks
 
 __all__ = [

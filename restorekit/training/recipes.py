@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from restorekit.backbone.flow_unet import FlowUnetConfig
+from restorekit.model.backbone.flow_unet import FlowUnetConfig
 from restorekit.training.calibration import MOVED
 from restorekit.training.photos import GREY
 
@@ -36,8 +36,8 @@ class BackboneRecipe:
     only: bases that change; W and the others do not. None named: everything changes.
     blind_share: share of groups with the encoder's weights, see `restorekit.training.blind`.
     sets: see `restorekit.training.pairs.PairMaker`.
-    precision: of the convolutions' inputs while training, as in `restorekit.device`; weights, optimiser and
-        validation stay in fp32.
+    precision: of the convolutions' inputs while training, as in `restorekit.running.device`; weights, optimiser
+        and validation stay in fp32.
     """
 
     names: tuple[str, ...]
@@ -83,7 +83,7 @@ class EncoderRecipe:
     decay: share of the budget over which the rate falls.
     seed: of all that is drawn.
     sets: see `restorekit.training.pairs.PairMaker`.
-    precision: of the convolutions' inputs, as in `restorekit.device`.
+    precision: of the convolutions' inputs, as in `restorekit.running.device`.
     lessons: new kinds, like "noise:camera", for an encoder that is to go on saying the same of all others
         (`restorekit.training.teacher`); its keys stay as they are.
     lesson_share: of all draws.
@@ -157,7 +157,7 @@ class DetailRecipe:
         px, distance of the critic's features, the critic's judgement.
     decay: share of the budget over which the rates fall.
     seed: of all that is drawn.
-    precision: of the convolutions' inputs, as in `restorekit.device`.
+    precision: of the convolutions' inputs, as in `restorekit.running.device`.
     """
 
     name: str

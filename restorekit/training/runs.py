@@ -173,8 +173,8 @@ def make_recipe(settings: Settings, given: Mapping[str, Any]) -> Any:
     given: fields of the recipe; shares and ranks a tuple, or a table of some of the bases. What is missing is as
         the commands have it: all first-party bases, equally often, of the rank and the shape of `from_weights`.
     """
-    from restorekit.backbone.flow_unet import FlowUnetConfig
-    from restorekit.basis import Basis
+    from restorekit.model.backbone.flow_unet import FlowUnetConfig
+    from restorekit.model.basis import Basis
     from restorekit.training.start import per_name
 
     kind = RECIPES[settings.training]
@@ -209,7 +209,7 @@ def make_recipe(settings: Settings, given: Mapping[str, Any]) -> Any:
 
 def base_of(settings: Settings) -> Path | None:
     """Folder of the weights that a run goes on from or is for; None for a backbone from nothing."""
-    from restorekit.weights import shipped_weights
+    from restorekit.model.weights import shipped_weights
 
     if settings.training == "backbone":
         return None if settings.from_weights is None else Path(settings.from_weights)
@@ -235,8 +235,8 @@ def start_run(settings: Settings, recipe: Any, catalog: Catalog, photos: Photos,
     photos: to train and validate on.
     engine: see `Training`.
     """
+    from restorekit.model.weights import shipped_weights
     from restorekit.training.start import start_backbone, start_basis, start_basis_of, start_detail, start_encoder
-    from restorekit.weights import shipped_weights
 
     run = run_folder(settings, recipe)
     start = None if settings.from_weights is None else Path(settings.from_weights)

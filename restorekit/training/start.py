@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from restorekit.backbone.flow_unet import TENSORS, FlowUnet
-from restorekit.basis import Basis, BasisKey
-from restorekit.encoder import DegradationEncoder, EncoderConfig
 from restorekit.errors import TrainingError
-from restorekit.lora import layer_shapes
+from restorekit.model.backbone.flow_unet import TENSORS, FlowUnet
+from restorekit.model.basis import Basis, BasisKey
+from restorekit.model.encoder import DegradationEncoder, EncoderConfig
+from restorekit.model.lora import layer_shapes
+from restorekit.model.weights import digest
 from restorekit.plugin import BackboneCard, ModelCard
 from restorekit.plugin.catalog import Catalog
 from restorekit.plugin.loading import load_bases
@@ -27,7 +28,6 @@ from restorekit.training.encoder import EncoderTraining
 from restorekit.training.engine import Engine
 from restorekit.training.photos import Photos
 from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe
-from restorekit.weights import digest
 
 __all__ = [
     "keys_in",

@@ -16,8 +16,8 @@ import torch
 from torch import Generator, Tensor
 
 from restorekit.degradation import Degradation
-from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
+from restorekit.model.encoder import DegradationEncoder
 from restorekit.training.keys import Keys
 from restorekit.training.memory import Lesson
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from restorekit.basis import BasisKey
 from restorekit.degradation import Severity
-from restorekit.encoder import DegradationEncoder
-from restorekit.mixing import MixingWeights
+from restorekit.model.basis import BasisKey
+from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.mixing import MixingWeights
 from restorekit.weighing.looks import Origins, Remove, read_picture
 from restorekit.weighing.weigher import Inspection
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from restorekit.mixing import MixingWeights
+from restorekit.model.mixing import MixingWeights
 from restorekit.weighing.weigher import Inspection, Weigher
 
 __all__ = ["Given", "OneHot", "Overruled"]

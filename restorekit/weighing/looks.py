@@ -19,11 +19,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from restorekit.basis import BasisKey
 from restorekit.degradation import Degradation
-from restorekit.encoder import DegradationEncoder, View, weights_of
 from restorekit.errors import WeightsError
-from restorekit.looking import coarse_noise
+from restorekit.model.basis import BasisKey
+from restorekit.model.encoder import DegradationEncoder, View, weights_of
+from restorekit.model.looking import coarse_noise
 
 __all__ = ["Halves", "Origins", "Reading", "Remove", "level_kept", "look_again", "read_picture", "read_query"]
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from restorekit.mixing import MixingWeights
+from restorekit.model.mixing import MixingWeights
 
 __all__ = ["Inspection", "Weigher"]
 

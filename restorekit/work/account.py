@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from restorekit.files import is_finished
-from restorekit.jobs import Job
+from restorekit.work.jobs import Job
 from restorekit.work.listener import Listener, Report, Summary, failed_record, skipped_record
 from restorekit.work.manifest import Manifest, proof_of
 

@@ -16,9 +16,9 @@ from typing import Any
 from restorekit.atomic import Claim
 from restorekit.errors import ImageError
 from restorekit.files import is_finished
-from restorekit.jobs import STREAM, Job, take
 from restorekit.work.account import Account
 from restorekit.work.faults import in_one_line
+from restorekit.work.jobs import STREAM, Job, take
 from restorekit.work.listener import Report, Summary
 
 __all__ = ["Batch", "Stages", "run_jobs"]

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from restorekit.errors import ImageError, RestorekitError
-from restorekit.jobs import Job
 from restorekit.machine import processors
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.work.account import Account
 from restorekit.work.faults import in_one_line
+from restorekit.work.jobs import Job
 from restorekit.work.listener import Report, Summary
 from restorekit.work.manifest import Journal
 from restorekit.work.pipeline import Pipeline

@@ -6,8 +6,8 @@ from pathlib import Path
 from traceback import extract_tb
 
 from restorekit.errors import ImageError, RestorekitError
-from restorekit.jobs import Job
 from restorekit.machine import short_of_memory
+from restorekit.work.jobs import Job
 
 __all__ = ["in_one_line"]
 

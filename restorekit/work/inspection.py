@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from restorekit.jobs import Job
 from restorekit.plugin.catalog import Catalog
 from restorekit.work.batch import Stages
+from restorekit.work.jobs import Job
 from restorekit.work.listener import Report
 from restorekit.work.streams import read_picture
 from restorekit.work.words import SHOWN, describe_severity, rounded
 
 if TYPE_CHECKING:
     from restorekit.image import Picture
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
 
 __all__ = ["inspect_picture", "inspection_stages", "inspector"]
 
 
 def inspector(catalog: Catalog) -> Restorer:
     """Load a restorer to look with; on the CPU, since the encoder is small."""
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
 
     return Restorer.from_pretrained(device="cpu", catalog=catalog)
 

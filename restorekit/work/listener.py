@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from restorekit.jobs import Job
+from restorekit.work.jobs import Job
 
 __all__ = ["Level", "Listener", "Report", "Summary", "failed_record", "skipped_record"]
 

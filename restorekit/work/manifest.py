@@ -21,8 +21,8 @@ from typing import Any
 
 from restorekit import __version__
 from restorekit.errors import ImageError
-from restorekit.jobs import Job
-from restorekit.weights import digest
+from restorekit.model.weights import digest
+from restorekit.work.jobs import Job
 
 __all__ = ["Journal", "Manifest", "proof_of"]
 

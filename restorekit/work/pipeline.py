@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_pages, check_size
-from restorekit.jobs import STREAM, Job
 from restorekit.machine import short_of_memory
+from restorekit.work.jobs import STREAM, Job
 from restorekit.work.listener import Report
 from restorekit.work.manifest import Journal
 from restorekit.work.request import Options
@@ -25,7 +25,7 @@ from restorekit.work.words import describe, rounded
 
 if TYPE_CHECKING:
     from restorekit.image import Encoded, Pages, Picture
-    from restorekit.restorer import RestorationResult, Restorer
+    from restorekit.running.restorer import RestorationResult, Restorer
 
 __all__ = ["COPIED", "Opened", "Page", "Pipeline", "Restored"]
 

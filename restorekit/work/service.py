@@ -8,12 +8,12 @@ from typing import NoReturn
 
 from restorekit.atomic import sweep
 from restorekit.errors import RestorekitError
-from restorekit.jobs import STREAM, Job, expand, in_words, passed_over, plan
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.work.account import Account
 from restorekit.work.batch import Stages, run_jobs
 from restorekit.work.cluster import run_on_cluster
 from restorekit.work.inspection import inspection_stages, inspector
+from restorekit.work.jobs import STREAM, Job, expand, in_words, passed_over, plan
 from restorekit.work.listener import Listener, Summary
 from restorekit.work.manifest import Journal, Manifest
 from restorekit.work.pipeline import Pipeline

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from restorekit.machine import keep_freed_memory, processors
-from restorekit.mixing import MixingWeights
+from restorekit.model.mixing import MixingWeights
 from restorekit.plugin.catalog import ANY, Catalog
 from restorekit.work.request import Options
 
 if TYPE_CHECKING:
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
 
 __all__ = ["facts", "fingerprint", "left_out", "load", "slow_precision"]
 
@@ -24,7 +24,7 @@ def load(catalog: Catalog, options: Options, threads: int | None = None) -> Rest
     """
     import torch
 
-    from restorekit.restorer import Restorer
+    from restorekit.running.restorer import Restorer
 
     keep_freed_memory()
     # In a container torch counts the machine's processors, and its threads would wait for each other.
@@ -46,7 +46,7 @@ def fingerprint(restorer: Restorer) -> str:
 
 def facts(restorer: Restorer, options: Options) -> dict[str, Any]:
     """Makers of the pixels of a run, for its manifest: model, weights, precision, device, bases, options."""
-    from restorekit.device import name_of_precision
+    from restorekit.running.device import name_of_precision
 
     return {
         "model": restorer.catalog.model.name,
@@ -60,7 +60,7 @@ def facts(restorer: Restorer, options: Options) -> dict[str, Any]:
 
 def slow_precision(restorer: Restorer) -> str:
     """A word on a precision that this machine computes slowly; empty if it does not."""
-    from restorekit.device import name_of_precision, slower_than_fp32
+    from restorekit.running.device import name_of_precision, slower_than_fp32
 
     if not slower_than_fp32(restorer.dtype, restorer.device):
         return ""

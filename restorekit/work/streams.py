@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, TypeVar
 
 from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_output, write_atomically
-from restorekit.jobs import STREAM, make_folder
+from restorekit.work.jobs import STREAM, make_folder
 
 if TYPE_CHECKING:
     from torch import Tensor

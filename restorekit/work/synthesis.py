@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from restorekit.composition import Compose, Step
 from restorekit.degradation import Degradation
 from restorekit.errors import ImageError
-from restorekit.jobs import Job
+from restorekit.work.jobs import Job
 from restorekit.work.listener import Report
 from restorekit.work.streams import read_picture, write_picture
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from restorekit.errors import ImageError
-from restorekit.jobs import Job, plan
 from restorekit.work.account import Account
 from restorekit.work.batch import Batch, Stages
+from restorekit.work.jobs import Job, plan
 from restorekit.work.request import Request
 
 __all__ = ["watch_folders"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from restorekit.mixing import MixingWeights
+from restorekit.model.mixing import MixingWeights
 from restorekit.plugin.catalog import Catalog
 
 __all__ = ["SHOWN", "describe", "describe_severity", "rounded"]

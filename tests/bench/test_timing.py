@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from restorekit import device
 from restorekit.bench.speed import as_markdown
 from restorekit.bench.timing import (
     Ratio,
@@ -18,6 +17,7 @@ from restorekit.bench.timing import (
     mixing_ratio,
     precision_ratio,
 )
+from restorekit.running import device
 
 
 def test_the_first_round_does_not_count_and_the_median_of_the_others_does():

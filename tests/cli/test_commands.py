@@ -11,8 +11,8 @@ from typer.main import get_command
 
 import restorekit
 from restorekit.cli.main import build_app
+from restorekit.model.weights import write_sums
 from restorekit.plugin import catalog
-from restorekit.weights import write_sums
 
 HEAVY = {"torch", "torchvision", "diffusers", "peft", "kornia", "pyiqa"}
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from restorekit.machine import short_of_memory
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 from restorekit.work import pipeline
 
 CPU = "[enforce fail at alloc_cpu.cpp:115] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"

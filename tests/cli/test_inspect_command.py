@@ -4,7 +4,7 @@ import json
 import os
 
 from restorekit.image import read_image
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 
 BASES = ["blur", "detail", "jpeg", "lowres", "noise", "rain"]
 

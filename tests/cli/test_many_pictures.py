@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 from restorekit.work import watch
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from restorekit.device import bf16_pays
-from restorekit.restorer import Restorer
-from restorekit.weights import write_sums
+from restorekit.model.weights import write_sums
+from restorekit.running.device import bf16_pays
+from restorekit.running.restorer import Restorer
 from tests.tiny import BASES, LOOK
 
 
@@ -190,8 +190,8 @@ def test_too_little_memory_is_one_line_with_a_remedy(cli, photo, monkeypatch):
 
 def test_a_precision_that_this_processor_computes_slowly_is_told_once(cli, photo, monkeypatch):
     photo("a.png"), photo("b.png")
-    monkeypatch.setattr("restorekit.device.multiplies_bf16", lambda: False)
-    monkeypatch.setattr("restorekit.device.bf16_pays", bf16_pays.__wrapped__)
+    monkeypatch.setattr("restorekit.running.device.multiplies_bf16", lambda: False)
+    monkeypatch.setattr("restorekit.running.device.bf16_pays", bf16_pays.__wrapped__)
     slow = cli("restore", "a.png", "b.png", "-o", "slow/", "--precision", "bf16")
     assert slow.code == 0 and slow.err.count("\n") == 1
     assert slow.err.startswith("warning: ") and "bf16" in slow.err and "--precision fp32" in slow.err

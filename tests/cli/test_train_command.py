@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restorekit.basis import KEY, Basis
+from restorekit.model.basis import KEY, Basis
+from restorekit.model.weights import digest, load_json, verify
 from restorekit.training.readout import ENOUGH
-from restorekit.weights import digest, load_json, verify
 
 
 @pytest.fixture

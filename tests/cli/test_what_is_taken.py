@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from restorekit.files import FORMATS, LARGEST_SIDE
-from restorekit.jobs import in_words, passed_over
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 from restorekit.work import streams
+from restorekit.work.jobs import in_words, passed_over
 
 JPEGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".JFIF")
 OTHERS = {".dib": "BMP", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP", ".png": "PNG"}

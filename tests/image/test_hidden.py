@@ -6,7 +6,7 @@ from torch import Generator
 
 from restorekit.image import as_float, as_values
 from restorekit.image.hidden import fill_hidden, give_back_hidden
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 
 TYPES = (torch.float32, torch.uint8, torch.uint16)
 

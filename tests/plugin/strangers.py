@@ -6,7 +6,7 @@ import shutil
 import types
 from pathlib import Path
 
-from restorekit.basis import Basis
+from restorekit.model.basis import Basis
 from restorekit.plugin import Degradation, Realisation, Severity, hookimpl
 
 
@@ -74,7 +74,7 @@ def fog_basis(weights: Path, folder: Path) -> Path:
     """A good basis for fog, in `folder`, made of the one for noise."""
     import json
 
-    from restorekit.weights import write_sums
+    from restorekit.model.weights import write_sums
 
     shutil.copytree(weights / "noise", folder)
     record = folder / "basis.json"

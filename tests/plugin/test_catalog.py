@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from restorekit.backbone import plugin as flow_unet_plugin
-from restorekit.basis import Basis
 from restorekit.errors import PluginError
+from restorekit.model.backbone import plugin as flow_unet_plugin
+from restorekit.model.basis import Basis
+from restorekit.model.weights import BACKBONE_TENSORS
 from restorekit.plugin import BackboneCard, Method, ModelCard, Severity
 from restorekit.plugin.catalog import build_catalog, load_plugins, register_commands
 from restorekit.plugin.hookspecs import Hooks
 from restorekit.plugin.loading import unusable_bases
-from restorekit.weights import BACKBONE_TENSORS
 from tests.plugin.strangers import Entry, fog, plugin
 
 README = Path(__file__).resolve().parents[2] / "plugins" / "README.md"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from restorekit.basis import Basis
+from restorekit.model.basis import Basis
 from restorekit.plugin.catalog import ANY, build_catalog, load_plugins
 from tests.plugin.strangers import Entry, plugin
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from restorekit.adapter import ADAPTER
-from restorekit.basis import KEY, RECORD, Basis
 from restorekit.errors import WeightsError
+from restorekit.model.adapter import ADAPTER
+from restorekit.model.basis import KEY, RECORD, Basis
+from restorekit.model.weights import SUMS, load_json, write_sums
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.plugin.loading import unusable_bases
-from restorekit.restorer import Restorer
-from restorekit.weights import SUMS, load_json, write_sums
+from restorekit.running.restorer import Restorer
 from tests.plugin.strangers import Entry, fog_basis, fog_plugin
 
 CONFIG = "adapter_config.json"

@@ -9,18 +9,18 @@ import pytest
 import torch
 
 import restorekit
-from restorekit.basis import RECORD, Basis
 from restorekit.bench.methods import find_card, make, with_model
 from restorekit.errors import PluginError
+from restorekit.model.basis import RECORD, Basis
+from restorekit.model.weights import digest, load_json, recorded_sums, write_sums
 from restorekit.plugin import BackboneCard, ModelCard, catalog
 from restorekit.plugin.bundles import models_of
 from restorekit.plugin.catalog import build_catalog, load_plugins
-from restorekit.restorer import Restorer
-from restorekit.weights import digest, load_json, recorded_sums, write_sums
+from restorekit.running.restorer import Restorer
 from tests.plugin.strangers import Entry, fog, fog_basis, plugin
 from tests.tiny import BASES, LOOK, tiny_weights
 
-ARCHITECTURE = "restorekit.backbone.flow_unet:FlowUnet"
+ARCHITECTURE = "restorekit.model.backbone.flow_unet:FlowUnet"
 PICTURE = torch.rand(1, 3, 40, 36, generator=torch.Generator().manual_seed(0))
 
 

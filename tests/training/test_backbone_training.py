@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
-from restorekit.basis import Basis
 from restorekit.bench.own import Plain
-from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
-from restorekit.restorer import Restorer
+from restorekit.model.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
+from restorekit.model.basis import Basis
+from restorekit.model.encoder import DegradationEncoder
+from restorekit.running.restorer import Restorer
 from restorekit.training.backbone import JOINT, WARM_UP, BackboneTraining
 from restorekit.training.bank import BasisBank
 from restorekit.training.budget import Budget

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.encoder import DegradationEncoder
 from restorekit.errors import TrainingError
+from restorekit.model.encoder import DegradationEncoder
 from restorekit.training.blind import BlindGroups, tiles_of
 from restorekit.training.pairs import PairMaker
 from restorekit.training.recipes import EncoderRecipe

@@ -14,17 +14,17 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from restorekit.backbone.flow_unet import FlowUnet
-from restorekit.basis import Basis, BasisKey, save_key
 from restorekit.cli.train import app as train
 from restorekit.errors import TrainingError
+from restorekit.model.backbone.flow_unet import FlowUnet
+from restorekit.model.basis import Basis, BasisKey, save_key
+from restorekit.model.weights import verify
 from restorekit.training.backbone import BackboneTraining
 from restorekit.training.burst import Burst
 from restorekit.training.engine import Engine
 from restorekit.training.pieces import join_pieces
 from restorekit.training.start import start_backbone
 from restorekit.training.watch import MOST
-from restorekit.weights import verify
 from tests.training.recipes import CATALOG, NAMES, TINY, degradations
 
 EACH = Engine(judge_seconds=0, judge_steps=1)  # every loss is judged

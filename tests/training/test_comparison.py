@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.mixing import MixingWeights
+from restorekit.model.mixing import MixingWeights
 from restorekit.training.comparison import PICTURE, compare, held_out
 from restorekit.training.held_out_rows import all_late, degraded_pictures, held_out_rows
 from restorekit.training.pairs import PairMaker

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
+from restorekit.model.backbone.flow_unet import FlowUnet, FlowUnetConfig
 from restorekit.training import engine, stepper
 from restorekit.training.backbone import BackboneTraining
 from restorekit.training.bank import BasisBank

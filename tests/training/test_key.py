@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator
 
-from restorekit.basis import BasisKey
-from restorekit.encoder import DegradationEncoder, EncoderConfig, weights_of
+from restorekit.model.basis import BasisKey
+from restorekit.model.encoder import DegradationEncoder, EncoderConfig, weights_of
 from restorekit.training.looks import CLEAN, Looking, Looks
 from restorekit.training.readout import (
     DECAY,

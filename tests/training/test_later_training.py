@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
-from restorekit.basis import Basis
-from restorekit.context import CONTEXT
-from restorekit.encoder import DegradationEncoder, EncoderConfig, weights_of
 from restorekit.errors import TrainingError
+from restorekit.model.backbone.flow_unet import FlowUnet, FlowUnetConfig
+from restorekit.model.basis import Basis
+from restorekit.model.context import CONTEXT
+from restorekit.model.encoder import DegradationEncoder, EncoderConfig, weights_of
+from restorekit.model.weights import BACKBONE_TENSORS, ENCODER_TENSORS, digest
 from restorekit.plugin import BackboneCard, ModelCard
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.training.bank import BasisBank
@@ -28,7 +29,6 @@ from restorekit.training.parallel import gradients_of
 from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe
 from restorekit.training.runs import Settings, start_run
 from restorekit.training.start import start_basis, start_detail, start_encoder
-from restorekit.weights import BACKBONE_TENSORS, ENCODER_TENSORS, digest
 from tests.plugin.strangers import Entry, plugin
 from tests.tiny import tiny_weights
 from tests.training.recipes import CATALOG, parameters
@@ -139,7 +139,7 @@ def test_a_later_basis_takes_part_in_every_group_it_learns_from(photos, tiny, tm
 
 def test_a_later_basis_for_another_model_is_trained_on_that_models_backbone_and_encoder(photos, tiny, tmp_path):
     other = tiny_weights(tmp_path / "other", seed=7)
-    network = BackboneCard("net", "restorekit.backbone.flow_unet:FlowUnet", other / "backbone")
+    network = BackboneCard("net", "restorekit.model.backbone.flow_unet:FlowUnet", other / "backbone")
     bundle = plugin(
         register_models=lambda: [ModelCard("other", network, other / "encoder")],
         register_bases=lambda: [Basis("blur", "blur", other / "blur")],

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.basis import Basis, BasisKey, save_key
-from restorekit.encoder import DegradationEncoder, EncoderConfig, View
-from restorekit.restorer import Restorer
+from restorekit.model.basis import Basis, BasisKey, save_key
+from restorekit.model.encoder import DegradationEncoder, EncoderConfig, View
+from restorekit.running.restorer import Restorer
 from restorekit.weighing.looks import Halves, Origins, read_picture, read_query
 
 LATE = Origins(late=("jpeg", "noise"))

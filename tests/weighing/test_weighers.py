@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from restorekit.errors import MixingError
-from restorekit.mixing import MixingWeights
-from restorekit.restorer import Restorer
+from restorekit.model.mixing import MixingWeights
+from restorekit.running.restorer import Restorer
 from restorekit.weighing import Given, Inspection, OneHot, Overruled
 
 PICTURE = torch.rand(1, 3, 40, 48, generator=torch.Generator().manual_seed(0))

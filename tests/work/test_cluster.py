@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from restorekit.image import write_image
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 from restorekit.work.cluster import Outcome, Worker, surroundings
 from restorekit.work.listener import Report
 from restorekit.work.request import Options

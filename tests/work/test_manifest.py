@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import restorekit
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 from restorekit.work.manifest import Manifest
 from restorekit.work.setup import fingerprint
 

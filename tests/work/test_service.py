@@ -11,7 +11,7 @@ import torch
 
 from restorekit.errors import RestorekitError
 from restorekit.image import Picture, write_pages
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 from restorekit.work import Listener, Options, Request, Summary, degrade_file, inspect_files, restore_files
 
 

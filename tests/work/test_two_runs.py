@@ -13,7 +13,7 @@ import pytest
 from restorekit import atomic
 from restorekit.atomic import Claim
 from restorekit.files import is_finished
-from restorekit.restorer import Restorer
+from restorekit.running.restorer import Restorer
 
 
 def test_an_empty_output_is_not_done_and_is_made_again_only_by_a_run_that_goes_on(cli, photo):

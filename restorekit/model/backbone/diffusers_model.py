@@ -1,6 +1,6 @@
 """flow-unet as a model of diffusers, for those who build on that library: the same folder, the same numbers.
 
-    from restorekit.backbone.diffusers_model import FlowUnetModel
+    from restorekit.model.backbone.diffusers_model import FlowUnetModel
     model = FlowUnetModel.from_pretrained("weights/backbone")
     model.load_lora_adapter(...)                 # or peft.PeftModel.from_pretrained(model, "weights/noise")
 
@@ -16,13 +16,13 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.loaders import PeftAdapterMixin
 from diffusers.models.modeling_utils import ModelMixin
 
-from restorekit.backbone.flow_unet import FlowUnet, FlowUnetConfig
+from restorekit.model.backbone.flow_unet import FlowUnet, FlowUnetConfig
 
 __all__ = ["FlowUnetModel"]
 
 
 class FlowUnetModel(ModelMixin, FlowUnet, ConfigMixin, PeftAdapterMixin):
-    """`FlowUnet` with diffusers' loading, saving and adapters; fulfils `restorekit.backbone.Backbone` as well.
+    """`FlowUnet` with diffusers' loading, saving and adapters; a `restorekit.model.backbone.Backbone` as well.
 
     Arguments as in `FlowUnetConfig`.
     """

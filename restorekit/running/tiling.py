@@ -8,8 +8,8 @@ at least `halo` from the edge (the receptive radius, or more) never notices:
 The cores cover the image once. At the image's own border nothing is discarded: the whole image meets the
 same zeros there. A network that down-samples by `multiple` works on a grid; tiles begin and end on it.
 
-A network that can go down an image row by row (`restorekit.streaming`) needs no halo above and below: strips as
-wide as the image follow each other, and only an image too wide for that is cut into columns that overlap.
+A network that can go down an image row by row (`restorekit.model.streaming`) needs no halo above and below: strips
+as wide as the image follow each other, and only an image too wide for that is cut into columns that overlap.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restorekit.flow import time_steps
+from restorekit.model.flow import time_steps
 
 __all__ = ["SampledRows", "Stream", "StreamedConvolution", "StreamedHalving", "Waiting", "convolve"]
 
@@ -118,7 +118,7 @@ class StreamedHalving:
 
 
 class SampledRows:
-    """`restorekit.flow.sample`, rows at a time: each step is a stream of its own, fed by the one before."""
+    """`restorekit.model.flow.sample`, rows at a time: each step is a stream of its own, fed by the one before."""
 
     def __init__(self, begin: Callable[[float], Stream], steps: int) -> None:
         self.steps = [EulerStep(begin(t), t_next / t) for t, t_next in itertools.pairwise(time_steps(steps))]

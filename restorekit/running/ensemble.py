@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from restorekit.image import as_values
-from restorekit.tiling import extend
+from restorekit.running.tiling import extend
 
 __all__ = ["GRID", "MIRRORED", "Progress", "mirrored"]
 

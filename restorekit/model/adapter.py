@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restorekit.errors import WeightsError
-from restorekit.weights import load_json
+from restorekit.model.weights import load_json
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -50,7 +50,7 @@ def shipped_weights(name: str) -> Path:
         if not Path(chosen).is_dir():
             raise WeightsError(f"{WEIGHTS}={chosen} is not a folder; correct or unset it")
         return Path(chosen).absolute() / name
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     for root in (package / "_weights", package.parent / "weights"):
         if root.is_dir():
             return root / name

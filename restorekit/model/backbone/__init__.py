@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from restorekit.streaming import Stream
+    from restorekit.model.streaming import Stream
 
 __all__ = ["Backbone", "Facts", "Predictor"]
 

@@ -14,7 +14,7 @@ def register_models() -> Iterable[ModelCard]:
     """Name the model that ships; the first one is the default."""
     backbone = BackboneCard(
         "flow-unet",
-        "restorekit.backbone.flow_unet:FlowUnet",
+        "restorekit.model.backbone.flow_unet:FlowUnet",
         shipped_weights("backbone"),
         "plain residual U-Net, runs on a CPU",
     )

@@ -1,4 +1,4 @@
-"""flow-unet in one pass down the image; see `restorekit.streaming`."""
+"""flow-unet in one pass down the image; see `restorekit.model.streaming`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restorekit.backbone.blocks import UNSHUFFLE, Block
-from restorekit.streaming import StreamedConvolution, StreamedHalving, Waiting, convolve
+from restorekit.model.backbone.blocks import UNSHUFFLE, Block
+from restorekit.model.streaming import StreamedConvolution, StreamedHalving, Waiting, convolve
 
 __all__ = ["FlowUnetStream"]
 
@@ -29,7 +29,7 @@ class BlockStream:
 
 
 class FlowUnetStream:
-    """`FlowUnet.forward` of one picture; fulfils `restorekit.streaming.Stream`.
+    """`FlowUnet.forward` of one picture; fulfils `restorekit.model.streaming.Stream`.
 
     embedding: of time and context, (1, E).
     The other arguments are the network's layers, in the order in which they are met.

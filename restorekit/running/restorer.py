@@ -14,20 +14,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorekit.arguments import check_pictures, check_result_type, check_visible, check_weights, check_whole
-from restorekit.backbone import Backbone
-from restorekit.basis import BasisKey
-from restorekit.device import auto_tile, choose_device, choose_precision
-from restorekit.encoder import DegradationEncoder
 from restorekit.errors import DeviceError, PluginError, WeightsError
 from restorekit.image.hidden import fill_hidden, give_back_hidden
-from restorekit.lora import layer_shapes
-from restorekit.mixing import Mixer, MixingWeights
-from restorekit.passing import Pass, Passing, enlarge
+from restorekit.model.backbone import Backbone
+from restorekit.model.basis import BasisKey
+from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.lora import layer_shapes
+from restorekit.model.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.plugin.failures import Failure
 from restorekit.plugin.loading import load_bases
-from restorekit.results import RestorationResult
+from restorekit.running.arguments import (
+    check_pictures,
+    check_result_type,
+    check_visible,
+    check_weights,
+    check_whole,
+)
+from restorekit.running.device import auto_tile, choose_device, choose_precision
+from restorekit.running.passing import Pass, Passing, enlarge
+from restorekit.running.results import RestorationResult
 from restorekit.weighing import Blind, Given, Inspection, Overruled, Weigher
 from restorekit.weighing.looks import Origins
 
@@ -189,7 +195,7 @@ class Restorer:
             halved, and a note says so.
         dtype: type of the result; None is float32 for floating images, else the image's own, rounded.
         ensemble: restore the mirror images too, and average: better, in four times the time
-            (`restorekit.ensemble`).
+            (`restorekit.running.ensemble`).
         progress: told how many tiles are done, and of how many.
         visible: shape (B, H, W), boolean, False where pictures are transparent. The colours there decide nothing,
             bleed into nothing, and come back as they were. None: all is visible.

@@ -23,13 +23,13 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from restorekit.backbone import Facts
-from restorekit.backbone.blocks import UNSHUFFLE, Block
-from restorekit.backbone.flow_unet_stream import FlowUnetStream
-from restorekit.context import CONTEXT, describe
 from restorekit.errors import WeightsError
-from restorekit.lora import with_tensors
-from restorekit.weights import BACKBONE_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
+from restorekit.model.backbone import Facts
+from restorekit.model.backbone.blocks import UNSHUFFLE, Block
+from restorekit.model.backbone.flow_unet_stream import FlowUnetStream
+from restorekit.model.context import CONTEXT, describe
+from restorekit.model.lora import with_tensors
+from restorekit.model.weights import BACKBONE_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
 
 __all__ = ["CONFIG", "HEAD", "INLET", "TENSORS", "FlowUnet", "FlowUnetConfig"]
 
@@ -58,7 +58,7 @@ class FlowUnetConfig:
 
 
 class FlowUnet(nn.Module):
-    """The embedded backbone; fulfils `restorekit.backbone.Backbone`, and `Predictor`.
+    """The embedded backbone; fulfils `restorekit.model.backbone.Backbone`, and `Predictor`.
 
     shape: sizes of the network.
     generator: draws the first weights; None is torch's own.

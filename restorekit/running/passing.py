@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restorekit.backbone import Facts, Predictor
-from restorekit.device import autocast
-from restorekit.ensemble import mirrored
 from restorekit.errors import ImageError
-from restorekit.flow import sample
 from restorekit.image import as_float
-from restorekit.streaming import SampledRows
-from restorekit.tiling import apply_in_strips, apply_tiled
+from restorekit.model.backbone import Facts, Predictor
+from restorekit.model.flow import sample
+from restorekit.model.streaming import SampledRows
+from restorekit.running.device import autocast
+from restorekit.running.ensemble import mirrored
+from restorekit.running.tiling import apply_in_strips, apply_tiled
 
 __all__ = ["Pass", "Passing", "enlarge"]
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from restorekit.basis import LARGEST
 from restorekit.errors import MixingError
+from restorekit.model.basis import LARGEST
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from restorekit.backbone import Backbone, Predictor
-    from restorekit.basis import LoraLayer
-    from restorekit.lora import Stacked
+    from restorekit.model.backbone import Backbone, Predictor
+    from restorekit.model.basis import LoraLayer
+    from restorekit.model.lora import Stacked
 
 __all__ = ["Mixer", "MixingWeights", "Recent"]
 
@@ -94,7 +94,7 @@ class Mixer:
     """
 
     def __init__(self, backbone: Backbone, bases: Mapping[str, Mapping[str, LoraLayer]]) -> None:
-        from restorekit.lora import mergeable_layers
+        from restorekit.model.lora import mergeable_layers
 
         there = set(mergeable_layers(backbone.network))
         for basis, layers in bases.items():
@@ -122,7 +122,7 @@ class Mixer:
         """Merged weights of the layers that a mixture changes, by parameter name."""
         import torch
 
-        from restorekit.lora import Stacked
+        from restorekit.model.lora import Stacked
 
         active = weights.active
         if unknown := sorted(set(active) - set(self.bases)):

@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from restorekit.basis import LoraLayer
+from restorekit.model.basis import LoraLayer
 
 __all__ = ["Factors", "Stacked", "layer_shapes", "merge", "mergeable_layers", "owners_of", "with_tensors"]
 

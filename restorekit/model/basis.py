@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restorekit.adapter import ADAPTER, CONFIG, PREFIX, checked_config, pairs_of
 from restorekit.errors import MixingError, WeightsError
-from restorekit.weights import (
+from restorekit.model.adapter import ADAPTER, CONFIG, PREFIX, checked_config, pairs_of
+from restorekit.model.weights import (
     load_json,
     load_tensors,
     recorded_sums,
@@ -175,7 +175,7 @@ class Basis:
         return layers
 
     def layers_for(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, LoraLayer]:
-        """Load `layers` and compare them with a backbone. shapes: `restorekit.lora.layer_shapes` of it."""
+        """Load `layers` and compare them with a backbone. shapes: `restorekit.model.lora.layer_shapes` of it."""
         layers = self.layers()
         again = "train the basis for this backbone with `restorekit train basis`"
         if foreign := sorted(set(layers) - set(shapes)):

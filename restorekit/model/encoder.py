@@ -22,10 +22,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restorekit.context import CONTEXT, describe
 from restorekit.errors import WeightsError
-from restorekit.looking import look_at
-from restorekit.weights import ENCODER_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
+from restorekit.model.context import CONTEXT, describe
+from restorekit.model.looking import look_at
+from restorekit.model.weights import ENCODER_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
 
 __all__ = [
     "CONFIG",

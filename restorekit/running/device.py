@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from restorekit.errors import DeviceError
 from restorekit.machine import all_memory, fast_bf16, free_memory, multiplies_bf16, multiplies_fp16, processor
-from restorekit.remembered import once
+from restorekit.running.remembered import once
 
 __all__ = [
     "LARGEST_TILE",

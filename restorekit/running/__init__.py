@@ -1,0 +1,1 @@
+"""A model at work on pictures of any size: weigh, specialise, pass."""
