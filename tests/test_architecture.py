@@ -80,6 +80,18 @@ def test_imports_go_down_only(path):
             assert RANK[other] <= RANK[room], f"{path.name} imports {name}"
 
 
+@pytest.mark.parametrize("path", modules("restorekit/training"), ids=lambda p: p.name)
+def test_a_training_module_says_what_is_public_and_passes_on_nothing(path):
+    """What it names is its own: each name has one place to import it from."""
+    body = ast.parse(path.read_text()).body
+    targets = [t for node in body for t in getattr(node, "targets", [getattr(node, "target", None)]) if t]
+    constants = {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    own = constants | {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert "__all__" in own
+    told = next(node.value for node in body if "__all__" in ast.unparse(node) and hasattr(node, "value"))
+    assert set(ast.literal_eval(told)) <= own
+
+
 def module_of(path: Path) -> str:
     """Dotted name of a file; of a package, the package's."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
