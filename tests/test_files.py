@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from restorekit import files
 from restorekit.atomic import sweep
 from restorekit.errors import ImageError
-from restorekit.image import files, list_images, read_image, write_image
+from restorekit.image import list_images, read_image, write_image
 
 RGB = torch.randint(0, 256, (1, 3, 9, 13), generator=torch.Generator().manual_seed(0)) / 255
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+import restorekit_flow_unet as flow_unet_plugin
 from restorekit.errors import PluginError
-from restorekit.model.backbone import plugin as flow_unet_plugin
 from restorekit.model.basis import Basis
 from restorekit.model.weights import BACKBONE_TENSORS
 from restorekit.plugin import BackboneCard, Method, ModelCard, Severity
