@@ -77,7 +77,7 @@ def test_only_parts_of_a_large_picture_are_ever_floating(restorer, monkeypatch):
         sizes.append(values.numel())
         return as_float(values)
 
-    for room in ("passing", "tiling", "looking", "context"):
+    for room in ("running.passing", "running.tiling", "model.looking", "model.context"):
         monkeypatch.setattr(f"restorekit.{room}.as_float", spy)
     image = torch.zeros(1, 3, 400, 3000, dtype=torch.uint8)
     restorer.restore(image, tile=1)
