@@ -91,7 +91,7 @@ class Encoded:
 def encode(path: str | os.PathLike[str], rgb: Tensor, source: Picture, *, quality: int | None = None) -> Encoded:
     """Encode one picture in the format of path's extension, but write nothing. The arguments as in write_image."""
     if quality is not None and not 1 <= quality <= 100:
-        raise ImageError(f"quality {quality} is not to be had; use 1 to 100")
+        raise ImageError(f"quality must be 1 to 100, got {quality}")
     format = FORMATS[Path(path).suffix.lower()]
     try:
         sheet = _sheet(rgb, source, format)

@@ -68,5 +68,5 @@ def test_a_quality_that_is_told_holds_and_colour_is_not_sampled(
 
 
 def test_a_quality_out_of_range_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="quality 0 is not to be had"):
+    with pytest.raises(ImageError, match="quality must be 1 to 100, got 0"):
         write_image(tmp_path / "a.jpg", from_pil(noise()), quality=0)
