@@ -30,8 +30,8 @@ __all__ = ["Halves", "Origins", "Reading", "Remove", "level_kept", "look_again",
 # Crops, (N, 3, s, s), in [0, 1], and weights by basis name to the crops restored with them.
 Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
 
-# Logits: below the first there is no second look; beyond the other, either way, half of the crops are enough. Of 880
-# held-out crops of 22 kinds with noise or JPEG none below -4 had any weight in the end; to look at again with new keys.
+# Logits: below the first there is no second look; beyond the other, either way, half of the crops are enough. Of
+# 880 held-out pictures of 22 kinds with noise or JPEG none below -4 had a weight in the end; new keys may differ.
 UNLIKELY, SURE = -4.5, 5.0
 SHARPEN = 0.1  # the most of an optical basis where the grain may be noise
 FOUND = 0.5  # of a late basis, which then is the reason for the grain
