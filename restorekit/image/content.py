@@ -12,10 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from restorekit.image.colour import srgb_from_cmyk
-from restorekit.image.picture import JpegCoding
+from restorekit.image.metadata import Metadata
+from restorekit.image.picture import JpegCoding, Picture
 from restorekit.image.pixels import tensors
 
-__all__ = ["TURNS", "Content", "content_of", "is_wide"]
+__all__ = ["TURNS", "Content", "content_of", "is_wide", "picture_from"]
 
 TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), start=2))  # EXIF orientation -> PIL's Transpose
 _KINDS = {"1": "grey", "L": "grey", "LA": "grey", "La": "grey", "P": "palette", "PA": "palette"}
@@ -79,3 +80,28 @@ def content_of(image: Image.Image, profile: bytes | None, orientation: int, bits
 def _ink_values(image: Image.Image) -> Tensor:
     """Inks of a CMYK image: shape (H, W, 4), uint8, 255 for full ink."""
     return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(image.height, image.width, 4)
+
+
+def picture_from(content: Content, metadata: Metadata, format: str, notes: tuple[str, ...] = ()) -> Picture:
+    """Join pixels and metadata.
+
+    format: PIL's name of the file's format; empty where there was no file.
+    notes: lines beside those of the pixels.
+    """
+    return Picture(
+        values=content.values,
+        alpha=content.alpha,
+        mode=content.mode,
+        depth=content.depth,
+        format=format,
+        icc_profile=content.icc_profile,
+        ink_profile=content.ink_profile,
+        inks=content.inks,
+        exif=metadata.exif,
+        xmp=metadata.xmp,
+        dpi=metadata.dpi,
+        text=metadata.text,
+        jpeg=content.jpeg,
+        extras=metadata.extras,
+        notes=(*content.notes, *notes),
+    )

@@ -9,7 +9,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from restorekit.errors import ImageError
 from restorekit.image import deep, heif, jpeg, kinds, png, tiff
-from restorekit.image.content import TURNS, Content, content_of, is_wide
+from restorekit.image.content import TURNS, Content, content_of, is_wide, picture_from
 from restorekit.image.metadata import Metadata, heif_metadata, image_metadata, page_metadata
 from restorekit.image.picture import Picture
 from restorekit.image.values import as_float
@@ -48,7 +48,9 @@ def read_other(file: BinaryIO, path: Path, kind: str, *, salvage: bool = False) 
             notes.append(f"{bits} bits per channel were cut to 8")
     if kind == "AVIF" and b"tmap" in header:
         notes.append("its gain map (HDR) is not read")
-    return _picture(content or _by_libvips(pixels, path, metadata, salvage=salvage), metadata, kind, tuple(notes))
+    return picture_from(
+        content or _by_libvips(pixels, path, metadata, salvage=salvage), metadata, kind, tuple(notes)
+    )
 
 
 def read_heif(file: BinaryIO, path: Path) -> Picture:
@@ -70,7 +72,7 @@ def read_heif(file: BinaryIO, path: Path) -> Picture:
         icc_profile=metadata.icc_profile,
         notes=tuple(notes),
     )
-    return _picture(content, metadata, "HEIF")
+    return picture_from(content, metadata, "HEIF")
 
 
 def read_page(file: BinaryIO, path: Path, page: tiff.Directory, *, salvage: bool) -> Picture:
@@ -86,7 +88,7 @@ def read_page(file: BinaryIO, path: Path, page: tiff.Directory, *, salvage: bool
         salvage and page.plain
     )  # it takes the strips there are
     if by_libvips and deep.available():
-        return _picture(_by_libvips(file, path, metadata, page, salvage=salvage), metadata, "TIFF")
+        return picture_from(_by_libvips(file, path, metadata, page, salvage=salvage), metadata, "TIFF")
     if page.beyond_pil and page.pil_errs:
         raise _unread(path, page)
     file.seek(0)
@@ -97,7 +99,7 @@ def read_page(file: BinaryIO, path: Path, page: tiff.Directory, *, salvage: bool
             if image.mode == "F":
                 raise _unread(path, page)
             image.load()
-            return _picture(_by_pil(image, metadata, page=page, cut=page.bits > 8), metadata, "TIFF")
+            return picture_from(_by_pil(image, metadata, page=page, cut=page.bits > 8), metadata, "TIFF")
     except UnidentifiedImageError as error:
         raise _unread(path, page) from error
     except (ValueError, OSError) as error:
@@ -121,26 +123,6 @@ def _check_size(width: int, height: int) -> None:
     """PIL's limit, for what it does not open itself. A few bytes may claim to be any number of pixels."""
     if Image.MAX_IMAGE_PIXELS is not None and width * height > 2 * Image.MAX_IMAGE_PIXELS:
         raise Image.DecompressionBombError
-
-
-def _picture(content: Content, metadata: Metadata, format: str, notes: tuple[str, ...] = ()) -> Picture:
-    return Picture(
-        values=content.values,
-        alpha=content.alpha,
-        mode=content.mode,
-        depth=content.depth,
-        format=format,
-        icc_profile=content.icc_profile,
-        ink_profile=content.ink_profile,
-        inks=content.inks,
-        exif=metadata.exif,
-        xmp=metadata.xmp,
-        dpi=metadata.dpi,
-        text=metadata.text,
-        jpeg=content.jpeg,
-        extras=metadata.extras,
-        notes=(*content.notes, *notes),
-    )
 
 
 def _by_pil(

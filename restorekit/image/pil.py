@@ -7,6 +7,7 @@ grey stays grey, and CMYK goes to sRGB and back.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from restorekit.errors import ImageError
 from restorekit.image.colour import cmyk_from_srgb
-from restorekit.image.content import content_of
+from restorekit.image.content import content_of, picture_from
 from restorekit.image.damage import DAMAGE
 from restorekit.image.metadata import XMP_KEY, image_metadata
 from restorekit.image.picture import Picture
@@ -35,22 +36,7 @@ def picture_of(image: Image.Image) -> Picture:
         content = content_of(image, metadata.icc_profile, metadata.orientation)
     except ValueError as error:
         raise ImageError(f"cannot take PIL mode {image.mode} ({error}); convert it to RGB first") from error
-    return Picture(
-        values=content.values,
-        alpha=content.alpha,
-        mode=content.mode,
-        depth=content.depth,
-        format=image.format or "",
-        icc_profile=content.icc_profile,
-        ink_profile=content.ink_profile,
-        inks=content.inks,
-        exif=metadata.exif,
-        xmp=metadata.xmp,
-        dpi=metadata.dpi,
-        text=_text_of(image),
-        extras=metadata.extras,
-        notes=content.notes,
-    )
+    return picture_from(content, replace(metadata, text=_text_of(image)), image.format or "")
 
 
 def _bearer(image: Image.Image) -> Image.Image:
