@@ -30,12 +30,13 @@ from restorekit.model.weights import (
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restorekit.model.key import BasisKey
+
 __all__ = [
     "KEY",
     "LARGEST",
     "RECORD",
     "Basis",
-    "BasisKey",
     "LoraLayer",
     "add_to_record",
     "drop_key",
@@ -62,22 +63,6 @@ class LoraLayer:
     def delta(self) -> Tensor:
         """B A in the shape of the layer's weight: (out, in, kh, kw) or (out, in)."""
         return (self.up @ self.down.flatten(1)).view(len(self.up), *self.down.shape[1:])
-
-
-@dataclass(frozen=True)
-class BasisKey:
-    """Read-outs of the encoder's query: w from the logit query . key + bias; severity from gauge . (query, 1).
-
-    key: (D,).
-    bias: ().
-    gauge: (D + 1,), to a fraction of the degradation's severity scale.
-    second: share of the second look in the query, in [0, 1]; see `restorekit.weighing.looks`.
-    """
-
-    key: Tensor
-    bias: Tensor
-    gauge: Tensor
-    second: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -192,27 +177,12 @@ class Basis:
                 )
         return layers
 
-    def key(self, dimension: int | None = None) -> BasisKey | None:
-        """Key, bias and gauge; None for a basis without one. dimension: length of the encoder's query, if it is
-        known."""
+    def key(self, lengths: Sequence[int] = ()) -> BasisKey | None:
+        """Key, bias and gauge; None for a basis without one. lengths: as in `restorekit.model.key.load_key`."""
+        from restorekit.model.key import load_key
+
         path = self.folder / KEY
-        if not path.exists():
-            return None
-        tensors = load_tensors(path)
-        if missing := sorted({"key", "bias", "gauge"} - set(tensors)):
-            raise WeightsError(f"{path} has no {', '.join(missing)}; train its key again")
-        length = tensors["key"].numel() if dimension is None else dimension
-        wanted = {"key": (length,), "bias": (), "gauge": (length + 1,), "second": ()}
-        for name in sorted(set(wanted) & set(tensors)):
-            if tuple(tensors[name].shape) != wanted[name]:
-                raise WeightsError(
-                    f"{path} has a {name} of shape {tuple(tensors[name].shape)}, the encoder wants "
-                    f"{wanted[name]}; train its key again with `restorekit train basis`"
-                )
-        second = float(tensors["second"]) if "second" in tensors else 0.0
-        if not 0 <= second <= 1:
-            raise WeightsError(f"{path} has a share of the second look of {second:g}; it lies in [0, 1]")
-        return BasisKey(tensors["key"], tensors["bias"], tensors["gauge"], second)
+        return load_key(path, lengths) if path.exists() else None
 
 
 def save_basis(
@@ -252,12 +222,9 @@ def save_key(
     encoder_sha256: digest of the encoder weights that the key reads; into `basis.json`.
     figures: how good the key is; into `basis.json`.
     """
-    import torch
+    from restorekit.model.key import write_key
 
-    tensors = {"key": key.key, "bias": key.bias, "gauge": key.gauge}
-    if key.second:
-        tensors["second"] = torch.tensor(key.second)
-    save_tensors(folder / KEY, tensors)
+    write_key(folder / KEY, key)
     said: dict[str, Any] = {"encoder_sha256": encoder_sha256} if encoder_sha256 else {}
     add_to_record(folder, said | ({"key": dict(figures)} if figures else {}))
 

@@ -129,7 +129,12 @@ def peaks(luma: Tensor) -> Tensor:
 
 def lonely(crops: Tensor) -> Tensor:
     """Logarithms of the shares of pixels beyond all of their neighbours, and by how much, up and down, (N, 6)."""
-    up, down, left, right = crops[..., :-2, 1:-1], crops[..., 2:, 1:-1], crops[..., 1:-1, :-2], crops[..., 1:-1, 2:]
+    up, down, left, right = (
+        crops[..., :-2, 1:-1],
+        crops[..., 2:, 1:-1],
+        crops[..., 1:-1, :-2],
+        crops[..., 1:-1, 2:],
+    )
     middle = crops[..., 1:-1, 1:-1]
     above = (middle - torch.maximum(torch.maximum(up, down), torch.maximum(left, right))).clamp_min(0)
     below = (torch.minimum(torch.minimum(up, down), torch.minimum(left, right)) - middle).clamp_min(0)
@@ -141,7 +146,9 @@ def lonely(crops: Tensor) -> Tensor:
 def levels(crops: Tensor) -> Tensor:
     """Levels of 256 that are in use, how even their histogram is, what is clipped, and the range, (N, 9)."""
     places = (crops * 255).round().long().clamp(0, 255).flatten(2)
-    counts = crops.new_zeros(*places.shape[:2], 256).scatter_add_(2, places, torch.ones_like(places, dtype=crops.dtype))
+    counts = crops.new_zeros(*places.shape[:2], 256).scatter_add_(
+        2, places, torch.ones_like(places, dtype=crops.dtype)
+    )
     used = (counts > 0).to(crops)
     first, last = used.argmax(2), 255 - used.flip(2).argmax(2)
     width = (last - first + 1).to(crops)
@@ -157,7 +164,9 @@ def levels(crops: Tensor) -> Tensor:
 def channels(crops: Tensor) -> Tensor:
     """How the channels' detail goes together, how much there is of it, and whether it is moved apart, (N, 10)."""
     red, green, blue = (crops - F.avg_pool2d(crops, 3, 1, 1, count_include_pad=False)).unbind(1)
-    amounts = [(255 * d.square().mean((1, 2)).sqrt() + 0.05).log() for d in (red, green, blue, red - green, blue - green)]
+    amounts = [
+        (255 * d.square().mean((1, 2)).sqrt() + 0.05).log() for d in (red, green, blue, red - green, blue - green)
+    ]
     together = [alike(red, green), alike(green, blue), alike(red, blue)]
     moved = [
         (alike(red[:, :, 1:-1], blue[:, :, 2:]) - alike(red[:, :, 1:-1], blue[:, :, :-2])).abs(),

@@ -16,7 +16,8 @@ from restorekit.plugin.failures import Failure, said
 from restorekit.plugin.hookspecs import ModelCard
 
 if TYPE_CHECKING:
-    from restorekit.model.basis import BasisKey, LoraLayer
+    from restorekit.model.basis import LoraLayer
+    from restorekit.model.key import BasisKey
 
 __all__ = ["LoadedBases", "load_bases", "unusable_bases"]
 
@@ -55,14 +56,14 @@ def unusable_bases(catalog: Catalog) -> tuple[Failure, ...]:
 
 
 def load_bases(
-    catalog: Catalog, model: ModelCard, shapes: Mapping[str, Sequence[int]], dimension: int
+    catalog: Catalog, model: ModelCard, shapes: Mapping[str, Sequence[int]], lengths: Sequence[int]
 ) -> LoadedBases:
     """Load every basis of the catalogue that fits a model. A key that was fitted to another encoder is left out,
     and its basis is then at the user's command only.
 
     model: backbone and encoder, whose digests the bases have to name.
     shapes: of the weights of the backbone's layers, by name.
-    dimension: length of the encoder's query.
+    lengths: of the encoder's query, without and with the picture's statistics.
     """
     backbone, encoder = model.backbone.sha256, model.encoder_sha256
     layers: dict[str, Mapping[str, LoraLayer]] = {}
@@ -72,7 +73,7 @@ def load_bases(
 
     def load(basis: Basis) -> tuple[Mapping[str, LoraLayer], BasisKey | None, Mapping[str, str]]:
         check(basis, model.name, backbone)
-        return basis.layers_for(shapes), basis.key(dimension), recorded_sums(basis.folder)
+        return basis.layers_for(shapes), basis.key(lengths), recorded_sums(basis.folder)
 
     for name in catalog.bases:
         loaded = attempt(catalog, name, load)

@@ -17,8 +17,8 @@ from torch import Tensor
 from restorekit.errors import DeviceError, PluginError, WeightsError
 from restorekit.image.hidden import fill_hidden, give_back_hidden
 from restorekit.model.backbone import Backbone
-from restorekit.model.basis import BasisKey
 from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.key import BasisKey
 from restorekit.model.lora import layer_shapes
 from restorekit.model.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
@@ -105,7 +105,7 @@ class Restorer:
         if precision == "auto" and not network.facts.half:
             dtype = torch.float32
         encoder = DegradationEncoder.from_folder(card.encoder)
-        loaded = load_bases(catalog, card, layer_shapes(network.network), encoder.dimension)
+        loaded = load_bases(catalog, card, layer_shapes(network.network), encoder.lengths)
         if not loaded.layers:
             raise PluginError(f"no basis fits model {card.name!r}; `restorekit plugins` tells what was left out")
         if card.sums != sums:

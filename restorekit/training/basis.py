@@ -16,9 +16,10 @@ from torch import Generator, Tensor, nn
 
 from restorekit.degradation import Degradation
 from restorekit.model.backbone import Backbone
-from restorekit.model.basis import BasisKey, LoraLayer, drop_key, save_basis, save_key
+from restorekit.model.basis import LoraLayer, drop_key, save_basis, save_key
 from restorekit.model.context import describe
 from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.key import BasisKey
 from restorekit.model.lora import Stacked, mergeable_layers
 from restorekit.model.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Failure

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from restorekit.errors import TrainingError
 from restorekit.model.backbone.flow_unet import TENSORS, FlowUnet
-from restorekit.model.basis import Basis, BasisKey
+from restorekit.model.basis import Basis
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig
+from restorekit.model.key import BasisKey
 from restorekit.model.lora import layer_shapes
 from restorekit.model.weights import digest
 from restorekit.plugin import BackboneCard, ModelCard
@@ -164,7 +165,7 @@ def start_basis_of(
     """
     catalog.degradation(name)
     backbone, encoder = FlowUnet.from_folder(model.backbone.folder), DegradationEncoder.from_folder(model.encoder)
-    loaded = load_bases(catalog, model, layer_shapes(backbone), encoder.dimension)
+    loaded = load_bases(catalog, model, layer_shapes(backbone), encoder.lengths)
     others = {n: loaded.layers[n] for n in sorted(loaded.layers) if catalog.basis(n).degradation not in (name, "")}
     training = BasisTraining(
         replace(recipe, names=(name, *others)),
