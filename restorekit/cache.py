@@ -45,8 +45,11 @@ def kept(place: Path, fill: Callable[[Path], None]) -> Path:
     try:
         fill(half)
         half.chmod(0o755)  # mkdtemp makes folders that only their owner can enter
-        with suppress(OSError):  # another process was faster
+        try:
             os.rename(half, place)
+        except OSError:
+            if not place.is_dir():  # else another process was faster
+                raise
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return place

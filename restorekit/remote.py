@@ -46,8 +46,12 @@ class Remote:
     sha256: str
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in HERE):
+        try:
+            parts = urlsplit(self.url)
+            fit = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in HERE)
+        except ValueError:  # brackets that do not close
+            fit = False
+        if not fit:
             raise WeightsError(
                 f"{self.url} is no address that is fetched from; give one that begins with https://"
             )

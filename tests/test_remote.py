@@ -14,12 +14,13 @@ import torch
 
 from restorekit.cache import CACHE
 from restorekit.errors import WeightsError
-from restorekit.plugin import Basis, Remote, catalog
+from restorekit.plugin import BackboneCard, Basis, ModelCard, Remote, catalog
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.plugin.loading import unusable_bases
 from restorekit.remote import OFFLINE, fetch
 from restorekit.running.restorer import Restorer
 from tests.plugin.strangers import Entry, fog, fog_basis, plugin
+from tests.tiny import tiny_weights
 
 
 class Server(SimpleHTTPRequestHandler):
@@ -140,6 +141,7 @@ def test_a_zip_that_unpacks_to_too_much_is_refused(served, monkeypatch):
         ("https://example.org/haze.zip", "give it as"),
         ("https://example.org/haze.zip#sha256=12", "64 hexadecimal"),
         (f"http://example.org/haze.zip#sha256={'0' * 64}", "begins with https://"),
+        (f"https://[::1#sha256={'0' * 64}", "begins with https://"),
         (f"file:///etc/passwd#sha256={'0' * 64}", "begins with https://"),
     ],
 )
@@ -172,6 +174,25 @@ def test_a_plugins_basis_is_fetched_by_a_restorer_and_by_no_list(served, haze, c
     restorer = Restorer.from_pretrained(device="cpu", catalog=found)
     assert "fog" in restorer.bases and "fog" in restorer.keys and served.asked == ["/fog.zip"]
     assert "basis fog/adapter_model.safetensors" in restorer.provenance()
+
+
+def test_a_whole_model_may_lie_at_addresses(served, tiny, tmp_path, monkeypatch):
+    other = tiny_weights(tmp_path / "other", seed=7)
+    parts = {name: served(f"{name}.zip", zipped_folder(other / name)) for name in ("backbone", "encoder", "noise")}
+    network = BackboneCard("net", "restorekit.model.backbone.flow_unet:FlowUnet", remote=parts["backbone"])
+    bundle = plugin(
+        register_models=lambda: [ModelCard("other", network, remote=parts["encoder"])],
+        register_bases=lambda: [Basis("noise", "noise", model="other", remote=parts["noise"])],
+    )
+    found = build_catalog(load_plugins([*entry_points(group="restorekit"), Entry("stranger", bundle)]))
+    assert unusable_bases(found.of_model("other")) == () and served.asked == []
+    restorer = Restorer.from_pretrained("other", device="cpu", precision="fp32", catalog=found)
+    assert sorted(served.asked) == ["/backbone.zip", "/encoder.zip", "/noise.zip"] and not restorer.failures
+    picture = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    restored = restorer.restore(picture, weights={"noise": 1.0}, blind=False).image
+    monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(other))
+    here = Restorer.from_pretrained(device="cpu", precision="fp32")
+    assert torch.equal(restored, here.restore(picture, weights={"noise": 1.0}, blind=False).image)
 
 
 def test_a_loose_basis_may_lie_at_an_address(served, tiny, cli, photo, tmp_path):

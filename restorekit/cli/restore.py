@@ -150,10 +150,8 @@ def restore(
     if engine == "local" and (workers is not None or address != LOCAL):
         raise RestorekitError("--address and --workers are of a cluster; add --engine ray")
     catalog = build_catalog(plugins_of(context)).of_model(model)
-    chosen: dict[str, float] = {}
-    if settings:
-        fetching = fetcher(offline=offline, tell=tell)
-        chosen = parse_settings(settings, with_bases(catalog, bases or [], fetching))
+    seen = with_bases(catalog, bases or [], fetcher(offline=offline, tell=tell))
+    chosen = parse_settings(settings or [], seen)
     if only and not chosen:
         raise MixingError("--only leaves every basis at 0; name what to remove, as in --set noise=1")
     options = Options(

@@ -46,6 +46,8 @@ def unusable_bases(catalog: Catalog) -> tuple[Failure, ...]:
     """Bases of the catalogue's model that are made for other weights than its own, wholly or in their keys, or
     whose files are not whole. Needs no torch, and fetches nothing."""
     model = catalog.model
+    if not all(remote.there for remote in model.remotes):
+        return ()  # nothing is fetched to be listed
     backbone, encoder = model.backbone.sha256, model.encoder_sha256
     failures: list[Failure] = []
     for name, basis in catalog.bases.items():

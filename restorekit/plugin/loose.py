@@ -11,6 +11,7 @@ is 0 until the user sets it. So it is with an adapter that peft wrote, which has
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -55,7 +56,10 @@ def with_bases(
     Raises PluginError for a name that is taken or no name, WeightsError for files that are not whole or not made
     for the model.
     """
-    for text in map(str, given):
+    words = [*map(str, given)]
+    for remote in catalog.model.remotes if words else ():
+        fetching(remote)
+    for text in words:
         basis, model = loose(catalog, text, fetching), catalog.model.name
         if basis.name in catalog.bases:
             raise PluginError(
@@ -73,7 +77,7 @@ def with_bases(
 def place_of(text: str) -> str:
     """The folder or address in the words of a user, without the name before it."""
     named = NAMED.fullmatch(text)
-    return text if named is None or Path(text).is_dir() else named[2]
+    return text if named is None or os.path.isdir(text) else named[2]
 
 
 def absolute(text: str) -> str:
@@ -95,18 +99,18 @@ def loose(catalog: Catalog, text: str, fetching: Callable[[Remote], Path]) -> Lo
     else:
         folder = Path(place)
         name = named or folder.absolute().name
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # which says no to a name that is too long
         raise WeightsError(
             f"{LOOSE} {text}: there is no folder {folder}; check the spelling and the working folder"
         )
     if not NAME.fullmatch(name):
         raise PluginError(f"{LOOSE} {text}: {name!r} is no name that can be typed; give one: {LOOSE} NAME={place}")
     backbone = catalog.model.backbone.sha256
-    if not (folder / RECORD).exists():
+    if not os.path.exists(folder / RECORD):
         folder = adopted(folder, backbone)
     basis = LooseBasis(name, "", folder, f"from {place}")
     removes = basis.record.get("degradation", "")
-    if removes in catalog.degradations:
+    if isinstance(removes, str) and removes in catalog.degradations:
         basis = LooseBasis(name, removes, folder, f"from {place}")
     if basis.backbone_sha256 != backbone:
         raise WeightsError(

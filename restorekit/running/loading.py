@@ -51,10 +51,12 @@ def load_backbone(card: BackboneCard) -> Backbone:
 def load_model(catalog: Catalog, fetching: Callable[[Remote], Path] = fetch) -> LoadedModel:
     """Load the catalogue's model with its bases.
 
-    fetching: gets the files of bases that lie at an address.
+    fetching: gets the files that lie at an address.
     Raises PluginError where no basis fits, WeightsError for files that are not whole or change meanwhile.
     """
     card = catalog.model
+    for remote in card.remotes:
+        fetching(remote)
     sums = card.sums
     backbone = load_backbone(card.backbone)
     encoder = DegradationEncoder.from_folder(card.encoder)

@@ -15,6 +15,7 @@ from typing import Any
 from restorekit.errors import TrainingError
 from restorekit.model.basis import Basis
 from restorekit.plugin.catalog import Catalog
+from restorekit.remote import fetch
 from restorekit.training.published import RECIPE
 from restorekit.training.runs import Settings, model_of, read_run
 
@@ -61,6 +62,8 @@ def once_more(
         changes = {"model": "", **changes}
     settings = replace(settings, from_weights=str(folder), **changes)
     model = model_of(settings, catalog.of_model(settings.model))
+    for remote in model.remotes:
+        fetch(remote)
     old = Basis(folder.name, "", folder)
     new = [
         now

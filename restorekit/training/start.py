@@ -20,6 +20,7 @@ from restorekit.model.weights import digest
 from restorekit.plugin import BackboneCard, ModelCard
 from restorekit.plugin.catalog import Catalog
 from restorekit.plugin.loading import load_bases
+from restorekit.remote import fetch
 from restorekit.running.loading import load_backbone
 from restorekit.training.backbone import BackboneTraining
 from restorekit.training.base import Training
@@ -175,6 +176,8 @@ def start_basis_of(
     start: folder of a basis to begin at, where its shapes fit and there is no checkpoint.
     """
     check_photos(catalog.degradation(name), in_pairs=isinstance(photos, PairedPhotos))
+    for remote in model.remotes:
+        fetch(remote)
     backbone, encoder = load_backbone(model.backbone), DegradationEncoder.from_folder(model.encoder)
     loaded = load_bases(catalog, model, layer_shapes(backbone.network), encoder.dimension)
     others: dict[str, Mapping[str, LoraLayer]] = {}  # by degradation

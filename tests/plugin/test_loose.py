@@ -108,11 +108,17 @@ def alter(**values):
 def test_what_cannot_be_a_basis_is_refused_with_the_remedy(folder, tiny):
     refuse(lambda f: None, r"taken by denoise; .*NAME=", PluginError, folder, given=tiny / "noise")
     refuse(lambda f: None, "no folder", WeightsError, folder, given="nowhere")
+    refuse(lambda f: None, "no folder", WeightsError, folder, given="x" * 5000)
     refuse(lambda f: f.rename(f.parent / "a b"), "NAME=", PluginError, folder, given=folder.parent / "a b")
     folder = (folder.parent / "a b").rename(folder)
     refuse(lambda f: (f / CONFIG).write_text("{}"), "sha256", WeightsError, folder)
     refuse(alter(backbone_sha256="0" * 64), "--again", WeightsError, folder)
     refuse(lambda f: shutil.rmtree(f) or f.mkdir(), "neither basis.json nor", WeightsError, folder)
+
+
+def test_a_degradation_that_is_no_name_is_none(folder):
+    alter(degradation=["fog"])(folder)
+    assert with_bases(catalog_of(), [folder]).basis("fog").degradation == ""
 
 
 def test_two_of_them_have_two_names(folder):
