@@ -2,9 +2,9 @@
 
     logit = key . q + bias                      severity = gauge . (q, 1)             a first-party key
 
-A first-party key was trained together with the encoder, whose query is made for it. A later one reads a query that
-was not, and the picture's statistics beside it. What it asks for is seldom a straight line there, so it has a small
-hidden layer:
+A first-party key was trained together with the encoder, whose query is made for it. A later one reads a query
+that was not, and the picture's statistics beside it. What it asks for is seldom a straight line there, so it has a
+small hidden layer:
 
     z = clip((q - mean) gain),  h = leaky_relu(down z + shift)
     logit = key . z + up . h + bias             severity = gauge . (z, 1) + rise . h
@@ -86,8 +86,8 @@ class BasisKey:
         return logit if self.hidden is None else logit + units @ self.hidden.up.to(inputs)
 
     def fraction(self, query: Tensor) -> Tensor:
-        """Severities as fractions of the scale, (...), of queries, (..., D or more); meaningful where the weight is
-        not small."""
+        """Severities as fractions of the scale, (...), of queries, (..., D or more); without the degradation they
+        mean nothing."""
         inputs, units = self.read(query)
         gauge = self.gauge.to(inputs)
         fraction = inputs @ gauge[:-1] + gauge[-1]

@@ -5,7 +5,8 @@ are regular whatever one looks for, and nearly every degradation disturbs some o
 finds what the encoder has never heard of.
 
     local   of each crop: contrast, moments of gradients, equal neighbours and their period, lines, peaks of the
-            spectrum, lonely pixels, levels in use, how the channels go together; mean, least and largest of all crops
+            spectrum, lonely pixels, levels in use, how the channels go together; of all crops the mean, the least
+            and the largest
     whole   of the picture at 64 px: contrast, dark channel, saturation by place, how they go together, colours of
             what is brightest and greyest
 

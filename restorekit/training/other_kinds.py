@@ -1,7 +1,8 @@
 """Degradations that no basis removes, simply made: what the encoder's query has to be open to.
 
 A later basis brings a key that reads the query of an encoder which has never heard of it. How well that goes is
-measured with these, and lessons with some of them open the query to the others; see `restorekit.training.openness`.
+measured with these (`restorekit.training.openness`); and every later key is fitted beside them, so that a picture
+with something strange about it is not taken for one that needs the basis.
 
     haze      image t + light (1 - t), t falling with the depth          Koschmieder, 1924
     dark      image 2^-stops, in linear light; a noisy sensor is another matter
@@ -20,6 +21,7 @@ measured with these, and lessons with some of them open the query to the others;
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from restorekit.degradation import Degradation, Draw, Realisation, Severity
@@ -27,7 +29,7 @@ from restorekit.degradation import Degradation, Draw, Realisation, Severity
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["OTHER_KINDS", "other_kinds"]
+__all__ = ["OTHER_KINDS", "strangers_to"]
 
 
 def of(numbers: Tensor, image: Tensor) -> Tensor:
@@ -310,7 +312,7 @@ class Fringe(Degradation):
         grow = realisation.severity.to(image) * realisation["sign"].to(image) / math.hypot(height, width)
         moved = []
         for channel, factor in enumerate((1, 0, -1)):
-            scale = 1 + factor * 2 * grow / 2
+            scale = 1 + factor * grow
             matrix = torch.zeros(len(image), 2, 3).to(image)
             matrix[:, 0, 0] = matrix[:, 1, 1] = scale
             grid = torch.nn.functional.affine_grid(matrix, [len(image), 1, height, width], align_corners=False)
@@ -339,6 +341,7 @@ OTHER_KINDS: tuple[type[Degradation], ...] = (
 )
 
 
-def other_kinds() -> tuple[Degradation, ...]:
-    """Make one of each."""
-    return tuple(kind() for kind in OTHER_KINDS)
+def strangers_to(known: Iterable[Degradation]) -> tuple[Degradation, ...]:
+    """Make one of each whose name no known degradation has."""
+    names = {degradation.name for degradation in known}
+    return tuple(kind() for kind in OTHER_KINDS if kind.name not in names)

@@ -7,8 +7,8 @@ degradation: so the bias is then moved, on photographs that the fit has not seen
 the pictures without it get a weight above HARMFUL, among the clean ones and among those with each other
 degradation.
 
-Some degradations are the same but for their name: a faded print is hazy, an underexposed picture dark. A kind that a
-key, fitted without it, takes for its own in most pictures is its `kin`: it is nothing that the key is to be told from.
+Some degradations are the same but for their name: a faded print is hazy, an underexposed picture dark. A kind that
+a key, fitted without it, takes for its own in most pictures is its `kin`: nothing that it has to be told from.
 """
 
 from __future__ import annotations
@@ -167,7 +167,8 @@ def fit(looks: Looks) -> BasisKey:
         rates.step()
     down, shift, up, rise = (on_disk(t.detach()) for t in moving)
     hidden = Hidden(mean, gain, down, shift, up, rise)
-    return BasisKey(*(on_disk(t.detach()) for t in (key, bias, gauge)), hidden=hidden)
+    key, bias, gauge = (on_disk(t.detach()) for t in (key, bias, gauge))
+    return BasisKey(key, bias, gauge, hidden=hidden)
 
 
 def on_disk(tensor: Tensor) -> Tensor:

@@ -174,7 +174,10 @@ def level_kept(change: Tensor) -> float:
 
 
 def look_again(encoder: DegradationEncoder, view: View, restored: Tensor, *, statistics: bool = False) -> Tensor:
-    """Queries, (B, D), of a view whose crops were restored in between. statistics: as in the encoder's `query_of`."""
+    """Queries, (B, D), of a view whose crops were restored in between.
+
+    statistics: as in the encoder's `query_of`.
+    """
     return encoder.query_of(replace(view, crops=restored.clamp(0, 1)), statistics=statistics)
 
 
