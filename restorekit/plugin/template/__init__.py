@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib.util import find_spec
@@ -25,6 +26,7 @@ SOURCE = Path(__file__).parent / "files"
 PREFIX = "restorekit"  # of the names of packages
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 RESERVED = {"all"}  # what RESTOREKIT_BLOCK_PLUGINS takes for every plugin
+CARD = "card.md"
 FILES = {  # where each is written, in the order in which an author reads them
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
@@ -33,7 +35,7 @@ FILES = {  # where each is written, in the order in which an author reads them
     "workflow.yml": ".github/workflows/test.yml",
     "init.py": "{package}/__init__.py",
     "degradation.py": "{package}/degradation.py",
-    "card.md": "{package}/weights/README.md",
+    CARD: "{package}/weights/README.md",
     "test_plugin.py": "tests/test_plugin.py",
 }
 
@@ -122,10 +124,7 @@ def write_package(plugin: NewPlugin, folder: Path, plugins: Plugins) -> tuple[Pa
     if fault := next(plugin.faults(plugins), ""):
         raise PluginError(fault)
     words = plugin.words()
-    texts = {
-        Path(target.format_map(words)): Template((SOURCE / f"{source}.in").read_text("utf-8")).substitute(words)
-        for source, target in FILES.items()
-    }
+    texts = {Path(target.format_map(words)): text_of(source, words) for source, target in FILES.items()}
     try:
         folder.mkdir()
     except FileExistsError:
@@ -140,3 +139,16 @@ def write_package(plugin: NewPlugin, folder: Path, plugins: Plugins) -> tuple[Pa
         shutil.rmtree(folder, ignore_errors=True)  # it was made here: there is nothing else in it
         raise
     return tuple(texts)
+
+
+def text_of(source: str, words: Mapping[str, str]) -> str:
+    """Text of one file of the template. words: put in."""
+    text = Template((SOURCE / f"{source}.in").read_text("utf-8")).substitute(words)
+    return text + signature(text) if source == CARD else text
+
+
+def signature(text: str) -> str:
+    """The last line of a model card that a program wrote: `restorekit train basis` puts one with figures in its
+    place, unless a person has changed it."""
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return f"<!-- written by restorekit train; sha256 of what is above: {sha256} -->\n"
