@@ -17,8 +17,9 @@ LAYERS = (
     {"composition", "model"},
     {"plugin", "weighing"},
     {"running"},
-    {"pil", "work", "plugin.testing"},
+    {"pil", "work"},
     {"training", "bench"},
+    {"plugin.testing"},
     {"cli"},
     {"__main__"},
 )

@@ -1,4 +1,4 @@
-"""Datasets: a catalogue (`benchmarks/datasets.toml`), and where a set's pictures are on this machine.
+"""Datasets: catalogues (`benchmarks/datasets.toml` and those of plugins), and where pictures are on this machine.
 
 Nothing is copied into restorekit: sets are looked for in `--data DIR`, in RESTOREKIT_DATA, and in the user's
 cache folder, each as DIR/NAME or DIR/test/NAME. A part of a set is used where the whole is not at hand, and is
@@ -17,12 +17,15 @@ from restorekit.bench.errors import BenchError
 from restorekit.bench.folder import Fields, benchmarks_folder, read_toml
 from restorekit.files import EXTENSIONS
 from restorekit.model.weights import digest
+from restorekit.plugin.catalog import Catalog
+from restorekit.plugin.failures import Failure
 
 __all__ = [
     "Copy",
     "Dataset",
     "Download",
     "Located",
+    "brought_datasets",
     "cache_folder",
     "data_roots",
     "how_to_get",
@@ -128,6 +131,29 @@ def load_datasets(path: Path | None = None) -> Mapping[str, Dataset]:
         datasets[dataset.name] = dataset
     top.finish()
     return datasets
+
+
+def brought_datasets(catalog: Catalog) -> tuple[Mapping[str, Dataset], tuple[Failure, ...]]:
+    """Read the catalogues that plugins bring, by name, and say what was left out.
+
+    The first to bring a name keeps it; a catalogue with a fault costs itself alone.
+    """
+    datasets: dict[str, Dataset] = {}
+    owners: dict[str, str] = {}
+    failures = []
+    for owner, path in catalog.datasets:
+        try:
+            mine = load_datasets(path)
+        except BenchError as error:
+            failures.append(Failure(owner, f"its data sets are refused: {error}"))
+            continue
+        for name, dataset in mine.items():
+            if name in owners:
+                taken = f"its data set {name!r} is refused: {owners[name]} brings one already"
+                failures.append(Failure(owner, taken))
+                continue
+            datasets[name], owners[name] = dataset, owner
+    return datasets, tuple(failures)
 
 
 def read_dataset(fields: Fields) -> Dataset:

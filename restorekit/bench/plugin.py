@@ -1,12 +1,13 @@
-"""The benchmark's own methods as a plugin, found through its entry point like anyone's."""
+"""The benchmark's own methods, protocols and data sets as a plugin, found by its entry point like anyone's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from restorekit.plugin import Method, hookimpl
 
-__all__ = ["register_methods"]
+__all__ = ["register_datasets", "register_methods", "register_protocols"]
 
 OWN = "restorekit.bench.own"
 PEERS = "restorekit.bench.peers"
@@ -68,3 +69,19 @@ def register_methods() -> Iterable[Method]:
             takes="PATH", needs=("spandrel",), install=EXTRA,
         ),
     ]  # fmt: skip
+
+
+@hookimpl
+def register_protocols() -> Iterable[Path]:
+    """Name the folder of protocols that ships."""
+    from restorekit.bench.folder import benchmarks_folder
+
+    return [benchmarks_folder() / "protocols"]
+
+
+@hookimpl
+def register_datasets() -> Iterable[Path]:
+    """Name the catalogue of data sets that ships."""
+    from restorekit.bench.folder import benchmarks_folder
+
+    return [benchmarks_folder() / "datasets.toml"]

@@ -1,16 +1,18 @@
-"""Protocols as data: `benchmarks/protocols/*.toml`, read and checked."""
+"""Protocols as data: `benchmarks/protocols/*.toml` and the folders that plugins bring, read and checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from restorekit.bench.errors import BenchError
 from restorekit.bench.folder import Fields, benchmarks_folder, read_toml
 from restorekit.bench.protocol import Goal, Group, Metric, Protocol, Protocols, Published, StepSpec
+from restorekit.plugin.catalog import Catalog
+from restorekit.plugin.failures import Failure
 
-__all__ = ["CAMERA_CURVES", "load_protocols"]
+__all__ = ["CAMERA_CURVES", "brought_protocols", "load_protocols"]
 
 SPACES = ("rgb", "y", "grey", "weights")
 SOURCES = ("rgb", "y")
@@ -19,8 +21,57 @@ CAMERA_CURVES = ("filmic", "reinhard", "logarithmic")
 
 
 def load_protocols(folder: Path | None = None) -> Protocols:
-    """Read and check every file. folder: other than the package's own."""
-    folder = folder or benchmarks_folder() / "protocols"
+    """Read and check every file of one folder. folder: other than the package's own."""
+    protocols, groups = read_folder(folder or benchmarks_folder() / "protocols", {})
+    for group in groups.values():
+        check_members(group, protocols)
+    return Protocols(protocols, groups)
+
+
+def brought_protocols(catalog: Catalog, datasets: Collection[str]) -> tuple[Protocols, tuple[Failure, ...]]:
+    """Read all protocols that plugins bring, and say what was left out.
+
+    The first to bring a name keeps it; a folder with a fault costs itself alone.
+
+    datasets: names of the sets there are.
+    """
+    protocols: dict[str, Protocol] = {}
+    groups: dict[str, Group] = {}
+    owners: dict[str, str] = {}
+    failures: list[Failure] = []
+
+    def refuse(owner: str, what: str, reason: object) -> None:
+        failures.append(Failure(owner, f"its {what} refused: {reason}"))
+
+    def free(owner: str, what: str) -> bool:
+        if what in owners:
+            refuse(owner, f"{what} is", f"{owners[what]} brings one already")
+        return owners.setdefault(what, owner) is owner
+
+    for owner, folder in catalog.protocols:
+        try:
+            mine, tables = read_folder(folder, protocols)
+        except BenchError as error:
+            refuse(owner, "protocols are", error)
+            continue
+        for name, protocol in mine.items():
+            if protocol.dataset not in datasets:
+                refuse(owner, f"protocol {name!r} is", f"nobody brings the data set {protocol.dataset!r}")
+            elif free(owner, f"protocol {name!r}"):
+                protocols[name] = protocol
+        for name, group in tables.items():
+            try:
+                check_members(group, protocols)
+            except BenchError as error:
+                refuse(owner, f"group {name!r} is", error)
+                continue
+            if free(owner, f"group {name!r}"):
+                groups[name] = group
+    return Protocols(protocols, groups), tuple(failures)
+
+
+def read_folder(folder: Path, known: Mapping[str, Protocol]) -> tuple[dict[str, Protocol], dict[str, Group]]:
+    """Protocols and groups of one folder's files, by name. known: protocols of others, which groups may name."""
     protocols: dict[str, Protocol] = {}
     groups: dict[str, Group] = {}
     for path in sorted(folder.glob("*.toml")):
@@ -35,14 +86,17 @@ def load_protocols(folder: Path | None = None) -> Protocols:
         for name, table in top.take("groups", dict, {}).items():
             if name in groups:
                 raise BenchError(f"{path.name}: group {name} exists already")
-            groups[name] = read_group(name, Fields(table, f"{path.name}, group {name}"), protocols)
+            groups[name] = read_group(name, Fields(table, f"{path.name}, group {name}"), {**known, **protocols})
         top.finish()
-    for group in groups.values():
-        wanted = [*group.protocols, *(p for goal in group.goals for p in goal.of)]
-        missing = [p for p in wanted if p not in protocols]
-        if missing or not group.protocols:
-            raise BenchError(f"group {group.name} names {', '.join(missing) or 'no protocol'}, which is not there")
-    return Protocols(protocols, groups)
+    return protocols, groups
+
+
+def check_members(group: Group, protocols: Mapping[str, Protocol]) -> None:
+    """Raise BenchError where a group names protocols that are not there."""
+    wanted = [*group.protocols, *(p for goal in group.goals for p in goal.of)]
+    missing = [p for p in wanted if p not in protocols]
+    if missing or not group.protocols:
+        raise BenchError(f"group {group.name} names {', '.join(missing) or 'no protocol'}, which is not there")
 
 
 def read_group(name: str, fields: Fields, known: Mapping[str, Protocol]) -> Group:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from restorekit.cli.bench_data import brought
 from restorekit.cli.bench_progress import Progress
 from restorekit.cli.options import Model
 from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json, put_table
 
 if TYPE_CHECKING:
+    from restorekit.bench.datasets import Dataset
+    from restorekit.bench.protocol import Protocol
     from restorekit.bench.report import Picture
+    from restorekit.plugin.catalog import Catalog
 
 __all__ = ["app"]
 
@@ -59,19 +63,19 @@ def run(
 ) -> None:
     """Score methods on protocols. A killed run goes on where it stopped when the command is given again."""
     from restorekit.bench import run as bench
-    from restorekit.bench.datasets import data_roots, load_datasets
+    from restorekit.bench.datasets import data_roots
     from restorekit.bench.methods import with_model
-    from restorekit.bench.protocol_files import load_protocols
     from restorekit.bench.scoring import RunOptions
     from restorekit.plugin.catalog import build_catalog
 
-    protocols = load_protocols().select(protocol or (), group or ())
     catalog = build_catalog(plugins_of(context))
+    known, datasets = brought(catalog)
+    protocols = known.select(protocol or (), group or ())
     methods = [with_model(spec, model, catalog) for spec in method or OWN]
     names = tuple(n.strip() for n in metrics.split(",") if n.strip())
     options = RunOptions(results, data_roots(data), names, limit, jobs, fresh)
     with Progress() as progress:
-        pairs = bench.plan(protocols, methods, catalog, load_datasets(), options, progress)
+        pairs = bench.plan(protocols, methods, catalog, datasets, options, progress)
         bench.run(pairs, catalog, options, progress)
     if progress.any_failed:
         raise typer.Exit(1)
@@ -85,13 +89,12 @@ def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per protocol and method.")] = False,
 ) -> None:
     """List what can be run now, and what is missing: protocols with their sets, and methods."""
-    from restorekit.bench.datasets import data_roots, load_datasets, locate
+    from restorekit.bench.datasets import data_roots, locate
     from restorekit.bench.methods import missing
-    from restorekit.bench.protocol_files import load_protocols
     from restorekit.plugin.catalog import build_catalog
 
-    protocols, datasets, roots = load_protocols(), load_datasets(), data_roots(data)
-    catalog = build_catalog(plugins_of(context))
+    catalog, roots = build_catalog(plugins_of(context)), data_roots(data)
+    protocols, datasets = brought(catalog)
     places = {name: locate(dataset, roots) for name, dataset in datasets.items()}
     lines = []
     for protocol in protocols.select((), group or ()):
@@ -132,11 +135,12 @@ def report(
     data: Data = None,
 ) -> None:
     """Write tables, plots and picture strips of recorded results, as Markdown and HTML."""
-    from restorekit.bench.protocol_files import load_protocols
     from restorekit.bench.records import read_results
     from restorekit.bench.report import build, write_report
+    from restorekit.plugin.catalog import build_catalog
 
-    protocols, found = load_protocols(), read_results(results)
+    catalog, found = build_catalog(plugins_of(context)), read_results(results)
+    protocols, datasets = brought(catalog)
     pictures = {}
     if figures:
         from restorekit.bench.figures import draw_figures
@@ -145,24 +149,28 @@ def report(
     if strips:
         ran = {r.protocol for r in found}
         for name in group or [g.name for g in protocols.groups.values() if ran & set(g.protocols)]:
-            drawn = draw_strips(context, name, method or OWN[1:3], strips, data, output)
+            chosen = protocols.select((), (name,))
+            drawn = draw_strips(catalog, datasets, chosen, method or OWN[1:3], strips, data, output)
             pictures[name] = [*pictures.get(name, []), *drawn]
     for path in write_report(build(protocols, found, group or (), pictures), output):
         put(str(path))
 
 
 def draw_strips(
-    context: typer.Context, group: str, methods: Sequence[str], count: int, data: Path | None, output: Path
+    catalog: Catalog,
+    datasets: Mapping[str, Dataset],
+    protocols: Sequence[Protocol],
+    methods: Sequence[str],
+    count: int,
+    data: Path | None,
+    output: Path,
 ) -> list[Picture]:
-    """The first pictures of every protocol of a group whose set is here."""
-    from restorekit.bench.datasets import data_roots, load_datasets, locate
-    from restorekit.bench.protocol_files import load_protocols
+    """The first pictures of every protocol whose set is here."""
+    from restorekit.bench.datasets import data_roots, locate
     from restorekit.bench.strips import draw_strip
-    from restorekit.plugin.catalog import build_catalog
 
-    catalog, datasets, roots = build_catalog(plugins_of(context)), load_datasets(), data_roots(data)
-    drawn = []
-    for protocol in load_protocols().select((), (group,)):
+    roots, drawn = data_roots(data), []
+    for protocol in protocols:
         located = locate(datasets[protocol.dataset], roots)
         if located is None or protocol.identify:
             continue
@@ -183,18 +191,18 @@ def sheet(
     data: Data = None,
 ) -> None:
     """Write a contact sheet: a crop of every picture, before and after, to look at. Mind the sets' terms."""
-    from restorekit.bench.datasets import data_roots, load_datasets, locate
+    from restorekit.bench.datasets import data_roots, locate
     from restorekit.bench.errors import BenchError
-    from restorekit.bench.protocol_files import load_protocols
     from restorekit.bench.sheet import arrange, cells
     from restorekit.files import check_output
     from restorekit.image import write_image
     from restorekit.plugin.catalog import build_catalog
 
     check_output(output, overwrite=overwrite)
-    catalog, datasets, roots = build_catalog(plugins_of(context)), load_datasets(), data_roots(data)
+    catalog, roots = build_catalog(plugins_of(context)), data_roots(data)
+    protocols, datasets = brought(catalog)
     groups = group or ([] if protocol else ["real"])
-    found = [(p, locate(datasets[p.dataset], roots)) for p in load_protocols().select(protocol or (), groups)]
+    found = [(p, locate(datasets[p.dataset], roots)) for p in protocols.select(protocol or (), groups)]
     here = [(p, at) for p, at in found if at is not None and not p.identify]
     if not here:
         raise BenchError("none of the sets is here; `restorekit bench list` says what is missing")
@@ -237,16 +245,18 @@ def compare(
 
 @app.command(epilog="Example: restorekit bench download Set14")
 def download(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="Dataset, or metric of pyiqa whose weights are missing.")],
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder to put it into; else the user's cache.")
     ] = None,
 ) -> None:
     """Fetch a dataset that has a direct public address, or say where to get it; or a metric's weights."""
-    from restorekit.bench.datasets import cache_folder, load_datasets
+    from restorekit.bench.datasets import cache_folder
     from restorekit.bench.download import download as fetch
+    from restorekit.plugin.catalog import build_catalog
 
-    datasets = load_datasets()
+    _, datasets = brought(build_catalog(plugins_of(context)))
     if name in datasets:
         put(str(fetch(datasets[name], data or cache_folder())))
         return

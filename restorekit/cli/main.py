@@ -25,7 +25,9 @@ from restorekit.cli.restore import restore
 from restorekit.cli.terminal import put, showable, tell
 from restorekit.cli.train import app as train_app
 from restorekit.errors import RestorekitError
-from restorekit.plugin.catalog import Failure, Plugins, load_plugins, register_commands
+from restorekit.plugin.catalog import load_plugins, register_commands
+from restorekit.plugin.failures import Failure
+from restorekit.plugin.installed import Plugins
 
 __all__ = ["build_app", "run"]
 

@@ -1,4 +1,5 @@
-"""`restorekit plugins`: what is installed, what it brings, and what was left out and why. Needs no torch."""
+"""`restorekit plugins`: what is installed, what it brings, and what was left out and why. Needs no torch but for a
+check."""
 
 from __future__ import annotations
 
@@ -10,11 +11,10 @@ from restorekit.cli.degrade import range_of
 from restorekit.cli.terminal import plugins_of, put, put_json, put_table
 from restorekit.errors import RestorekitError
 from restorekit.model.weights import size_of
-from restorekit.plugin.catalog import Catalog, PluginInfo, build_catalog
-from restorekit.plugin.failures import Failure, said
+from restorekit.plugin.catalog import Catalog, build_catalog
+from restorekit.plugin.failures import BLOCK, Failure, said
+from restorekit.plugin.installed import PluginInfo
 from restorekit.plugin.loading import unusable_bases
-
-__all__ = ["EPILOG", "plugins"]
 
 __all__ = ["EPILOG", "plugins"]
 
@@ -24,17 +24,31 @@ restorekit plugins
 
 restorekit plugins --json
 
+restorekit plugins --check derain
+
 RESTOREKIT_BLOCK_PLUGINS=derain restorekit plugins"""
 
 
 def plugins(
     context: typer.Context,
+    check: Annotated[
+        str, typer.Option("--check", metavar="NAME", help="Plugin whose laws are checked, in place of the list.")
+    ] = "",
+    device: Annotated[str, typer.Option(help="Device for --check: auto, cpu, cuda, cuda:N or mps.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List every plugin with what it brings, the models with their bases, and what failed to load and why.
 
-    A plugin named in the environment variable RESTOREKIT_BLOCK_PLUGINS (commas between several) is not loaded.
+    A plugin named in the environment variable RESTOREKIT_BLOCK_PLUGINS (commas between several) is not loaded;
+    `all` blocks those that did not come with restorekit.
+
+    With --check, ask one plugin and all that it brings for the laws of plugins; the exit code is 1 if one is broken.
     """
+    if check:
+        from restorekit.cli import plugin_check
+
+        plugin_check.check(check, device=device, as_json=as_json)
+        return
     installed = plugins_of(context)
     catalog = build_catalog(installed)
     refused = {name: refused_bases(catalog.of_model(name)) for name in catalog.models}
@@ -54,15 +68,16 @@ def plugins(
     for info in installed.loaded:
         brought = [", ".join(brings(info.name, kind, catalog)) for kind in ("basis", "degradation", "model")]
         hooks = ", ".join(hook.removeprefix("register_") for hook in info.hooks)
-        rows.append((info.name, f"{info.distribution} {info.version}".strip(), hooks, *brought))
-    put_table(("plugin", "package", "hooks", "bases", "degradations", "models"), rows)
+        package, took = f"{info.distribution} {info.version}".strip(), f"{info.milliseconds:.0f} ms"
+        rows.append((info.name, package, took, hooks, *brought))
+    put_table(("plugin", "package", "import", "hooks", "bases", "degradations", "models"), rows)
     put_table(("model", "bases", "size", "licence", "backbone", "encoder"), [*map(model_row, seen(catalog))])
     scales = []
     for name, degradation in sorted(catalog.degradations.items()):
         scales.append((name, range_of(degradation), ", ".join(degradation.kinds)))
     put_table(("degradation", "severity", "kinds"), scales)
     for failure in catalog.failures:
-        put(f"failed: {failure}")
+        put(str(failure) if failure.plugin == BLOCK else f"failed: {failure}")
     for model, lines in refused.items():
         for failure in lines:
             put(f"unusable with {model}: {failure.plugin}: {failure.reason}")
@@ -140,6 +155,7 @@ def plugin_record(info: PluginInfo, catalog: Catalog) -> dict[str, Any]:
         "package": info.distribution,
         "version": info.version,
         "hooks": list(info.hooks),
+        "milliseconds": round(info.milliseconds, 1),
         "bases": brings(info.name, "basis", catalog),
         "degradations": brings(info.name, "degradation", catalog),
         "models": brings(info.name, "model", catalog),

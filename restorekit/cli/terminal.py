@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from restorekit.errors import RestorekitError
-from restorekit.plugin.catalog import Failure, Plugins, load_plugins
+from restorekit.plugin.catalog import load_plugins
+from restorekit.plugin.failures import Failure
+from restorekit.plugin.installed import Plugins
 from restorekit.work.streams import let_go
 
 if TYPE_CHECKING:

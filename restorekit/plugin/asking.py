@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pluggy
@@ -47,6 +48,18 @@ class Asking:
                     self.failures.append(Failure(owner, f"its {kind} {fault}", missing))
                 else:
                     yield owner, card
+
+    def paths(self, kind: str, hook: pluggy.HookCaller) -> tuple[tuple[str, Path], ...]:
+        """Ask for files or folders of one kind: the plugin and the path, of those that are there."""
+        last, found = len(self.place), []
+        for implementation in sorted(hook.get_hookimpls(), key=lambda i: self.place.get(i.plugin_name, last)):
+            owner = implementation.plugin_name
+            for path in self.answers(owner, cast(Any, implementation.function), Path):
+                if path.exists():
+                    found.append((owner, path))
+                else:
+                    self.failures.append(Failure(owner, f"its {kind} are not there: {path} is missing"))
+        return tuple(found)
 
     def keep(self, things: dict[Any, T], kind: str, owner: str, card: T, model: str = "") -> None:
         """Put a card among the things of its kind, unless its name is taken.

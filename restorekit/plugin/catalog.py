@@ -7,11 +7,12 @@ imported or used is left out and reported with the remedy; the others go on.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -19,10 +20,20 @@ import pluggy
 from restorekit.degradation import Degradation
 from restorekit.errors import PluginError, WeightsError
 from restorekit.model.basis import Basis
-from restorekit.plugin.asking import Asking, key_of, missing_for
+from restorekit.plugin.asking import Asking, key_of
 from restorekit.plugin.bundles import models_of
 from restorekit.plugin.failures import ANY, BLOCK, Failure, first_line, said
 from restorekit.plugin.hookspecs import GROUP, BackboneCard, Hooks, Method, ModelCard
+from restorekit.plugin.installed import (
+    Blocking,
+    PluginInfo,
+    Plugins,
+    core_first,
+    forgotten,
+    interface_fault,
+    package_of,
+    wants_newer,
+)
 
 if TYPE_CHECKING:
     import typer
@@ -42,28 +53,8 @@ __all__ = [
     "said",
 ]
 
-CORE = "restorekit"  # the package whose plugins are first-party
+SEAM = "restorekit.plugin"  # the module that plugins import from
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class PluginInfo:
-    """A plugin that loaded. distribution: the package that brings it."""
-
-    name: str
-    distribution: str
-    version: str
-    hooks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Plugins:
-    """The manager of one `load_plugins` call with what loaded, what failed and what was blocked."""
-
-    manager: pluggy.PluginManager
-    loaded: tuple[PluginInfo, ...]
-    failures: tuple[Failure, ...]
-    blocked: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -76,6 +67,7 @@ class Catalog:
     owners: the plugin that brought a thing, by `key_of`.
     strays: bases of models that are not installed, which nothing needs.
     chosen: name of the model that it is seen from; empty for the default.
+    protocols, datasets: folders of protocol files, catalogues of data sets, each with the plugin that brought it.
     """
 
     degradations: Mapping[str, Degradation] = field(default_factory=dict)
@@ -86,6 +78,8 @@ class Catalog:
     methods: Mapping[str, Method] = field(default_factory=dict)
     strays: tuple[Failure, ...] = ()
     chosen: str = ""
+    protocols: tuple[tuple[str, Path], ...] = ()
+    datasets: tuple[tuple[str, Path], ...] = ()
 
     @property
     def model(self) -> ModelCard:
@@ -146,13 +140,14 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
     """Load every installed plugin. found: entry points to use in place of the installed ones."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(Hooks)
-    blocked = {name.strip() for name in os.environ.get(BLOCK, "").split(",") if name.strip()}
+    entries = sorted(entry_points(group=GROUP) if found is None else found, key=core_first)
+    blocking = Blocking.from_environment()
     loaded: dict[str, PluginInfo] = {}
-    failures: list[Failure] = []
+    failures = [*blocking.unknown(entries)]
     skipped: list[str] = []
-    for entry in sorted(entry_points(group=GROUP) if found is None else found, key=core_first):
+    for entry in entries:
         name, package = entry.name, package_of(entry)
-        if name in blocked:
+        if blocking.holds(entry):
             skipped.append(name)
             continue
         if name in loaded:
@@ -164,8 +159,13 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
                 )
             )
             continue
+        begun = time.perf_counter()
         try:
             plugin = entry.load()
+            took = 1000 * (time.perf_counter() - begun)
+            if unfit := interface_fault(name, plugin):
+                failures.append(unfit)
+                continue
             manager.register(plugin, name)
             manager.check_pending()
         except KeyboardInterrupt:
@@ -173,38 +173,14 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
         except BaseException as error:  # what a stranger's import raises, sys.exit too, must not stop the others
             if manager.has_plugin(name):
                 manager.unregister(name=name)
-            failures.append(Failure(name, said(error), ANY))
+            lacks = isinstance(error, ImportError) and error.name == SEAM  # a name that this version has not
+            failures.append(wants_newer(name, first_line(error)) if lacks else Failure(name, said(error), ANY))
             continue
         hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or []))
-        loaded[name] = PluginInfo(name, package, entry.dist.version if entry.dist else "", hooks)
+        version = entry.dist.version if entry.dist else ""
+        loaded[name] = PluginInfo(name, package, version, hooks, took)
         failures.extend(forgotten(name, plugin, hooks))
     return Plugins(manager, tuple(loaded.values()), tuple(failures), tuple(skipped))
-
-
-def core_first(entry: EntryPoint) -> tuple[bool, str, str]:
-    """Sorting key of entry points."""
-    return package_of(entry) != CORE, entry.name, package_of(entry)
-
-
-def package_of(entry: EntryPoint) -> str:
-    """Name of the package that declares an entry point; empty where that is not known."""
-    return (entry.dist.name if entry.dist else "") or ""
-
-
-def forgotten(name: str, plugin: object, hooks: Collection[str]) -> Iterator[Failure]:
-    """Yield a failure for each function that is called like a hook and has no `@hookimpl`, or for a plugin without
-    any hook.
-
-    name: of the plugin.
-    hooks: those that it implements.
-    """
-    known = [name for name in vars(Hooks) if name.startswith("register_")]
-    bare = [hook for hook in known if hook not in hooks and callable(getattr(plugin, hook, None))]
-    for hook in bare:
-        yield Failure(name, f"its {hook} is not asked: put @hookimpl above it", missing_for(hook))
-    if not hooks and not bare:
-        wanted = ", ".join(known)
-        yield Failure(name, f"it has no hook; its entry point should name a module with one of {wanted}", ANY)
 
 
 def build_catalog(plugins: Plugins) -> Catalog:
@@ -225,7 +201,20 @@ def build_catalog(plugins: Plugins) -> Catalog:
             asking.failures.append(Failure(owner, f"its backbone {backbone.name!r} is refused: {error}"))
     registered, strays = ask_for_bases(asking, hook.register_bases, degradations, models)
     methods = asking.named("method", hook.register_methods, Method)
-    return Catalog(degradations, registered, models, asking.owners, tuple(asking.failures), methods, strays)
+    protocols = asking.paths("protocols", hook.register_protocols)
+    datasets = asking.paths("data sets", hook.register_datasets)
+    failures = tuple(asking.failures)
+    return Catalog(
+        degradations,
+        registered,
+        models,
+        asking.owners,
+        failures,
+        methods,
+        strays,
+        protocols=protocols,
+        datasets=datasets,
+    )
 
 
 def ask_for_bases(

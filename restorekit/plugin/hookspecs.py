@@ -17,9 +17,21 @@ if TYPE_CHECKING:
     from restorekit.degradation import Degradation
     from restorekit.model.basis import Basis
 
-__all__ = ["GROUP", "BackboneCard", "Hooks", "Method", "ModelCard", "hookimpl", "hookspec"]
+__all__ = [
+    "GROUP",
+    "INTERFACE",
+    "WANTED",
+    "BackboneCard",
+    "Hooks",
+    "Method",
+    "ModelCard",
+    "hookimpl",
+    "hookspec",
+]
 
 GROUP = "restorekit"
+INTERFACE = 1  # version of all that plugins may rely on: the names in restorekit.plugin, the hooks, the cards
+WANTED = "restorekit_interface"  # by which a plugin's module says which version it needs
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
 
@@ -132,6 +144,14 @@ class Hooks:
     @hookspec
     def register_methods(self) -> Iterable[Method]:  # type: ignore[empty-body]
         """Other restorers, for the benchmark."""
+
+    @hookspec
+    def register_protocols(self) -> Iterable[Path]:  # type: ignore[empty-body]
+        """Folders of protocol files (`*.toml`), for the benchmark."""
+
+    @hookspec
+    def register_datasets(self) -> Iterable[Path]:  # type: ignore[empty-body]
+        """Catalogues of data sets (`datasets.toml`), for the benchmark."""
 
     @hookspec
     def register_commands(self, app: typer.Typer) -> None:

@@ -46,9 +46,10 @@ def test_a_plugin_that_cannot_be_imported_is_named_and_the_others_go_on():
 
 
 def test_a_blocked_plugin_is_not_imported(monkeypatch):
-    monkeypatch.setenv("RESTOREKIT_BLOCK_PLUGINS", "bad, other")
-    plugins = load_plugins([Entry("bad", RuntimeError("was imported"))])
-    assert plugins.blocked == ("bad",)
+    monkeypatch.setenv("RESTOREKIT_BLOCK_PLUGINS", "bad, worse")
+    entries = [Entry(name, RuntimeError("was imported")) for name in ("bad", "worse")]
+    plugins = load_plugins(entries)
+    assert plugins.blocked == ("bad", "worse")
     assert plugins.failures == ()
 
 

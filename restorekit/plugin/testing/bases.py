@@ -18,8 +18,9 @@ from restorekit.degradation import Degradation
 from restorekit.model.adapter import ADAPTER, CONFIG
 from restorekit.model.basis import KEY, Basis
 from restorekit.plugin.asking import key_of
-from restorekit.plugin.catalog import CORE, Catalog, Plugins, build_catalog
+from restorekit.plugin.catalog import Catalog, build_catalog
 from restorekit.plugin.checks import fault_in
+from restorekit.plugin.installed import Plugins
 from restorekit.plugin.testing.pictures import leaves, psnr
 from restorekit.plugin.testing.report import Broken, Rule
 from restorekit.running.restorer import Restorer
@@ -65,7 +66,7 @@ class Using:
     ) -> Using:
         """Put a basis beside everything that is installed, in place of one of its name; as in `check_basis`."""
         seen = build_catalog(plugins).of_model(model)
-        name, core = seen.model.name, {info.name for info in plugins.loaded if info.distribution == CORE}
+        name = seen.model.name
         key = key_of("basis", basis.name, name)
         known = {degradation.name: degradation} if degradation else {}
         catalog = replace(
@@ -78,7 +79,7 @@ class Using:
         others = tuple(
             d
             for n, d in seen.degradations.items()
-            if n != basis.degradation and seen.owner("degradation", n) in core
+            if n != basis.degradation and seen.owner("degradation", n) in plugins.core
         )
         return cls(basis, catalog, others, photographs or drawn_pictures(), device)
 

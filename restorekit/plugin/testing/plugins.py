@@ -14,21 +14,20 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from restorekit.bench.datasets import brought_datasets
+from restorekit.bench.protocol_files import brought_protocols
 from restorekit.degradation import Degradation
 from restorekit.model.basis import Basis
 from restorekit.model.weights import recorded_sums, verify
 from restorekit.plugin.catalog import (
-    CORE,
     Catalog,
-    PluginInfo,
-    Plugins,
     build_catalog,
-    core_first,
     load_plugins,
     pick,
     register_commands,
 )
 from restorekit.plugin.hookspecs import GROUP, ModelCard
+from restorekit.plugin.installed import CORE, PluginInfo, Plugins, core_first
 from restorekit.plugin.testing.report import Broken, Rule
 
 __all__ = ["PLUGIN_RULES", "Bringing"]
@@ -195,6 +194,16 @@ def methods_are_there(its: Bringing) -> str:
     return f"{len(names)} methods" if names else "no methods"
 
 
+def protocols_are_read(its: Bringing) -> str:
+    """Read its protocols and data sets beside those of others."""
+    mine = [path for owner, path in (*its.catalog.protocols, *its.catalog.datasets) if owner == its.name]
+    datasets, without = brought_datasets(its.catalog)
+    _, refused = brought_protocols(its.catalog, datasets)
+    if wrong := [f.reason for f in (*without, *refused) if f.plugin == its.name]:
+        raise Broken("; ".join(wrong))
+    return ", ".join(path.name for path in mine) or "none"
+
+
 def commands_can_be_added(its: Bringing) -> str:
     """Add its commands to an app of their own."""
     if "register_commands" not in its.info.hooks:
@@ -231,5 +240,10 @@ PLUGIN_RULES: tuple[Rule[Bringing], ...] = (
         'Write license = "..." into pyproject.toml, and a line "license: ..." into the README.md beside weights.',
     ),
     Rule("its methods can be made", methods_are_there, 'Correct factory, "module:callable", or list its needs.'),
+    Rule(
+        "its protocols and data sets can be read",
+        protocols_are_read,
+        "Correct the file that is named, as benchmarks/protocols and benchmarks/datasets.toml are.",
+    ),
     Rule("its commands can be added", commands_can_be_added, "Correct register_commands."),
 )
