@@ -84,7 +84,12 @@ def desk(tmp_path) -> Desk:
     for name, program in programs.items():
         (home / "bin" / name).write_text(f'#!/bin/sh\nexec {program} "$@"\n')
         (home / "bin" / name).chmod(0o755)
-    offline = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}  # no: there is none
+    offline = {
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",
+    }  # no: there is none
     path = {"PATH": f"{home / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("RESTOREKIT_", "PYTEST_"))}
     own = {"RESTOREKIT_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}

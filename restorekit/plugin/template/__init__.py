@@ -18,14 +18,14 @@ from string import Template
 
 from restorekit import __version__
 from restorekit.errors import PluginError
-from restorekit.plugin.catalog import Plugins, build_catalog
+from restorekit.plugin.catalog import build_catalog
+from restorekit.plugin.installed import ALL, Plugins
 
 __all__ = ["NewPlugin", "write_package"]
 
 SOURCE = Path(__file__).parent / "files"
 PREFIX = "restorekit"  # of the names of packages
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-RESERVED = {"all"}  # what RESTOREKIT_BLOCK_PLUGINS takes for every plugin
 CARD = "card.md"
 FILES = {  # where each is written, in the order in which an author reads them
     "pyproject.toml": "pyproject.toml",
@@ -84,7 +84,7 @@ class NewPlugin:
         plugins: those that are installed, whose names are taken.
         """
         words = "use small letters a to z, digits and single hyphens, a letter first, such as old-varnish"
-        if self.name in RESERVED:
+        if self.name == ALL:
             yield f"a plugin cannot be called {self.name!r}: the word names every plugin; choose another NAME"
         if not NAME.fullmatch(self.name):
             yield f"a plugin cannot be called {self.name!r}; {words}"
