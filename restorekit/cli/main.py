@@ -16,6 +16,8 @@ from restorekit.cli.degrade import EPILOG as DEGRADE_EPILOG
 from restorekit.cli.degrade import degrade
 from restorekit.cli.inspect import EPILOG as INSPECT_EPILOG
 from restorekit.cli.inspect import inspect
+from restorekit.cli.new_plugin import EPILOG as NEW_PLUGIN_EPILOG
+from restorekit.cli.new_plugin import new_plugin
 from restorekit.cli.plugins import EPILOG as PLUGINS_EPILOG
 from restorekit.cli.plugins import plugins
 from restorekit.cli.restore import EPILOG as RESTORE_EPILOG
@@ -69,6 +71,7 @@ def build_app() -> typer.Typer:
     app.command(epilog=INSPECT_EPILOG)(inspect)
     app.command(epilog=DEGRADE_EPILOG)(degrade)
     app.command(epilog=PLUGINS_EPILOG)(plugins)
+    app.command("new-plugin", epilog=NEW_PLUGIN_EPILOG)(new_plugin)
     app.add_typer(train_app, name="train")
     app.add_typer(bench_app, name="bench")
     return app

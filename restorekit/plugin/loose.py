@@ -16,15 +16,19 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from restorekit.cache import CACHE, cache_folder, kept
 from restorekit.errors import PluginError, WeightsError
 from restorekit.model.adapter import ADAPTER, CONFIG
-from restorekit.model.basis import RECORD, Basis, BasisKey
+from restorekit.model.basis import RECORD, Basis
 from restorekit.model.weights import save_json, write_sums
 from restorekit.plugin.asking import key_of
 from restorekit.plugin.catalog import Catalog
 from restorekit.remote import Remote, fetch, is_address
+
+if TYPE_CHECKING:
+    from restorekit.model.key import BasisKey
 
 __all__ = ["LOOSE", "LooseBasis", "absolute", "with_bases"]
 

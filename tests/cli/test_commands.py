@@ -72,6 +72,11 @@ def test_what_restores_nothing_imports_no_torch(tiny, arguments):
     assert heavy_after(*arguments) == set()
 
 
+def test_making_a_plugins_package_imports_no_torch(tiny, tmp_path):
+    assert heavy_after("new-plugin", "fog", "--directory", str(tmp_path / "fog")) == set()
+    assert (tmp_path / "fog" / "pyproject.toml").is_file()
+
+
 def test_restoring_imports_torch_and_nothing_heavier(tiny, photo, tmp_path):
     path = photo("photo.png")
     assert heavy_after("restore", str(path)) == {"torch"}
