@@ -37,6 +37,13 @@ def of(numbers: Tensor, image: Tensor) -> Tensor:
     return numbers.to(image).view(-1, 1, 1, 1)
 
 
+def where_any(there: Tensor, degraded: Tensor, image: Tensor) -> Tensor:
+    """The degraded pictures, and where there is nothing to degrade the picture itself, to the bit."""
+    import torch
+
+    return torch.where(there, degraded, image)
+
+
 def plane(angle: Tensor, height: int, width: int) -> Tensor:
     """Heights from -1 to 1, (B, 1, H, W), that rise in the direction of an angle, (B,), in radians."""
     import torch
@@ -83,7 +90,8 @@ class Dark(Degradation):
     order = 6
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        return (image.clamp(0, 1) ** 2.2 * 2 ** -of(realisation.severity, image)) ** (1 / 2.2)
+        stops = of(realisation.severity, image)
+        return where_any(stops > 0, (image.clamp(0, 1) ** 2.2 * 2**-stops) ** (1 / 2.2), image)
 
 
 class Cast(Degradation):
@@ -144,8 +152,9 @@ class Vignette(Degradation):
         return Realisation(draw.severity, {"away": away})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        loss = 2 ** (-of(realisation.severity, image) * realisation["away"].to(image))
-        return (image.clamp(0, 1) ** 2.2 * loss) ** (1 / 2.2)
+        stops = of(realisation.severity, image)
+        loss = 2 ** (-stops * realisation["away"].to(image))
+        return where_any(stops > 0, (image.clamp(0, 1) ** 2.2 * loss) ** (1 / 2.2), image)
 
 
 class Impulse(Degradation):
@@ -182,7 +191,7 @@ class Banding(Degradation):
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         top = of(realisation.severity, image).round() - 1
-        return (image.clamp(0, 1) * top).round() / top
+        return where_any(top < 255, (image.clamp(0, 1) * top).round() / top, image)
 
 
 class Stripes(Degradation):
@@ -216,47 +225,47 @@ class Halo(Degradation):
     severity = Severity(symbol="amount", unit="%", off=0, mild=60, strong=400, typical=180, logarithmic=True)
     kinds = ("unsharp mask",)
     order = 46
+    reach = 7  # px
 
     def make(self, draw: Draw) -> Realisation:
         return Realisation(draw.severity, {"radius": 0.7 + 1.8 * draw.uniform()})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         import torch
+        import torch.nn.functional as F
 
-        out = []
-        for one, radius in zip(image, realisation["radius"].tolist(), strict=True):
-            reach = math.ceil(3 * radius)
-            line = torch.exp(-((torch.arange(-reach, reach + 1).to(image) / radius) ** 2) / 2)
-            line = (line / line.sum()).expand(3, 1, 1, -1)
-            soft = torch.nn.functional.pad(one[None], (reach,) * 4, mode="replicate")
-            soft = torch.nn.functional.conv2d(soft, line, groups=3)
-            out.append(torch.nn.functional.conv2d(soft, line.transpose(2, 3), groups=3))
-        return (image + of(realisation.severity, image) / 100 * (image - torch.cat(out))).clamp(0, 1)
+        places = torch.arange(-self.reach, self.reach + 1, device=image.device).view(1, -1)
+        line = torch.exp(-((places / realisation["radius"].to(image).view(-1, 1)) ** 2) / 2)  # (B, k)
+        line = (line / line.sum(1, keepdim=True)).repeat_interleave(3, 0).view(3 * len(image), 1, 1, -1)
+        soft = F.pad(image, (self.reach,) * 4, mode="replicate").flatten(0, 1)[None]  # (1, 3 B, H, W)
+        soft = F.conv2d(F.conv2d(soft, line, groups=len(line)), line.transpose(2, 3), groups=len(line))
+        sharp = image + of(realisation.severity, image) / 100 * (image - soft.view_as(image))
+        return where_any(of(realisation.severity, image) > 0, sharp.clamp(0, 1), image)
 
 
 class Blocks(Degradation):
-    """Squares of one colour; the severity is their side, in px."""
+    """Squares of one colour, that of their middle; the severity is their side, in px."""
 
     name = "blocks"
     severity = Severity(symbol="side", unit="px", off=1, mild=2, strong=8, typical=4)
-    kinds = ("mean",)
+    kinds = ("nearest",)
     order = 31
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         import torch
-        import torch.nn.functional as F
 
+        side = realisation.severity.to(image.device).round().long().view(-1, 1)
         height, width = image.shape[2:]
-        out = []
-        for one, side in zip(image, realisation.severity.round().int().tolist(), strict=True):
-            padded = F.pad(one[None], (0, -width % side, 0, -height % side), mode="replicate")
-            means = F.avg_pool2d(padded, side).repeat_interleave(side, 2).repeat_interleave(side, 3)
-            out.append(means[..., :height, :width])
-        return torch.cat(out)
+        rows, columns = (
+            ((torch.arange(n, device=image.device).view(1, -1) // side) * side + side // 2).clamp(max=n - 1)
+            for n in (height, width)
+        )
+        tall = image.gather(2, rows.view(-1, 1, height, 1).expand_as(image))
+        return tall.gather(3, columns.view(-1, 1, 1, width).expand_as(image))
 
 
 class Scratches(Degradation):
-    """Thin lines; the severity is their number in a picture of 256x256."""
+    """Thin lines; the severity is their number."""
 
     name = "scratches"
     severity = Severity(symbol="number", unit="", off=0, mild=4, strong=40, typical=15, logarithmic=True)
@@ -265,33 +274,25 @@ class Scratches(Degradation):
     most = 40
 
     def make(self, draw: Draw) -> Realisation:
-        height, width = draw.shape[2:]
-        return Realisation(
-            draw.severity,
-            {
-                "at": draw.uniform(self.most, 4),
-                "tone": draw.are("bright").float(),
-                "area": draw.severity.new_full((draw.shape[0],), height * width / 256**2),
-            },
-        )
+        return Realisation(draw.severity, {"at": draw.uniform(self.most, 4), "tone": draw.are("bright").float()})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         import torch
 
         height, width = image.shape[2:]
-        down = torch.arange(height).to(image).view(-1, 1)
-        right = torch.arange(width).to(image).view(1, -1)
-        out = image.clone()
-        counts = (realisation.severity.to(image) * realisation["area"].to(image)).ceil().int().tolist()
-        for i, count in enumerate(counts):
-            for at in realisation["at"][i, :count].tolist():
-                angle = math.pi / 2 + 0.5 * (2 * at[2] - 1)
-                y, x = down - at[0] * height, right - at[1] * width
-                across = (y * math.cos(angle) - x * math.sin(angle)).abs()
-                along = (y * math.sin(angle) + x * math.cos(angle)).abs()
-                line = (1.2 - across).clamp(0, 1) * (along < (0.1 + 0.5 * at[3]) * height)
-                out[i] += 0.8 * line * (realisation["tone"][i].to(image) - out[i])
-        return out
+        down = torch.arange(height, device=image.device).view(1, 1, -1, 1)
+        right = torch.arange(width, device=image.device).view(1, 1, 1, -1)
+        tone = of(realisation["tone"], image)
+        for number, at in enumerate(realisation["at"].to(image).unbind(1)):
+            top, left, lean, length = (value.view(-1, 1, 1, 1) for value in at.unbind(1))
+            angle = math.pi / 2 + 0.5 * (2 * lean - 1)
+            y, x = down - top * height, right - left * width
+            across = (y * angle.cos() - x * angle.sin()).abs()
+            along = (y * angle.sin() + x * angle.cos()).abs()
+            line = (1.2 - across).clamp(0, 1) * (along < (0.1 + 0.5 * length) * height)
+            there = of(realisation.severity, image) > number
+            image = image + 0.8 * line * there * (tone - image)
+        return image
 
 
 class Fringe(Degradation):
@@ -322,7 +323,7 @@ class Fringe(Degradation):
                 if factor == 0
                 else torch.nn.functional.grid_sample(one, grid, padding_mode="border", align_corners=False)
             )
-        return torch.cat(moved, 1)
+        return where_any(of(realisation.severity, image) > 0, torch.cat(moved, 1), image)
 
 
 OTHER_KINDS: tuple[type[Degradation], ...] = (
