@@ -1,4 +1,4 @@
-"""What lies beside a new basis: the recipe that made it, and a model card with what was measured of it.
+"""Companions of a new basis: the recipe that made it, and a model card with measured figures.
 
 Both are written again by every export, unless a person has edited them: then the new one comes to lie beside it.
 """
