@@ -87,8 +87,7 @@ def load_bases(
         if basis.remote is not None:
             fetching(basis.remote)
         check(basis, model.name, backbone)
-        key = basis.key(dimension) if basis.degradation else None
-        return basis.layers_for(shapes), key, recorded_sums(basis.folder)
+        return basis.layers_for(shapes), basis.key(dimension), recorded_sums(basis.folder)
 
     for name in catalog.bases:
         loaded = attempt(catalog, name, load)

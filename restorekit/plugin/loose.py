@@ -20,7 +20,7 @@ from pathlib import Path
 from restorekit.cache import CACHE, cache_folder, kept
 from restorekit.errors import PluginError, WeightsError
 from restorekit.model.adapter import ADAPTER, CONFIG
-from restorekit.model.basis import RECORD, Basis
+from restorekit.model.basis import RECORD, Basis, BasisKey
 from restorekit.model.weights import save_json, write_sums
 from restorekit.plugin.asking import key_of
 from restorekit.plugin.catalog import Catalog
@@ -40,6 +40,10 @@ class LooseBasis(Basis):
     def check(self) -> None:
         """Raise WeightsError unless every file is there and whole. Needs no torch."""
         self.check_files()
+
+    def key(self, dimension: int | None = None) -> BasisKey | None:
+        """Key, bias and gauge, as in `Basis.key`; None without a degradation."""
+        return super().key(dimension) if self.degradation else None
 
 
 def with_bases(
