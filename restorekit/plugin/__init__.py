@@ -3,9 +3,10 @@
 from restorekit.plugin import Basis, Degradation, Realisation, Severity, hookimpl
 """
 
-from restorekit.degradation import Degradation, Draw, Paired, Realisation, Severity
+from restorekit.degradation import Degradation, Draw, Realisation, Severity
 from restorekit.model.basis import Basis
 from restorekit.model.weights import shipped_weights
+from restorekit.paired import Paired
 from restorekit.plugin.hookspecs import BackboneCard, Method, ModelCard, hookimpl
 from restorekit.remote import Remote
 
