@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     {"errors", "machine"},
     {"atomic", "cache", "files", "remote"},
-    {"degradation", "image"},
+    {"degradation", "image", "paired"},
     {"composition", "model"},
     {"plugin", "weighing"},
     {"running"},

@@ -12,9 +12,10 @@ One that wants a newer version than is installed, or imports a name that this on
 that says "update restorekit". Without the line a plugin is content with any version.
 """
 
-from restorekit.degradation import Degradation, Draw, Paired, Realisation, Severity
+from restorekit.degradation import Degradation, Draw, Realisation, Severity
 from restorekit.model.basis import Basis
 from restorekit.model.weights import shipped_weights
+from restorekit.paired import Paired
 from restorekit.plugin.hookspecs import INTERFACE, BackboneCard, Method, ModelCard, hookimpl
 from restorekit.remote import Remote
 

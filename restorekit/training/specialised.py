@@ -1,7 +1,7 @@
 """Any backbone, called with tensors that are being trained: x̂(x_t, t, degraded; W + sum_k w_k B_k A_k).
 
-A backbone whose predictor is its network is called without a copy, its blocks compiled if that is wanted. Any
-other one is specialised for each call, by its own `specialise`, through which the gradients go.
+Any backbone is specialised for each call, by its own `specialise`, through which the gradients go. The embedded
+one, whose network is its own predictor, is called without a copy, its blocks compiled if that is wanted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from torch import Tensor
 
 from restorekit.errors import TrainingError
 from restorekit.model.backbone import Backbone
+from restorekit.model.backbone.flow_unet import FlowUnet
+from restorekit.model.context import describe
 from restorekit.training.bank import Stateless
 
 __all__ = ["Specialised", "describer_of", "on_device", "stateless_of"]
@@ -35,19 +37,16 @@ class Specialised:
         return output
 
 
-def is_its_own_predictor(backbone: Backbone) -> bool:
-    """Tell whether predictors are networks of the backbone's kind, so that its network can be called like them."""
-    return type(backbone.specialise({})) is type(backbone.network)
-
-
 def stateless_of(backbone: Backbone) -> Stateless | Specialised:
     """The backbone as a function of tensors and inputs, for `restorekit.training.bank.in_one_step`."""
-    return Stateless(backbone.network) if is_its_own_predictor(backbone) else Specialised(backbone)
+    return Stateless(backbone) if isinstance(backbone, FlowUnet) else Specialised(backbone)
 
 
 def describer_of(backbone: Backbone) -> Callable[[Tensor], Tensor]:
     """The map from whole pictures to their context, of a mixture that looks at it: a backbone may leave it out
     while its inlet has no weight, and the inlet would never learn."""
+    if isinstance(backbone, FlowUnet):
+        return describe  # which asks the device for no value
     inlet = backbone.facts.inlet
     if not inlet:
         return backbone.specialise({}).describe
@@ -56,9 +55,6 @@ def describer_of(backbone: Backbone) -> Callable[[Tensor], Tensor]:
 
 
 def on_device(backbone: Backbone, device: torch.device) -> Backbone:
-    """The backbone on a device, frozen. One that is its own predictor keeps its memory order."""
+    """The backbone on a device, frozen. The embedded one keeps its memory order."""
     backbone.network.requires_grad_(False)
-    if is_its_own_predictor(backbone):
-        backbone.network.to(device)
-        return backbone
-    return backbone.on(device)
+    return backbone.to(device) if isinstance(backbone, FlowUnet) else backbone.on(device)

@@ -91,6 +91,13 @@ def test_a_backbone_that_lets_no_gradient_through_is_refused_with_the_remedy(
         training.run(Budget(iterations=1), tmp_path / "run")
 
 
+class Wrapped:
+    """The embedded network as a backbone from outside would hold it."""
+
+    def __init__(self, inner):
+        self.network, self.facts, self.specialise = inner, inner.facts, inner.specialise
+
+
 def test_the_embedded_network_learns_the_same_whether_it_is_specialised_or_called():
     torch.manual_seed(0)
     backbone = FlowUnet(FlowUnetConfig((8, 16), (1, 1), 16)).requires_grad_(False)
@@ -99,11 +106,13 @@ def test_the_embedded_network_learns_the_same_whether_it_is_specialised_or_calle
         torch.nn.init.normal_(parameter, std=0.1, generator=Generator().manual_seed(2))
     picture = torch.rand(2, 3, 16, 16, generator=Generator().manual_seed(3))
     context, found = describer_of(backbone)(picture), []
-    assert context.any()  # though the inlet has no weight yet
-    for network in (stateless_of(backbone), Specialised(backbone)):
+    assert context.any() and not backbone.describe(picture).any()  # while the inlet has no weight
+    assert torch.equal(describer_of(Wrapped(backbone))(picture), context)
+    for network in (stateless_of(backbone), stateless_of(Wrapped(backbone))):
         output = in_one_step(network, bank.merged(backbone, torch.ones(1)), picture, context)
         found.append((output.detach(), torch.autograd.grad(output.square().mean(), list(bank.parameters()))))
     assert isinstance(stateless_of(backbone), Stateless)
+    assert isinstance(stateless_of(Wrapped(backbone)), Specialised)
     assert torch.equal(found[0][0], found[1][0])
     assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(found[0][1], found[1][1], strict=True))
 
