@@ -10,6 +10,7 @@ import typer
 
 from restorekit.cli.burst import BURST, JOIN, PACK, burst, join, pack
 from restorekit.cli.check import check
+from restorekit.cli.latent import LATENT, latent
 from restorekit.cli.options import (
     Decay,
     FromWeights,
@@ -267,6 +268,7 @@ def train(
     perform(settings, given, began)
 
 
+app.command(epilog=LATENT)(latent)
 app.command(epilog="Example: RESTOREKIT_WEIGHTS=runs/mine restorekit train check photos/ --size 0.4")(check)
 app.command(epilog=PACK)(pack)
 app.command(epilog=BURST)(burst)

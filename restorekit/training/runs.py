@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from restorekit.errors import TrainingError
 from restorekit.training.calibration import MOVED
-from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe
+from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe, LatentRecipe
 
 if TYPE_CHECKING:
     from restorekit.plugin.catalog import Catalog
@@ -46,6 +46,7 @@ RECIPES: Mapping[str, type] = {
     "encoder": EncoderRecipe,
     "basis": BasisRecipe,
     "detail": DetailRecipe,
+    "latent": LatentRecipe,
 }
 FIRST_PARTY = ("noise", "blur", "lowres", "rain", "jpeg")
 NOT_OF = {
@@ -53,6 +54,7 @@ NOT_OF = {
     "encoder": ("model",),
     "basis": ("from_weights",),
     "detail": ("from_weights", "model"),
+    "latent": ("weights", "model", "from_weights"),
 }
 BY_NAME = ("shares", "ranks")  # fields with one number for each basis, in the order of `names`
 WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -62,7 +64,7 @@ WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or
 class Settings:
     """Fields of a run beside those of its recipe, named as the options of the commands.
 
-    training: backbone, encoder, basis or detail.
+    training: backbone, encoder, basis, detail or latent.
     photos: folders of clean photographs.
     run: folder for checkpoints and logs; "" for runs/ and the name of the training or of the basis.
     weights: finished weights that encoder, basis and detail are for; the shipped ones if None.
@@ -211,7 +213,7 @@ def base_of(settings: Settings) -> Path | None:
     """Folder of the weights that a run goes on from or is for; None for a backbone from nothing."""
     from restorekit.model.weights import shipped_weights
 
-    if settings.training == "backbone":
+    if settings.training in ("backbone", "latent"):
         return None if settings.from_weights is None else Path(settings.from_weights)
     return shipped_weights("backbone").parent if settings.weights is None else Path(settings.weights)
 
@@ -236,12 +238,21 @@ def start_run(settings: Settings, recipe: Any, catalog: Catalog, photos: Photos,
     engine: see `Training`.
     """
     from restorekit.model.weights import shipped_weights
-    from restorekit.training.start import start_backbone, start_basis, start_basis_of, start_detail, start_encoder
+    from restorekit.training.start import (
+        start_backbone,
+        start_basis,
+        start_basis_of,
+        start_detail,
+        start_encoder,
+        start_latent,
+    )
 
     run = run_folder(settings, recipe)
     start = None if settings.from_weights is None else Path(settings.from_weights)
     if settings.training == "backbone":
         return start_backbone(recipe, catalog, photos, run, start, engine)
+    if settings.training == "latent":
+        return start_latent(recipe, catalog, photos, run, engine)
     weights = shipped_weights("backbone").parent if settings.weights is None else Path(settings.weights)
     if settings.training == "encoder":
         return start_encoder(recipe, catalog, photos, run, weights, start, engine)

@@ -26,8 +26,9 @@ from restorekit.training.checkpoint import CHECKPOINT
 from restorekit.training.detail import DetailTraining
 from restorekit.training.encoder import EncoderTraining
 from restorekit.training.engine import Engine
+from restorekit.training.latent import LatentTraining
 from restorekit.training.photos import Photos
-from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe
+from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe, LatentRecipe
 
 __all__ = [
     "keys_in",
@@ -37,6 +38,7 @@ __all__ = [
     "start_basis_of",
     "start_detail",
     "start_encoder",
+    "start_latent",
 ]
 
 DEFAULT = EncoderConfig()  # its blocks are added to a saved encoder that has fewer, without effect at first
@@ -203,6 +205,22 @@ def start_detail(
     degradations = [catalog.degradation(name) for name in recipe.names]
     backbone, sha256 = FlowUnet.from_folder(weights / "backbone"), digest(weights / "backbone" / TENSORS)
     training = DetailTraining(recipe, degradations, photos, backbone, sha256, others, engine)
+    resume_or_start(training, run)
+    return training
+
+
+def start_latent(
+    recipe: LatentRecipe, catalog: Catalog, photos: Photos, run: Path, engine: Engine | None = None
+) -> LatentTraining:
+    """Begin a small latent model at the run folder's checkpoint, else at nothing.
+
+    recipe: choices of the training.
+    catalog: has its degradations.
+    photos: to train and validate on.
+    run: folder of the checkpoint.
+    engine: see `Training`.
+    """
+    training = LatentTraining(recipe, [catalog.degradation(n) for n in recipe.names], photos, engine)
     resume_or_start(training, run)
     return training
 
