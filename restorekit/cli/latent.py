@@ -26,7 +26,7 @@ def latent(
     vae_share: Annotated[float, typer.Option(help="Share of the budget for the VAE.")] = 0.5,
     latent_channels: Annotated[int, typer.Option("--latent", help="Channels of the latents.")] = 16,
     channels: Annotated[str, typer.Option(help="Channels of the network per level.")] = "96,128",
-    patch: Annotated[int, typer.Option(help="Side of a patch in px.")] = 96,
+    patch: Annotated[int, typer.Option(help="Side of a patch in px.")] = 64,
     learning_rate: Rate = 5e-4,
     decay: Decay = 0.5,
     seed: Seed = 4,

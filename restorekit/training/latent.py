@@ -34,6 +34,7 @@ from restorekit.training.engine import Engine, adamw
 from restorekit.training.log import Log
 from restorekit.training.pairs import Group, PairMaker, validation_rows
 from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
+from restorekit.training.rates import learning_rate_factor
 from restorekit.training.recipes import LatentRecipe
 
 __all__ = ["FLOW", "VAE", "LatentTraining"]
@@ -79,6 +80,12 @@ class LatentTraining(Training):
         if bank:
             groups.append({"params": bank, "lr": self.recipe.lora_learning_rate})
         return [adamw(groups, self.device, betas=(0.9, 0.99), weight_decay=self.recipe.weight_decay)]
+
+    def rate_factor(self, done: float) -> float:
+        """Share of the full learning rates; they rise and fall in each stage."""
+        first = self.recipe.vae_share
+        within = done / max(first, 1e-9) if self.counters.stage == VAE else (done - first) / max(1 - first, 1e-9)
+        return learning_rate_factor(self.counters.stage_iteration, within, self.recipe.decay, self.ramp)
 
     def enter_stage(self, done: float, folder: Path, log: Log) -> None:
         if self.counters.stage == VAE and done >= self.recipe.vae_share:

@@ -195,14 +195,14 @@ class LatentRecipe:
     groups, group_size: groups of a step, and patches of a group.
     path_share: share of patches at t < 1.
     weight_decay: of the optimiser.
-    decay: share of the budget over which the rates fall.
+    decay: share of each stage over which the rates fall.
     seed: of all that is drawn.
     """
 
     names: tuple[str, ...] = ("noise", "lowres")
     shares: tuple[float, ...] = (1.0, 1.0)
     rank: int = 16
-    vae_channels: tuple[int, ...] = (32, 64, 96)
+    vae_channels: tuple[int, ...] = (16, 32, 64)
     latent: int = 16
     channels: tuple[int, ...] = (96, 128)
     blocks: int = 2
@@ -210,7 +210,7 @@ class LatentRecipe:
     kl: float = 1e-5
     learning_rate: float = 5e-4
     lora_learning_rate: float = 1e-3
-    patch: int = 96
+    patch: int = 64
     groups: int = 4
     group_size: int = 2
     path_share: float = 0.1
