@@ -62,6 +62,8 @@ class LatentTraining(Training):
         self.patches = self.at_hand(photos.training)
         self.backbone = small_backbone(recipe.vae_channels, recipe.latent, recipe.channels, recipe.blocks)
         self.whole = self.backbone.whole.to(self.device)
+        if self.engine.recompute:
+            self.backbone.save_memory()
         ranks = dict.fromkeys(recipe.names, recipe.rank)
         self.bank = BasisBank(self.backbone, ranks, self.generator).to(self.device)
         self.crops = validation_crops(photos.validation, 12, 128)
@@ -79,7 +81,15 @@ class LatentTraining(Training):
         groups: list[dict[str, Any]] = [{"params": rest, "lr": self.recipe.learning_rate}]
         if bank:
             groups.append({"params": bank, "lr": self.recipe.lora_learning_rate})
-        return [adamw(groups, self.device, betas=(0.9, 0.99), weight_decay=self.recipe.weight_decay)]
+        return [
+            adamw(
+                groups,
+                self.device,
+                betas=(0.9, 0.99),
+                weight_decay=self.recipe.weight_decay,
+                eight_bit=self.engine.eight_bit,
+            )
+        ]
 
     def rate_factor(self, done: float) -> float:
         """Share of the full learning rates; they rise and fall in each stage."""

@@ -85,6 +85,8 @@ class Settings:
     device: str = "auto"
     compile: str = "auto"
     checkpoint: str = "all"
+    eight_bit: bool = False
+    recompute: bool = False
     checkpoint_minutes: float = 10.0
     threads: int | None = None
     limit: int | None = None
