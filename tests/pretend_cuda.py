@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
 
-from tests.fake_cuda import CUDA, CudaGenerator
+from restorekit.plugin.testing.other_device import CUDA, CudaGenerator
 
 # Operations that may see both devices: copies between them, and numbers of places that lie on the CPU.
 BETWEEN = ("aten::copy_", "aten::_to_copy", "aten::index", "aten::index_put_", "aten::_index_put_impl_")

@@ -17,12 +17,20 @@ LAYERS = (
     {"composition", "model"},
     {"plugin", "weighing"},
     {"running"},
-    {"pil", "work"},
+    {"pil", "work", "plugin.testing"},
     {"training", "bench"},
     {"cli"},
     {"__main__"},
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+
+def room_of(module: str) -> str:
+    """The room that a module of restorekit is in; one room lies in another, where plugin authors look for it."""
+    inner = module.removeprefix("restorekit.")
+    return next((room for room in RANK if "." in room and f"{inner}.".startswith(f"{room}.")), inner.split(".")[0])
+
+
 IMAGE = ROOT / "restorekit" / "image"
 HEAVY = {"diffusers", "peft", "kornia", "pyiqa", "PIL", "pyvips", "pillow_heif"}
 
@@ -68,16 +76,15 @@ def modules(folder: str) -> list[Path]:
 
 @pytest.mark.parametrize("path", modules("restorekit"), ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_go_down_only(path):
-    room = path.relative_to(ROOT / "restorekit").parts[0].removesuffix(".py")
-    if room == "__init__":
+    room = room_of(module_of(path))
+    if room == "restorekit":
         return
     for name in imported(path):
         if name.startswith("restorekit."):
             # The embedded backbone is itself a plugin: that one file speaks to the seam.
             if path.match("*/plugin.py") and name == "restorekit.plugin":
                 continue
-            other = name.split(".")[1]
-            assert RANK[other] <= RANK[room], f"{path.name} imports {name}"
+            assert RANK[room_of(name)] <= RANK[room], f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("path", modules("restorekit/training"), ids=lambda p: p.name)

@@ -73,7 +73,8 @@ class Rain(Degradation):
         scale = scale.clamp(max=2.0)  # a patch that no drop hit stays dry
         streaks = (streaks * scale).clamp_max(1)
         amount = streaks.square().mean((1, 2, 3)).sqrt() * 255
-        veil = torch.where(draw.are("veil").view(-1, 1, 1, 1), 0.35 * draw.uniform(1, 1, 1), 0.0)
+        veiled = draw.are("veil") & (draw.severity > 0)  # where there is no rain, there is no veil of it
+        veil = torch.where(veiled.view(-1, 1, 1, 1), 0.35 * draw.uniform(1, 1, 1), 0.0)
         airlight = 0.6 + 0.35 * draw.uniform(1, 1, 1)
         screened = (draw.uniform(1, 1, 1) < 0.4).float()
         if draw.named:

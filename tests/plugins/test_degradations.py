@@ -1,16 +1,16 @@
-"""Laws that every degradation keeps, first-party or not."""
+"""Laws that every degradation keeps, and those of the first-party ones by themselves."""
 
 import pytest
 import torch
 from torch import Generator
 
 from restorekit.composition import Compose, Step, in_physical_order
-from restorekit.errors import PluginError
 from restorekit.plugin.catalog import build_catalog, load_plugins
+from restorekit.plugin.testing import check_degradation
+from restorekit.plugin.testing.pictures import waves
 
 CATALOG = build_catalog(load_plugins())
 ALL = [CATALOG.degradations[name] for name in sorted(CATALOG.degradations)]
-KINDS = [(d, kind) for d in ALL for kind in d.kinds]
 SHAPE = (3, 3, 48, 56)
 
 
@@ -20,71 +20,16 @@ def seeded(seed: int = 0) -> Generator:
 
 @pytest.fixture
 def photo() -> torch.Tensor:
-    """Smooth ground with edges, so that every degradation has something to spoil."""
-    y, x = torch.meshgrid(torch.linspace(0, 1, 48), torch.linspace(0, 1, 56), indexing="ij")
-    waves = torch.stack([(9 * x + 5 * y).sin(), (17 * x * y).cos(), ((x - 0.5) * 40).sign()])
-    return (0.5 + 0.35 * waves).expand(3, 3, 48, 56).clone()
+    return waves(*SHAPE[::2], SHAPE[3])
 
 
 def identity(case):
     return getattr(case, "name", case)
 
 
-@pytest.mark.parametrize(("degradation", "kind"), KINDS, ids=identity)
-def test_severity_off_leaves_the_image_alone(degradation, kind, photo):
-    drawn = degradation.draw(SHAPE, seeded(), severity=degradation.severity.off, kind=kind)
-    if kind == "veil":
-        return  # a veil is its own measure: its streaks alone are off
-    assert torch.equal(degradation.apply(photo, drawn), photo)
-
-
-@pytest.mark.parametrize(("degradation", "kind"), KINDS, ids=identity)
-def test_every_kind_changes_the_image_at_its_typical_severity(degradation, kind, photo):
-    drawn = degradation.draw(SHAPE, seeded(), severity=degradation.severity.typical, kind=kind)
-    degraded = degradation.apply(photo, drawn)
-    assert degraded.shape == photo.shape
-    assert (degraded - photo).abs().mean() > 1e-3
-
-
 @pytest.mark.parametrize("degradation", ALL, ids=identity)
-def test_the_same_seed_gives_the_same_realisation(degradation, photo):
-    first, again = (degradation.draw(SHAPE, seeded(5)) for _ in range(2))
-    assert torch.equal(degradation.apply(photo, first), degradation.apply(photo, again))
-    assert torch.equal(degradation.apply(photo, first), degradation.apply(photo, first))
-
-
-@pytest.mark.parametrize("degradation", ALL, ids=identity)
-def test_images_of_a_batch_are_degraded_apart_from_each_other(degradation, photo):
-    drawn = degradation.draw(SHAPE, seeded(1))
-    whole = degradation.apply(photo, drawn)
-    other = photo.clone()
-    other[1:] = 0.2
-    assert torch.allclose(degradation.apply(other, drawn)[0], whole[0], atol=1e-6)
-
-
-@pytest.mark.parametrize("degradation", ALL, ids=identity)
-def test_stronger_is_further_from_the_clean_image(degradation, photo):
-    scale = degradation.severity
-    errors = []
-    for fraction in (0.15, 0.5, 0.95):
-        drawn = degradation.draw(SHAPE, seeded(2), severity=scale.value(fraction))
-        errors.append(float((degradation.apply(photo, drawn) - photo).square().mean()))
-    assert errors[0] < errors[1] < errors[2]
-
-
-@pytest.mark.parametrize("degradation", ALL, ids=identity)
-def test_the_severity_scale_inverts(degradation):
-    scale = degradation.severity
-    for value in (scale.mild, scale.typical, scale.strong):
-        assert scale.value(scale.fraction(value)) == pytest.approx(value)
-    assert scale.fraction(scale.off) == 0
-    assert scale.fraction(scale.strong) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("degradation", ALL, ids=identity)
-def test_an_unknown_kind_is_refused_with_the_kinds_there_are(degradation):
-    with pytest.raises(PluginError, match=degradation.kinds[0]):
-        degradation.draw(SHAPE, seeded(), kind="no such kind")
+def test_a_degradation_keeps_the_laws(degradation):
+    check_degradation(degradation).require()
 
 
 def test_noise_has_the_standard_deviation_it_is_named_by():

@@ -9,8 +9,8 @@ from restorekit.composition import Compose
 from restorekit.degradation import Degradation, Realisation, Severity
 from restorekit.errors import PluginError
 from restorekit.plugin.catalog import build_catalog, load_plugins
+from restorekit.plugin.testing.other_device import CUDA, fake_cuda
 from restorekit.training.pairs import PairMaker
-from tests.fake_cuda import CUDA, fake_cuda
 
 CATALOG = build_catalog(load_plugins())
 ALL = [CATALOG.degradations[name] for name in sorted(CATALOG.degradations)]
@@ -21,16 +21,6 @@ REAL = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 
 def identity(case):
     return getattr(case, "name", str(case))
-
-
-@pytest.mark.parametrize(("degradation", "kind"), KINDS, ids=identity)
-def test_a_degradation_is_drawn_and_applied_on_the_generators_device_and_asks_no_value_back(degradation, kind):
-    severity = None if kind is None else degradation.severity.typical
-    with fake_cuda() as generator:
-        drawn = degradation.draw(SHAPE, generator, severity=severity, kind=kind)
-        assert {part.device for part in (drawn.severity, *drawn.parts.values())} == {CUDA}
-        degraded = degradation.apply(torch.rand(SHAPE, device=CUDA), drawn)
-        assert (degraded.device, degraded.shape, degraded.dtype) == (CUDA, SHAPE, torch.float32)
 
 
 @pytest.mark.parametrize("device", REAL)

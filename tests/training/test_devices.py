@@ -8,6 +8,7 @@ import torch
 from torch import Generator
 
 from restorekit.model.backbone.flow_unet import FlowUnet, FlowUnetConfig
+from restorekit.plugin.testing.other_device import CUDA, fake_cuda
 from restorekit.training import engine, stepper
 from restorekit.training.backbone import BackboneTraining
 from restorekit.training.bank import BasisBank
@@ -18,7 +19,6 @@ from restorekit.training.parallel import gradients_of
 from restorekit.training.photos import cut_out, random_patches
 from restorekit.training.recipes import BasisRecipe, DetailRecipe
 from restorekit.training.start import start_basis, start_detail
-from tests.fake_cuda import CUDA, fake_cuda
 from tests.training.recipes import CATALOG, TINY, degradations
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of the GPU that is not there

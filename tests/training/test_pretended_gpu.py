@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
+from restorekit.plugin.testing.other_device import CUDA
 from restorekit.training import engine, running, stepper
 from restorekit.training.backbone import JOINT, BackboneTraining
 from restorekit.training.budget import Budget
@@ -14,7 +15,6 @@ from restorekit.training.engine import Engine
 from restorekit.training.looks import Looking
 from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe
 from restorekit.training.start import start_backbone, start_basis, start_detail, start_encoder
-from tests.fake_cuda import CUDA
 from tests.pretend_cuda import pretend_cuda
 from tests.training.recipes import CATALOG, TINY, degradations
 
