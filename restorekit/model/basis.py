@@ -26,6 +26,7 @@ from restorekit.model.weights import (
     verify,
     write_sums,
 )
+from restorekit.remote import Remote
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,13 +90,19 @@ class Basis:
     folder: its files.
     summary: a line about it.
     model: name of the model that it is for; empty for those whose digests `basis.json` names.
+    remote: address of its files, in place of a folder; they are fetched when the basis is loaded.
     """
 
     name: str
     degradation: str
-    folder: Path
+    folder: Path = Path()
     summary: str = ""
     model: str = ""
+    remote: Remote | None = None
+
+    def __post_init__(self) -> None:
+        if self.remote is not None:
+            object.__setattr__(self, "folder", self.remote.folder)
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -105,6 +112,10 @@ class Basis:
     @cached_property
     def record(self) -> dict[str, Any]:
         """`basis.json`: digests of backbone and encoder, and how good the key is."""
+        if self.remote is not None and not self.remote.there:
+            raise WeightsError(
+                f"{self.remote.url} is not fetched yet; `restorekit restore` and `inspect` fetch it"
+            )
         if not self.folder.is_dir():
             raise WeightsError(f"there is no folder {self.folder}; its package was built without the weights")
         return load_json(self.folder / RECORD)
@@ -128,6 +139,8 @@ class Basis:
     @property
     def largest(self) -> float:
         """Largest weight that a user may give it."""
+        if self.remote is not None and not self.remote.there:
+            return LARGEST  # which is looked at again once it is fetched
         value = self.record.get("largest", LARGEST)
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= LARGEST:
             raise WeightsError(f"{self.folder / RECORD} has a largest weight {value!r}; it lies in (0, {LARGEST}]")
@@ -152,11 +165,15 @@ class Basis:
                 f"{self.folder / RECORD} is of a basis for {recorded or 'no degradation'!r}, not for "
                 f"{self.degradation or 'no degradation'!r}; correct the folder or the degradation of its card"
             )
+        self.check_files()
+        if not self.degradation and (self.folder / KEY).exists():
+            raise WeightsError(f"{self.folder / KEY} is a key, but its card names no degradation; delete the key")
+
+    def check_files(self) -> None:
+        """Raise WeightsError unless every file is there and whole and can be read. Needs no torch."""
         files = {ADAPTER, CONFIG, RECORD}
         for name in sorted(files | set(recorded_sums(self.folder))):
             verify(self.folder / name)
-        if not self.degradation and (self.folder / KEY).exists():
-            raise WeightsError(f"{self.folder / KEY} is a key, but its card names no degradation; delete the key")
         _ = self.config, self.largest
 
     def layers(self) -> dict[str, LoraLayer]:
