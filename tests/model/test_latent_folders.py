@@ -119,6 +119,7 @@ def test_a_pipeline_becomes_a_folder_that_restores_without_text_encoders(cli, tm
     said = cli("import-model", "a/b", "-o", str(out), *choices)
     assert said.code == 0 and digest_of_weights(out)[:12] in said.out, said.err
     assert pipeline.asked == ["sharp"]
+    assert all(path.stat().st_mode & 0o044 for path in out.rglob("*.safetensors"))
     backbone = LatentBackbone.from_folder(out).on(CPU)
     assert (backbone.config.colour, backbone.config.tile, backbone.config.time) == ("statistics", 256, 1.0)
     for name, tensor in parts(kind)[3].items():

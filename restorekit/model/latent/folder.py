@@ -70,6 +70,8 @@ def store(
     scheduler.save_pretrained(folder / "scheduler")
     save_tensors(folder / PROMPT, prompt)
     config.save(folder)
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o644)  # diffusers makes files that only their owner can read
     write_sums(folder, nested=True)
     return config
 
