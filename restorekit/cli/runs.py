@@ -58,6 +58,8 @@ def make_engine(settings: Settings) -> Engine:
     """Make the engine that a run names."""
     from restorekit.training.engine import choose_engine
 
+    if settings.recompute and settings.training not in ("basis", "latent"):
+        raise TrainingError(f"the training {settings.training} keeps all activations; leave --recompute out")
     return choose_engine(
         settings.device,
         settings.compile,

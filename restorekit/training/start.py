@@ -33,6 +33,7 @@ from restorekit.training.latent import LatentTraining
 from restorekit.training.paired import PairedBasisTraining, PairedPhotos
 from restorekit.training.photos import Photos
 from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe, LatentRecipe
+from restorekit.training.specialised import save_memory
 
 __all__ = [
     "check_photos",
@@ -181,6 +182,8 @@ def start_basis_of(
     for remote in model.remotes:
         fetch(remote)
     backbone, encoder = load_backbone(model.backbone), DegradationEncoder.from_folder(model.encoder)
+    if engine is not None and engine.recompute:
+        save_memory(backbone)
     loaded = load_bases(catalog, model, layer_shapes(backbone.network), encoder.dimension)
     others: dict[str, Mapping[str, LoraLayer]] = {}  # by degradation
     for basis in (catalog.basis(n) for n in sorted(loaded.layers)):
