@@ -184,6 +184,13 @@ class BasisTraining(Training):
             rows[new.severity.describe(value)] = degraded.to(self.device), self.clean_crops
         return rows
 
+    def about_photos(self) -> str:
+        """Tell how many photographs there were, in a sentence."""
+        return (
+            f"{len(self.photos.training)} pictures to train on, reduced copies included, and "
+            f"{len(self.photos.validation)} held out."
+        )
+
     def made(self, seed: int, degradation: Degradation) -> Tensor:
         """The clean held-out pictures under one degradation of typical severity, as files, (N, 3, H, W)."""
         generator = Generator().manual_seed(seed)

@@ -220,6 +220,10 @@ class PairedBasisTraining(BasisTraining):
             rows[name] = self.input_crops[some].to(self.device), self.crops[some].to(self.device)
         return rows
 
+    def about_photos(self) -> str:
+        """Tell how many pairs there were, in a sentence."""
+        return f"{len(self.photos.training)} pairs to train on, and {len(self.photos.validation)} held out."
+
     def fit_key(self) -> tuple[BasisKey, Judgement]:
         """Key and gauge from two thirds of the training pairs, set and judged on all others."""
         new, *others = self.degradations

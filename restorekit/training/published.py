@@ -1,4 +1,4 @@
-"""What lies beside a new basis: the recipe that made it, and a model card with what was measured of it.
+"""Companions of a new basis: the recipe that made it, and a model card with measured figures.
 
 Both are written again by every export, unless a person has edited them: then the new one comes to lie beside it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -34,6 +34,15 @@ CARD, RECIPE = "README.md", "recipe.toml"
 MARK = "written by restorekit train; sha256 of what is above: "
 COMMENTS = {".md": "<!-- {} -->", ".toml": "# {}"}
 CEILING = 80.0  # dB, the most that `psnr` gives
+FRONT = """---
+license: unknown
+library_name: restorekit
+pipeline_tag: image-to-image
+tags: [image-restoration, lora, {name}]
+metrics: [psnr]
+---
+
+"""
 LEFT_OUT = ("run", "export", "from_weights")  # which belong to one run, not to the basis
 
 
@@ -99,44 +108,42 @@ def card_of(training: BasisTraining, folder: Path) -> str:
     with training.average.used():
         gains = gain_rows(training)
         harms = harm_rows(training)
-    pictures = len(training.crops)
-    software = f"restorekit {restorekit.__version__}, torch {torch.__version__}"
-    versions = f"{software}, Python {platform.python_version()}"
     about = f": {new.summary}" if new.summary else ""
     scale = f"{new.severity.symbol}{', ' + new.severity.unit if new.severity.unit else ''}"
-    return f"""---
-license: unknown
-library_name: restorekit
-pipeline_tag: image-to-image
-tags: [image-restoration, lora, {new.name}]
-metrics: [psnr]
----
+    software = f"restorekit {restorekit.__version__} and torch {torch.__version__}"
+    parts = [
+        f"# Basis `{new.name}`",
+        paragraph(
+            f"Removes {new.name}{about}. A LoRA of rank {recipe.rank}, by `restorekit train basis`, for the "
+            f"backbone {training.backbone_sha256[:12]} and the encoder {training.encoder_sha256[:12]}. Licence of "
+            "the weights, origin and licence of the photographs: to be said here by whoever publishes it."
+        ),
+        "## Measured",
+        paragraph(
+            f"PSNR in dB, one step, {len(training.crops)} held-out pictures of {recipe.picture} px a side; "
+            f"severity: {scale}. Named is with the weight 1, blind with the weight that the key finds."
+        ),
+        table(("severity", "input", "named", "blind"), gains),
+        paragraph(
+            "Harm: PSNR of the output to the input, of pictures that lack it; "
+            f"{CEILING:.0f} is counted for no difference."
+        ),
+        table(("picture", "named, which is wrong", "blind"), harms),
+        about_key(training, folder),
+        "## Made",
+        paragraph(
+            f"`restorekit train {RECIPE}`, with the photographs in place: {counters.iteration:,} steps of "
+            f"{recipe.groups} x {recipe.group_size} patches of {recipe.patch} px in {counters.seconds:.0f} s, "
+            f"seed {recipe.seed}, on {machine(training)}, by {software}. "
+            f"{training.about_photos()}"
+        ),
+    ]
+    return FRONT.format(name=new.name) + "\n\n".join(parts) + "\n"
 
-# Basis `{new.name}`
 
-Removes {new.name}{about}. A LoRA of rank {recipe.rank}, by `restorekit train basis`, for
-the backbone {training.backbone_sha256[:12]} and the encoder {training.encoder_sha256[:12]}. Licence of the
-weights, origin and licence of the photographs: to be said here by whoever publishes it.
-
-## Measured
-
-PSNR in dB, one step, {pictures} held-out pictures of {recipe.picture} px a side; severity: {scale}.
-Named is with the weight 1, blind with the weight that the key finds.
-
-{table(("severity", "input", "named", "blind"), gains)}
-
-Harm: PSNR of the output to the input, of pictures that lack it; {CEILING:.0f} is counted for no difference.
-
-{table(("picture", "named, which is wrong", "blind"), harms)}
-
-{about_key(training, folder)}
-
-## Made
-
-`restorekit train {RECIPE}`, with the photographs in place: {counters.iteration:,} steps of {recipe.groups} x
-{recipe.group_size} patches of {recipe.patch} px in {counters.seconds:.0f} s, seed {recipe.seed},
-on {machine(training)}, by {versions}. {about_data(training)}
-"""
+def paragraph(text: str) -> str:
+    """Fold a paragraph into lines."""
+    return textwrap.fill(text, 115, break_long_words=False, break_on_hyphens=False)
 
 
 def machine(training: BasisTraining) -> str:
@@ -200,17 +207,10 @@ def about_key(training: BasisTraining, folder: Path) -> str:
     if training.fitted is None:
         return "It has no key: its weight is 0 until the user sets it."
     judged, name = training.fitted[1], training.degradations[0].name
-    kept = (folder / KEY).exists()
-    return (
-        f"The key, on {judged.queries} pictures: {judged.found:.1%} of those with {name} get "
-        f"at least half of the basis,\n{judged.false_alarms:.1%} of those without it more than {HARMFUL:g} of it. "
-        + ("" if kept else f"That is too little:\nit ships without a key, and `--set {name}=1` uses it.")
-    ).rstrip()
-
-
-def about_data(training: BasisTraining) -> str:
-    """A sentence on the photographs."""
-    return (
-        f"{len(training.photos.training)} pictures to train on, reduced\ncopies included, and "
-        f"{len(training.photos.validation)} held out."
+    found = (
+        f"The key, on {judged.queries} pictures: {judged.found:.1%} of those with {name} get at least half of the "
+        f"basis, {judged.false_alarms:.1%} of those without it more than {HARMFUL:g} of it."
     )
+    if not (folder / KEY).exists():
+        found += f" That is too little: it ships without a key, and `--set {name}=1` uses it."
+    return paragraph(found)

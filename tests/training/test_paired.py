@@ -13,6 +13,7 @@ from restorekit.errors import PluginError, TrainingError
 from restorekit.model.basis import Basis
 from restorekit.plugin import Paired, catalog
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
+from restorekit.plugin.testing import check_degradation
 from restorekit.training.paired import PairedBasisTraining, PairedLooking, PairedPhotos, paired_patches
 from restorekit.training.published import CARD, RECIPE, recipe_text, write_unless_edited
 from restorekit.training.recipes import BasisRecipe
@@ -143,6 +144,9 @@ def test_what_is_known_from_pairs_is_made_by_nobody_and_what_can_be_made_takes_n
     assert refused.is_one_error() and "known from pairs" in refused.err
     with pytest.raises(PluginError, match="cannot be made"):
         Moire().draw((1, 3, 8, 8), Generator())
+    asked = check_degradation(Moire())
+    asked.require()
+    assert len(asked.laws) == 1
     sides = [str(pairs_folder / side) for side in ("input", "target")]
     for arguments, said in (
         (("moire", sides[1]), "give --pairs"),
@@ -167,8 +171,15 @@ def test_a_basis_from_pairs_learns_and_comes_with_recipe_and_card_that_run_again
     assert any(float(layer.up.abs().max()) > 0 for name, layer in basis.layers().items() if name != "head")
     card = (basis.folder / CARD).read_text()
     assert card.startswith("---\nlicense: unknown\n") and "| 1 pairs, difference 1" in card
-    for words in ("| clean | ", "(blur) | ", "| severity | input | named | blind |", "12 steps of", "seed 2"):
-        assert words in card, words
+    for words in (
+        "| clean | ",
+        "(blur) | ",
+        "| severity | input | named | blind |",
+        "12 steps of",
+        "seed 2",
+        "9 pairs to train on",
+    ):
+        assert words in " ".join(card.split()), words
     recipe = basis.folder / RECIPE
     settings, given = read_run(recipe, ["run=again", "export=again/moire", "iterations=1"])
     assert settings.pairs == tuple(sides) and given["looks"] == 12 and given["names"] == ("moire",)

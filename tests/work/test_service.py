@@ -137,6 +137,8 @@ def test_every_wish_reaches_the_restorer(here, photo, monkeypatch):
         "quality",
         "strip",
         "salvage",
+        "bases",
+        "offline",
     }  # taken by other hands
     assert {field.name for field in fields(Options)} == others | set(WISHES)
 

@@ -194,6 +194,8 @@ def removes_its_degradation(its: Using) -> str:
     degradation = its.removed
     if degradation is None:
         return "a look: it removes nothing"
+    if degradation.paired:
+        return f"{degradation.name} is known from pairs; its card says how much it removes"
     weight = min(1.0, its.basis.largest)
     gains = [psnr(its.named(bad, weight), clean) - psnr(bad, clean) for clean, bad in its.degraded(degradation)]
     gain = sum(gains) / len(gains)
