@@ -104,7 +104,7 @@ def burst(
             )
         settings = replace(settings, run=settings.run or f"runs/burst-{path.stem}")
         make_budget(None, None, deadline, settings.threads, began)
-        engine = make_engine(settings.device, settings.compile, settings.checkpoint)
+        engine = make_engine(settings)
         catalog = build_catalog(load_plugins())
         check_plugins(catalog, one.tell)
         recipe = make_recipe(settings, given)

@@ -14,6 +14,8 @@ from restorekit import __version__
 from restorekit.cli.bench import app as bench_app
 from restorekit.cli.degrade import EPILOG as DEGRADE_EPILOG
 from restorekit.cli.degrade import degrade
+from restorekit.cli.import_model import EPILOG as IMPORT_EPILOG
+from restorekit.cli.import_model import import_model
 from restorekit.cli.inspect import EPILOG as INSPECT_EPILOG
 from restorekit.cli.inspect import inspect
 from restorekit.cli.new_plugin import EPILOG as NEW_PLUGIN_EPILOG
@@ -72,6 +74,7 @@ def build_app() -> typer.Typer:
     app.command(epilog=DEGRADE_EPILOG)(degrade)
     app.command(epilog=PLUGINS_EPILOG)(plugins)
     app.command("new-plugin", epilog=NEW_PLUGIN_EPILOG)(new_plugin)
+    app.command("import-model", epilog=IMPORT_EPILOG)(import_model)
     app.add_typer(train_app, name="train")
     app.add_typer(bench_app, name="bench")
     return app

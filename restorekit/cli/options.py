@@ -106,6 +106,12 @@ class RunOptions:
             "but optimisers start afresh."
         ),
     ] = "all"
+    eight_bit: Annotated[
+        bool, typer.Option("--eight-bit", help="Keep the state of AdamW in 8 bits (bitsandbytes).")
+    ] = False
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Compute activations of diffusers models again going backward.")
+    ] = False
     checkpoint_minutes: Annotated[float, typer.Option(help="Minutes between checkpoints.")] = 10.0
     threads: Threads = None
     limit: Limit = None

@@ -54,11 +54,19 @@ def make_budget(
     return budget
 
 
-def make_engine(device: str, compile_blocks: str, checkpoint: str) -> Engine:
-    """Make the engine that the options name."""
+def make_engine(settings: Settings) -> Engine:
+    """Make the engine that a run names."""
     from restorekit.training.engine import choose_engine
 
-    return choose_engine(device, compile_blocks, checkpoint)
+    if settings.recompute and settings.training not in ("basis", "latent"):
+        raise TrainingError(f"the training {settings.training} keeps all activations; leave --recompute out")
+    return choose_engine(
+        settings.device,
+        settings.compile,
+        settings.checkpoint,
+        eight_bit=settings.eight_bit,
+        recompute=settings.recompute,
+    )
 
 
 def perform(settings: Settings, given: Mapping[str, Any], began: float) -> None:
@@ -77,7 +85,7 @@ def perform(settings: Settings, given: Mapping[str, Any], began: float) -> None:
     if not settings.photos and not settings.pairs:
         raise TrainingError("a training wants folders of photographs; a basis may have --pairs INPUT/ TARGET/")
     budget = make_budget(settings.minutes, settings.iterations, settings.deadline, settings.threads, began)
-    engine = make_engine(settings.device, settings.compile, settings.checkpoint)
+    engine = make_engine(settings)
     recipe, catalog = make_recipe(settings, given), build_catalog(load_plugins()).of_model(settings.model)
     for name in recipe.names:  # before photographs are read, which takes minutes
         check_photos(catalog.degradation(name), in_pairs=bool(settings.pairs))

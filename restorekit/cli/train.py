@@ -10,6 +10,7 @@ import typer
 from restorekit.cli.basis import BASIS, basis
 from restorekit.cli.burst import BURST, JOIN, PACK, burst, join, pack
 from restorekit.cli.check import check
+from restorekit.cli.latent import LATENT, latent
 from restorekit.cli.options import (
     Decay,
     FromWeights,
@@ -199,6 +200,7 @@ def detail(
     train("detail", photos, run_options, given, weights=weights)
 
 
+app.command(epilog=LATENT)(latent)
 app.command(epilog=BASIS)(basis)
 app.command(epilog="Example: RESTOREKIT_WEIGHTS=runs/mine restorekit train check photos/ --size 0.4")(check)
 app.command(epilog=PACK)(pack)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from restorekit.model.weights import load_json
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ADAPTER", "CONFIG", "PREFIX", "checked_config", "pairs_of"]
+__all__ = ["ADAPTER", "CONFIG", "PREFIX", "anchored", "checked_config", "pairs_of", "value_at"]
 
 ADAPTER, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PREFIX = "base_model.model."
@@ -28,6 +29,11 @@ def checked_config(path: Path) -> dict[str, Any]:
         if not isinstance(values, dict):
             raise WeightsError(f"{path} has a {pattern} that is not an object; export the basis again")
         numbers |= {f"{pattern} of {layer}": value for layer, value in values.items()}
+        for layer in values:
+            try:
+                re.compile(layer)
+            except re.error as error:
+                raise WeightsError(f"{path} has a {pattern} for {layer!r}, which is no pattern: {error}") from None
     for name, number in numbers.items():
         numeric = isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
         if not numeric or (name.startswith("r") and (number < 1 or not isinstance(number, int))):
@@ -40,6 +46,19 @@ def checked_config(path: Path) -> dict[str, Any]:
                 f"{path} has {name} {config.get(name)!r}; only plain LoRA is merged: train it as such"
             )
     return config
+
+
+def value_at(layer: str, patterns: Mapping[str, Any], default: Any) -> Any:
+    """Value of a layer in a rank_pattern or alpha_pattern: by its whole name, else by its end, as peft matches."""
+    if layer in patterns:
+        return patterns[layer]
+    found = (value for key, value in patterns.items() if re.match(rf"(.*\.)?({key})$", layer))
+    return next(found, default)
+
+
+def anchored(layer: str, layers: Iterable[str]) -> str:
+    """Pattern that matches a layer's name and no other's; it is the name where that ends no other."""
+    return f"^{layer}" if any(other.endswith(f".{layer}") for other in layers) else layer
 
 
 def pairs_of(path: Path, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, Tensor]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restorekit.errors import MixingError, WeightsError
-from restorekit.model.adapter import ADAPTER, CONFIG, PREFIX, checked_config, pairs_of
+from restorekit.model.adapter import ADAPTER, CONFIG, PREFIX, anchored, checked_config, pairs_of, value_at
 from restorekit.model.weights import (
     load_json,
     load_tensors,
@@ -168,12 +168,12 @@ class Basis:
         ranks, alphas = config.get("rank_pattern") or {}, config.get("alpha_pattern") or {}
         layers = {}
         for layer, down, up in pairs_of(path, tensors):
-            rank = ranks.get(layer, config["r"])
+            rank = value_at(layer, ranks, config["r"])
             if len(down) != rank:
                 raise WeightsError(
                     f"{path} has rank {len(down)} at {layer}, adapter_config.json says {rank}; export it again"
                 )
-            layers[layer] = LoraLayer(down, up * (alphas.get(layer, config["lora_alpha"]) / rank))
+            layers[layer] = LoraLayer(down, up * (value_at(layer, alphas, config["lora_alpha"]) / rank))
         return layers
 
     def layers_for(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, LoraLayer]:
@@ -213,7 +213,7 @@ def save_basis(
         tensors[f"{PREFIX}{name}.lora_A.weight"] = layer.down
         tensors[f"{PREFIX}{name}.lora_B.weight"] = up
         if len(layer.down) != rank:
-            ranks[name] = len(layer.down)
+            ranks[anchored(name, layers)] = len(layer.down)
     save_tensors(folder / ADAPTER, tensors)
     config = {
         "peft_type": "LORA",

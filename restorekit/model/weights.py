@@ -24,6 +24,7 @@ __all__ = [
     "SUMS",
     "WEIGHTS",
     "digest",
+    "digest_of_weights",
     "load_json",
     "load_tensors",
     "recorded_sums",
@@ -69,10 +70,10 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
-def write_sums(folder: Path) -> None:
-    """Record the digest of every safetensors and json file of a folder."""
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")])
-    lines = [f"{digest(f)}  {f.name}\n" for f in files]
+def write_sums(folder: Path, *, nested: bool = False) -> None:
+    """Record the digest of every safetensors and json file of a folder. nested: those of its subfolders too."""
+    found = [f for kind in ("safetensors", "json") for f in folder.glob(f"{'**/' * nested}*.{kind}")]
+    lines = [f"{digest(f)}  {f.relative_to(folder).as_posix()}\n" for f in sorted(found)]
     (folder / SUMS).write_text("".join(lines))
 
 
@@ -90,9 +91,24 @@ def recorded_sums(folder: Path) -> dict[str, str]:
         raise WeightsError(f"{path} cannot be read ({error.strerror}); reinstall the package it is in") from None
 
 
-def verify(path: Path) -> str:
-    """The file's sha256, after comparing it with the recorded one."""
-    expected = recorded_sums(path.parent).get(path.name)
+def digest_of_weights(folder: Path) -> str:
+    """Digest of a backbone's weights, by which a basis names it, from the folder's record alone.
+
+    That of the file of tensors; where there are several, as in a latent backbone, of the lines that record them.
+    Empty where the record names none.
+    """
+    sums = recorded_sums(folder)
+    if BACKBONE_TENSORS in sums:
+        return sums[BACKBONE_TENSORS]
+    lines = [f"{sums[name]}  {name}\n" for name in sorted(sums) if name.endswith(".safetensors")]
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
+
+
+def verify(path: Path, folder: Path | None = None) -> str:
+    """The file's sha256, after comparing it with the recorded one. folder: the one with the record, if it is not
+    the file's own."""
+    folder = folder or path.parent
+    expected = recorded_sums(folder).get(path.relative_to(folder).as_posix())
     if not path.is_file():
         raise WeightsError(f"{path} is missing; reinstall the package that brings these weights")
     if expected is None:

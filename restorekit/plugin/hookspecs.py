@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from restorekit.model.weights import BACKBONE_TENSORS, ENCODER_TENSORS, recorded_sums, shipped_weights
+from restorekit.model.weights import ENCODER_TENSORS, digest_of_weights, recorded_sums, shipped_weights
 from restorekit.remote import Remote
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class BackboneCard:
     name: of the network, for people.
     architecture: "module:Class" with a `from_folder(path)` class method whose result fulfils
         `restorekit.model.backbone.Backbone`.
-    folder: its `config.json` and `diffusion_pytorch_model.safetensors`.
+    folder: its `config.json` and `diffusion_pytorch_model.safetensors`, or several files of tensors.
     summary: a line about it.
     remote: address of its files, in place of a folder; they are fetched when the model is loaded.
     """
@@ -62,7 +62,7 @@ class BackboneCard:
     @property
     def sha256(self) -> str:
         """Recorded digest of the tensors, by which a basis names its backbone. WeightsError without a record."""
-        return recorded_sums(self.folder).get(BACKBONE_TENSORS, "")
+        return digest_of_weights(self.folder)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,8 @@ class BackboneTraining(Training):
         groups: list[dict[str, Any]] = [{"params": rest, "lr": recipe.learning_rate}] if rest else []
         if bank:
             groups.append({"params": bank, "lr": recipe.lora_learning_rate})
-        adam = adamw(groups, self.device, betas=(0.9, 0.99), weight_decay=recipe.weight_decay)
+        choices = {"betas": (0.9, 0.99), "weight_decay": recipe.weight_decay}
+        adam = adamw(groups, self.device, eight_bit=self.engine.eight_bit, **choices)
         if not matrices:
             return [adam]
         muon = Muon(matrices.values(), recipe.learning_rate)

@@ -110,7 +110,15 @@ class BasisTraining(Training):
         return dict(self.bank.named_parameters())
 
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
-        return [adamw(trainable.values(), self.device, self.recipe.learning_rate, weight_decay=1e-4)]
+        return [
+            adamw(
+                trainable.values(),
+                self.device,
+                self.recipe.learning_rate,
+                weight_decay=1e-4,
+                eight_bit=self.engine.eight_bit,
+            )
+        ]
 
     def draw(self, generator: Generator, choices: Generator | None = None, count: int | None = None) -> Group:
         """Draw a group in which the new basis takes part: from others it has nothing to learn.

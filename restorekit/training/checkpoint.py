@@ -18,6 +18,7 @@ from restorekit.training.counters import Counters
 __all__ = ["CHECKPOINT", "load_checkpoint", "optimiser_tensors", "restore_optimisers", "save_checkpoint"]
 
 CHECKPOINT = "checkpoint.safetensors"
+INSIDE = "/"  # between the names of a dictionary in an optimiser's state and of a tensor in it
 
 
 def optimiser_tensors(optimisers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
@@ -26,7 +27,9 @@ def optimiser_tensors(optimisers: Sequence[torch.optim.Optimizer]) -> dict[str, 
     for i, optimiser in enumerate(optimisers):
         for j, state in optimiser.state_dict()["state"].items():
             for name, value in state.items():
-                tensors[f"optimiser.{i}.{j}.{name}"] = torch.as_tensor(value)
+                inner = {f"{name}{INSIDE}{k}": v for k, v in value.items()} if isinstance(value, dict) else {}
+                for whole, one in (inner or {name: value}).items():
+                    tensors[f"optimiser.{i}.{j}.{whole}"] = torch.as_tensor(one)
     return tensors
 
 
@@ -34,7 +37,7 @@ def restore_optimisers(optimisers: Sequence[torch.optim.Optimizer], tensors: Map
     """Inverse of `optimiser_tensors`."""
     for i, optimiser in enumerate(optimisers):
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
-        state: dict[int, dict[str, Tensor]] = {}
+        state: dict[int, dict[str, Any]] = {}
         for key, value in tensors.items():
             kind, *place = key.split(".")
             if kind == "optimiser" and int(place[0]) == i:
@@ -42,7 +45,12 @@ def restore_optimisers(optimisers: Sequence[torch.optim.Optimizer], tensors: Map
                 if value.shape == parameter.shape:
                     # In the parameter's own memory order: fused optimisers go through memory, not indices.
                     value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-                state.setdefault(int(place[1]), {})[place[2]] = value
+                outer, _, inner = place[2].partition(INSIDE)
+                into = state.setdefault(int(place[1]), {})
+                if inner:
+                    into.setdefault(outer, {})[inner] = value
+                else:
+                    into[outer] = value
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 

@@ -86,7 +86,8 @@ class DetailTraining(Training):
             {"params": bank, "lr": self.recipe.learning_rate},
             {"params": critic, "lr": self.recipe.critic_learning_rate},
         ]
-        return [adamw(groups, self.device, betas=(0.9, 0.99), weight_decay=1e-3)]
+        eight_bit = self.engine.eight_bit
+        return [adamw(groups, self.device, eight_bit=eight_bit, betas=(0.9, 0.99), weight_decay=1e-3)]
 
     def draw(self, generator: Generator, choices: Generator | None = None, count: int | None = None) -> Group:
         count = 2 * (count or self.recipe.group_size)

@@ -102,7 +102,8 @@ class EncoderTraining(Training):
     def make_optimisers(self, trainable: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
         calibration = [self.keys.steepness, self.keys.shift, self.keys.second]
         others = [p for p in trainable.values() if all(p is not c for c in calibration)]
-        return [adamw(others, self.device, self.recipe.learning_rate, weight_decay=1e-3)]
+        rate = self.recipe.learning_rate
+        return [adamw(others, self.device, rate, eight_bit=self.engine.eight_bit, weight_decay=1e-3)]
 
     def start_from_weights(self, encoder: DegradationEncoder, keys: Sequence[BasisKey]) -> None:
         """Start from a saved encoder and saved keys, in the order of the bases. Blocks that it lacks come in

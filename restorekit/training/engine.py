@@ -42,6 +42,9 @@ class Engine:
     compile_seconds: time limit of compiling, in seconds.
     graph: whether a step on a CUDA device is recorded once and replayed.
     compact: whether checkpoints hold the averaged weights alone, in float16.
+    eight_bit: whether AdamW keeps its state in 8 bits, by bitsandbytes.
+    recompute: whether backbones that can keep only some activations for the backward pass, and compute the others
+        again.
     judge_seconds, judge_steps: the losses are judged after so many seconds, and so many steps at least.
     """
 
@@ -50,16 +53,26 @@ class Engine:
     compile_seconds: float = 60.0
     graph: bool = True
     compact: bool = False
+    eight_bit: bool = False
+    recompute: bool = False
     judge_seconds: float = 60.0
     judge_steps: int = 50
 
 
-def choose_engine(device: str, compile_blocks: str = "auto", checkpoint: str = "all") -> Engine:
+def choose_engine(
+    device: str,
+    compile_blocks: str = "auto",
+    checkpoint: str = "all",
+    *,
+    eight_bit: bool = False,
+    recompute: bool = False,
+) -> Engine:
     """Make the engine that the command line names.
 
     device: auto (a CUDA device if there is one, else the CPU), cpu, cuda, cuda:N or mps.
     compile_blocks: auto (on CUDA devices only), on or off.
     checkpoint: all, or weights for compact checkpoints.
+    eight_bit, recompute: as in `Engine`; either leaves steps unrecorded.
     Raises DeviceError for a device that is not there, TrainingError for another word.
     """
     for option, word, known in (("--compile", compile_blocks, COMPILE), ("--checkpoint", checkpoint, CHECKPOINTS)):
@@ -71,7 +84,14 @@ def choose_engine(device: str, compile_blocks: str = "auto", checkpoint: str = "
     if place.type == "cuda" and place.index is None:
         place = torch.device("cuda", torch.cuda.current_device())
     compiled = compile_blocks == "on" or (compile_blocks == "auto" and place.type == "cuda")
-    return Engine(place, compiled, compact=checkpoint == "weights")
+    return Engine(
+        place,
+        compiled,
+        graph=not (eight_bit or recompute),
+        compact=checkpoint == "weights",
+        eight_bit=eight_bit,
+        recompute=recompute,
+    )
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:
@@ -88,20 +108,40 @@ def generator_on(device: torch.device, seed: int) -> Generator:
 
 
 def adamw(
-    groups: Iterable[Any], device: torch.device, learning_rate: float = 1e-3, **others: Any
-) -> torch.optim.AdamW:
+    groups: Iterable[Any],
+    device: torch.device,
+    learning_rate: float = 1e-3,
+    *,
+    eight_bit: bool = False,
+    **others: Any,
+) -> torch.optim.Optimizer:
     """AdamW whose step waits for nothing: off the CPU its rates are tensors and its counters live on the device.
 
     groups: parameters, or dictionaries of "params" and "lr".
     device: of the parameters.
     learning_rate: where a group has none.
+    eight_bit: keep its state in 8 bits, by bitsandbytes; TrainingError where that is not installed.
     others: AdamW's own options.
     """
+    if eight_bit:
+        return eight_bit_adamw(groups, learning_rate, others)
     on_cuda = device.type == "cuda"
     fused = device.type in FUSED
     optimiser = torch.optim.AdamW(groups, learning_rate, fused=fused, capturable=on_cuda, **others)
     if on_cuda:
         put_rates_on(optimiser, device)
+    return optimiser
+
+
+def eight_bit_adamw(groups: Iterable[Any], learning_rate: float, others: dict[str, Any]) -> torch.optim.Optimizer:
+    """AdamW with block-wise quantised state. Dettmers et al., 2021, https://arxiv.org/abs/2110.02861"""
+    try:
+        import bitsandbytes
+    except ImportError as error:
+        raise TrainingError(
+            f"--eight-bit needs bitsandbytes ({error}): pip install bitsandbytes, or leave it out"
+        ) from None
+    optimiser: torch.optim.Optimizer = bitsandbytes.optim.AdamW8bit(groups, lr=learning_rate, **others)
     return optimiser
 
 

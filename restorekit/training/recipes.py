@@ -11,7 +11,7 @@ from restorekit.model.backbone.flow_unet import FlowUnetConfig
 from restorekit.training.calibration import MOVED
 from restorekit.training.photos import GREY
 
-__all__ = ["BackboneRecipe", "BasisRecipe", "DetailRecipe", "EncoderRecipe"]
+__all__ = ["BackboneRecipe", "BasisRecipe", "DetailRecipe", "EncoderRecipe", "LatentRecipe"]
 
 
 @dataclass(frozen=True)
@@ -176,3 +176,44 @@ class DetailRecipe:
     decay: float = 0.5
     seed: int = 3
     precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class LatentRecipe:
+    """Choices of the training of a small latent model.
+
+    names: of the bases.
+    shares: how often each is drawn.
+    rank: of the bases.
+    vae_channels: of the VAE per level; pictures are reduced by 2 between two levels.
+    latent: channels of the latents.
+    channels, blocks: of the network, channels per level and residual blocks of each.
+    vae_share: share of the budget for the VAE.
+    kl: weight of its divergence from a normal distribution, per value of a picture.
+    learning_rate, lora_learning_rate: of VAE and network, and of the bases.
+    patch: side of a patch, px.
+    groups, group_size: groups of a step, and patches of a group.
+    path_share: share of patches at t < 1.
+    weight_decay: of the optimiser.
+    decay: share of each stage over which the rates fall.
+    seed: of all that is drawn.
+    """
+
+    names: tuple[str, ...] = ("noise", "lowres")
+    shares: tuple[float, ...] = (1.0, 1.0)
+    rank: int = 16
+    vae_channels: tuple[int, ...] = (16, 32, 64)
+    latent: int = 16
+    channels: tuple[int, ...] = (96, 128)
+    blocks: int = 2
+    vae_share: float = 0.5
+    kl: float = 1e-5
+    learning_rate: float = 5e-4
+    lora_learning_rate: float = 1e-3
+    patch: int = 64
+    groups: int = 4
+    group_size: int = 2
+    path_share: float = 0.1
+    weight_decay: float = 0.01
+    decay: float = 0.5
+    seed: int = 4

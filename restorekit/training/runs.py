@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from restorekit.errors import TrainingError
 from restorekit.training.calibration import MOVED
-from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe
+from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe, LatentRecipe
 
 if TYPE_CHECKING:
     from restorekit.plugin import ModelCard
@@ -49,6 +49,7 @@ RECIPES: Mapping[str, type] = {
     "encoder": EncoderRecipe,
     "basis": BasisRecipe,
     "detail": DetailRecipe,
+    "latent": LatentRecipe,
 }
 FIRST_PARTY = ("noise", "blur", "lowres", "rain", "jpeg")
 NOT_OF = {
@@ -56,6 +57,7 @@ NOT_OF = {
     "encoder": ("model", "pairs"),
     "basis": (),
     "detail": ("from_weights", "model", "pairs"),
+    "latent": ("weights", "model", "from_weights", "pairs"),
 }
 BY_NAME = ("shares", "ranks")  # fields with one number for each basis, in the order of `names`
 WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -65,7 +67,7 @@ WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or
 class Settings:
     """Fields of a run beside those of its recipe, named as the options of the commands.
 
-    training: backbone, encoder, basis or detail.
+    training: backbone, encoder, basis, detail or latent.
     photos: folders of clean photographs.
     pairs: in place of photos the folders of the inputs and of the targets, for a basis that is learnt from pairs.
     run: folder for checkpoints and logs; "" for runs/ and the name of the training or of the basis.
@@ -88,6 +90,8 @@ class Settings:
     device: str = "auto"
     compile: str = "auto"
     checkpoint: str = "all"
+    eight_bit: bool = False
+    recompute: bool = False
     checkpoint_minutes: float = 10.0
     threads: int | None = None
     limit: int | None = None
@@ -220,7 +224,7 @@ def base_of(settings: Settings) -> Path | None:
     """Folder of the weights that a run goes on from or is for; None for a backbone from nothing."""
     from restorekit.model.weights import shipped_weights
 
-    if settings.training == "backbone":
+    if settings.training in ("backbone", "latent"):
         return None if settings.from_weights is None else Path(settings.from_weights)
     return shipped_weights("backbone").parent if settings.weights is None else Path(settings.weights)
 
@@ -248,7 +252,13 @@ def start_run(
     """
     from restorekit.model.weights import shipped_weights
     from restorekit.training.photos import Photos
-    from restorekit.training.start import start_backbone, start_basis_of, start_detail, start_encoder
+    from restorekit.training.start import (
+        start_backbone,
+        start_basis_of,
+        start_detail,
+        start_encoder,
+        start_latent,
+    )
 
     run = run_folder(settings, recipe)
     start = None if settings.from_weights is None else Path(settings.from_weights)
@@ -259,6 +269,8 @@ def start_run(
         raise TrainingError(f"the training {settings.training} takes photographs, not pairs")
     if settings.training == "backbone":
         return start_backbone(recipe, catalog, photos, run, start, engine)
+    if settings.training == "latent":
+        return start_latent(recipe, catalog, photos, run, engine)
     weights = shipped_weights("backbone").parent if settings.weights is None else Path(settings.weights)
     if settings.training == "encoder":
         return start_encoder(recipe, catalog, photos, run, weights, start, engine)

@@ -17,7 +17,7 @@ from restorekit.model.backbone.flow_unet import FlowUnet
 from restorekit.model.context import describe
 from restorekit.training.bank import Stateless
 
-__all__ = ["Specialised", "describer_of", "on_device", "stateless_of"]
+__all__ = ["Specialised", "describer_of", "on_device", "save_memory", "stateless_of"]
 
 
 class Specialised:
@@ -58,3 +58,11 @@ def on_device(backbone: Backbone, device: torch.device) -> Backbone:
     """The backbone on a device, frozen. The embedded one keeps its memory order."""
     backbone.network.requires_grad_(False)
     return backbone.to(device) if isinstance(backbone, FlowUnet) else backbone.on(device)
+
+
+def save_memory(backbone: Backbone) -> None:
+    """Let a backbone keep only some activations for the backward pass; TrainingError for one that cannot."""
+    saving = getattr(backbone, "save_memory", None)
+    if saving is None:
+        raise TrainingError(f"{type(backbone).__name__} keeps all activations; leave --recompute out")
+    saving()

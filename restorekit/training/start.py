@@ -30,9 +30,11 @@ from restorekit.training.checkpoint import CHECKPOINT
 from restorekit.training.detail import DetailTraining
 from restorekit.training.encoder import EncoderTraining
 from restorekit.training.engine import Engine
+from restorekit.training.latent import LatentTraining
 from restorekit.training.paired import PairedBasisTraining, PairedPhotos
 from restorekit.training.photos import Photos
-from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe
+from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe, LatentRecipe
+from restorekit.training.specialised import save_memory
 
 __all__ = [
     "check_photos",
@@ -44,6 +46,7 @@ __all__ = [
     "start_basis_of",
     "start_detail",
     "start_encoder",
+    "start_latent",
 ]
 
 EMBEDDED = f"{FlowUnet.__module__}:{FlowUnet.__qualname__}"
@@ -180,6 +183,8 @@ def start_basis_of(
     for remote in model.remotes:
         fetch(remote)
     backbone, encoder = load_backbone(model.backbone), DegradationEncoder.from_folder(model.encoder)
+    if engine is not None and engine.recompute:
+        save_memory(backbone)
     loaded = load_bases(catalog, model, layer_shapes(backbone.network), encoder.lengths)
     others: dict[str, Mapping[str, LoraLayer]] = {}  # by degradation
     for basis in (catalog.basis(n) for n in sorted(loaded.layers)):
@@ -243,6 +248,22 @@ def start_detail(
     degradations = [catalog.degradation(name) for name in recipe.names]
     backbone, sha256 = FlowUnet.from_folder(weights / "backbone"), digest(weights / "backbone" / TENSORS)
     training = DetailTraining(recipe, degradations, photos, backbone, sha256, others, engine)
+    resume_or_start(training, run)
+    return training
+
+
+def start_latent(
+    recipe: LatentRecipe, catalog: Catalog, photos: Photos, run: Path, engine: Engine | None = None
+) -> LatentTraining:
+    """Begin a small latent model at the run folder's checkpoint, else at nothing.
+
+    recipe: choices of the training.
+    catalog: has its degradations.
+    photos: to train and validate on.
+    run: folder of the checkpoint.
+    engine: see `Training`.
+    """
+    training = LatentTraining(recipe, [catalog.degradation(n) for n in recipe.names], photos, engine)
     resume_or_start(training, run)
     return training
 
