@@ -100,6 +100,7 @@ def desk(tmp_path) -> Desk:
     return Desk(tmp_path, kept | path | offline | own)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the guide's commands are for a shell")
 def test_the_walk_gives_what_the_guide_shows(desk):
     steps = walk(GUIDE)
