@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Generator, Tensor
 
-__all__ = ["Degradation", "Draw", "Realisation", "Severity"]
+__all__ = ["Degradation", "Draw", "Paired", "Realisation", "Severity"]
 
 LENS = 20  # the order of what the lens does; sampling's is above it
 SENSOR = 40  # the order of what the sensor does; the file's is above it
@@ -186,6 +186,7 @@ class Degradation(ABC):
         happens earlier.
     rounded: whether the field's tables score what it makes as an 8-bit file (white noise they leave unbounded).
     sparse: whether it touches few pixels, as rain's streaks do, so that removing it keeps the level of the others.
+    paired: whether it is known from pairs of photographs only, see `Paired`.
     """
 
     name: str
@@ -196,6 +197,7 @@ class Degradation(ABC):
     order: int
     rounded: bool = True
     sparse: bool = False
+    paired: bool = False
     summary: str = ""
 
     def __init_subclass__(cls) -> None:
@@ -280,3 +282,39 @@ class Degradation(ABC):
 
     def check_severity(self, severity: float) -> None:
         """Refuse a severity that cannot be drawn, by a ValueError."""
+
+
+class Paired(Degradation):
+    """A degradation that cannot be made, and is known from pairs of photographs with and without it: moire, a
+    scanner's dust, an old lens.
+
+    Subclasses set name, order and summary. Its severity is measured on a pair: the root mean square of the
+    difference between the two, on the 0-255 scale. A basis for it is trained by `restorekit train basis NAME
+    --pairs INPUT/ TARGET/`; it is drawn in no training and made by no `restorekit degrade`.
+    """
+
+    paired = True
+    severity = Severity("difference", "of 255", off=0, mild=2, strong=40, typical=12)
+    kinds = ("real",)
+
+    def draw(
+        self,
+        shape: Sequence[int],
+        generator: Generator,
+        *,
+        severity: float | None = None,
+        kind: str | None = None,
+    ) -> Realisation:
+        """Refuse, by a PluginError."""
+        raise self.refusal()
+
+    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
+        """Refuse, by a PluginError."""
+        raise self.refusal()
+
+    def refusal(self) -> PluginError:
+        """The error for whoever wants it made."""
+        return PluginError(
+            f"{self.name} is known from pairs of photographs and cannot be made; "
+            f"train its basis with `restorekit train basis {self.name} --pairs INPUT/ TARGET/`"
+        )

@@ -12,7 +12,7 @@ import restorekit
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     {"errors", "machine"},
-    {"atomic", "files"},
+    {"atomic", "cache", "files", "remote"},
     {"degradation", "image"},
     {"composition", "model"},
     {"plugin", "weighing"},

@@ -10,6 +10,7 @@ from torch import Generator
 from restorekit.composition import Compose, Step, in_physical_order
 from restorekit.errors import MixingError
 from restorekit.model.weights import recorded_sums, shipped_weights, verify
+from restorekit.plugin.testing import check_basis
 from restorekit.running.passing import enlarge
 from restorekit.running.restorer import Restorer
 from tests.scene import scene
@@ -62,6 +63,13 @@ def test_all_first_party_bases_fit_the_backbone(restorer):
     assert restorer.bases == ("blur", "detail", "jpeg", "lowres", "noise", "rain")
     assert restorer.failures == ()
     assert sorted(restorer.keys) == [b for b in restorer.bases if b != "detail"]
+
+
+@pytest.mark.parametrize(("name", "missed"), [("noise", ()), ("rain", ()), ("detail", ())])
+def test_a_shipped_basis_keeps_the_laws_of_every_basis(restorer, clean, name, missed):
+    """`restorekit plugins --check` asks them of all six, on three pictures that are drawn."""
+    report = check_basis(restorer.catalog.basis(name), photographs=[clean[..., 48:208, 80:304]])
+    assert tuple(law.name for law in report.broken) == missed, report.broken
 
 
 def test_zero_weights_return_the_input_bit_for_bit(restorer, clean):

@@ -8,8 +8,9 @@ import torch
 
 from restorekit.model.backbone import Backbone
 from restorekit.model.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
-from restorekit.model.basis import BasisKey, LoraLayer, save_basis, save_key
+from restorekit.model.basis import LoraLayer, save_basis, save_key
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig
+from restorekit.model.key import BasisKey
 from restorekit.model.lora import mergeable_layers
 from restorekit.model.weights import ENCODER_TENSORS, digest
 

@@ -16,11 +16,11 @@ __all__ = ["brought"]
 
 
 def brought(catalog: Catalog) -> tuple[Protocols, Mapping[str, Dataset]]:
-    """Read what plugins bring, and warn of what is left out."""
+    """Read what plugins bring, and warn of all that is left out."""
     from restorekit.bench.datasets import brought_datasets
     from restorekit.bench.protocol_files import brought_protocols
 
     datasets, without = brought_datasets(catalog)
     protocols, refused = brought_protocols(catalog, datasets)
-    warn((*without, *refused))
+    warn((*catalog.failures, *without, *refused))
     return protocols, datasets

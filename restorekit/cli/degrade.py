@@ -58,6 +58,10 @@ def parse_wishes(settings: Sequence[str], catalog: Catalog) -> tuple[Wish, ...]:
     for setting in settings:
         name, _, rest = setting.partition("=")
         degradation = catalog.degradation(name)
+        if degradation.paired:
+            raise PluginError(
+                f"--with {name}: it is known from pairs of photographs and cannot be made; leave it out"
+            )
         if degradation in wishes:
             raise PluginError(f"--with names {name} twice; give one severity")
         text, colon, kind = rest.partition(":")

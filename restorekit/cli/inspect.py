@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from restorekit.cli.options import Model
+from restorekit.cli.options import Bases, Model, Offline
 from restorekit.cli.printer import Printer
 from restorekit.cli.terminal import plugins_of
 from restorekit.plugin.catalog import build_catalog
@@ -25,6 +25,8 @@ def inspect(
     context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Image files, folders, patterns, or -.")],
     model: Model = "",
+    bases: Bases = None,
+    offline: Offline = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Take folders with all that is below them.")
     ] = False,
@@ -39,4 +41,5 @@ def inspect(
     """
     with Printer(as_json=as_json) as printer:
         catalog = build_catalog(plugins_of(context)).of_model(model)
-        printer.conclude(inspect_files(inputs, printer, catalog, recursive=recursive))
+        summary = inspect_files(inputs, printer, catalog, recursive=recursive, bases=bases or (), offline=offline)
+        printer.conclude(summary)

@@ -12,10 +12,12 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 __all__ = [
+    "Bases",
     "Decay",
     "FromWeights",
     "Limit",
     "Model",
+    "Offline",
     "PhotosArgument",
     "Precision",
     "Rate",
@@ -41,6 +43,18 @@ FromWeights = Annotated[
 Model = Annotated[
     str,
     typer.Option(metavar="NAME", help="Model to use: one that `restorekit plugins` lists; by default the first."),
+]
+Bases = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--basis",
+        metavar="[NAME=]FOLDER",
+        help="Basis without a package: a folder, or https://...zip#sha256=...; repeatable.",
+    ),
+]
+Offline = Annotated[
+    bool,
+    typer.Option("--offline", help="Never touch the network: what lies at an address has to be in the cache."),
 ]
 Rate = Annotated[float, typer.Option("--learning-rate", help="Full learning rate.")]
 Precision = Annotated[str, typer.Option(help="Precision of the convolutions: auto, fp32 or bf16.")]

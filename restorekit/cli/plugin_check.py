@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import typer
@@ -20,11 +21,13 @@ def check(name: str, *, device: str, as_json: bool) -> None:
     device: for its bases and backbones.
     as_json: one object in place of the table.
     """
-    with patient_progress() as bar:
-        task = bar.add_task("loading", total=None, count="")
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    with patient_progress() if terminal else nullcontext() as bar:
+        task = bar.add_task("loading", total=None, count="") if bar else None
 
         def told(what: str) -> None:
-            bar.update(task, description=showable(what, sys.stderr))
+            if bar and task is not None:
+                bar.update(task, description=showable(what, sys.stderr))
 
         report = check_plugin(name, device=device, progress=told)
     if as_json:

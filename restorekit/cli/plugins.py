@@ -42,7 +42,7 @@ def plugins(
     A plugin named in the environment variable RESTOREKIT_BLOCK_PLUGINS (commas between several) is not loaded;
     `all` blocks those that did not come with restorekit.
 
-    With --check, ask one plugin and all that it brings for the laws of plugins; the exit code is 1 if one is broken.
+    With --check, ask one plugin and all that it brings for the laws of plugins; exit code 1 if one is broken.
     """
     if check:
         from restorekit.cli import plugin_check

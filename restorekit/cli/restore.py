@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
-from restorekit.cli.options import Model
+from restorekit.cli.options import Bases, Model, Offline
 from restorekit.cli.printer import Printer
-from restorekit.cli.terminal import plugins_of
+from restorekit.cli.terminal import plugins_of, tell
 from restorekit.errors import MixingError, RestorekitError
 from restorekit.model.mixing import MixingWeights
 from restorekit.plugin.catalog import Catalog, build_catalog
+from restorekit.plugin.loose import with_bases
 from restorekit.work import Cluster, Options, Request, restore_files
 from restorekit.work.request import LOCAL
+from restorekit.work.setup import fetcher
 
 __all__ = ["EPILOG", "restore"]
 
@@ -45,6 +47,8 @@ def restore(
         ),
     ] = None,
     model: Model = "",
+    bases: Bases = None,
+    offline: Offline = False,
     scale: Annotated[
         int | None,
         typer.Option(metavar="2|3|4", help="Factor of enlargement, after cleaning and before sharpening."),
@@ -146,11 +150,14 @@ def restore(
     if engine == "local" and (workers is not None or address != LOCAL):
         raise RestorekitError("--address and --workers are of a cluster; add --engine ray")
     catalog = build_catalog(plugins_of(context)).of_model(model)
-    chosen = parse_settings(settings or [], catalog)
+    seen = with_bases(catalog, bases or [], fetcher(offline=offline, tell=tell))
+    chosen = parse_settings(settings or [], seen)
     if only and not chosen:
         raise MixingError("--only leaves every basis at 0; name what to remove, as in --set noise=1")
     options = Options(
         model=model,
+        bases=tuple(bases or ()),
+        offline=offline,
         device=device,
         precision=precision,
         seed=seed,

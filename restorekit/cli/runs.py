@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restorekit.cli.terminal import tell, warn
 from restorekit.cli.values import minutes_in
+from restorekit.errors import TrainingError
 from restorekit.machine import keep_freed_memory
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from restorekit.cli.options import RunOptions
     from restorekit.training.base import Training
     from restorekit.training.budget import Budget
     from restorekit.training.counters import Progress
     from restorekit.training.engine import Engine
+    from restorekit.training.paired import PairedPhotos
     from restorekit.training.photos import Photos
     from restorekit.training.runs import Settings
 
-__all__ = ["load_photos", "make_budget", "make_engine", "perform", "stderr"]
+__all__ = ["load_photos", "make_budget", "make_engine", "perform", "stderr", "train"]
 
 
 def make_budget(
@@ -66,22 +70,60 @@ def perform(settings: Settings, given: Mapping[str, Any], began: float) -> None:
     """
     from restorekit.plugin.catalog import build_catalog, load_plugins
     from restorekit.training.basis import BasisTraining
+    from restorekit.training.published import publish
     from restorekit.training.runs import make_recipe, run_folder, smallest_photo, start_run
+    from restorekit.training.start import check_photos
 
+    if not settings.photos and not settings.pairs:
+        raise TrainingError("a training wants folders of photographs; a basis may have --pairs INPUT/ TARGET/")
     budget = make_budget(settings.minutes, settings.iterations, settings.deadline, settings.threads, began)
     engine = make_engine(settings.device, settings.compile, settings.checkpoint)
     recipe, catalog = make_recipe(settings, given), build_catalog(load_plugins()).of_model(settings.model)
     for name in recipe.names:  # before photographs are read, which takes minutes
-        catalog.degradation(name)
+        check_photos(catalog.degradation(name), in_pairs=bool(settings.pairs))
     export = None if settings.export is None else Path(settings.export)
-    folders = [Path(folder) for folder in settings.photos]
-    photos = load_photos(folders, settings.limit, smallest_photo(settings, recipe))
+    photos = load_pictures(settings, smallest_photo(settings, recipe))
     training = start_run(settings, recipe, catalog, photos, engine)
     if isinstance(training, BasisTraining):
         warn((*catalog.failures, *training.failures))
     go(training, budget, run_folder(settings, recipe), export, settings.checkpoint_minutes)
     if isinstance(training, BasisTraining) and export is not None:
         tell(about_key(export, recipe.names[0]))
+        written = publish(training, export, settings)
+        tell(f"written beside it: {', '.join(path.name for path in written)}")
+
+
+def train(
+    training: str,
+    photos: list[Path],
+    options: RunOptions,
+    given: dict[str, Any],
+    *,
+    weights: Path | None = None,
+    model: str = "",
+    from_weights: Path | None = None,
+    pairs: Sequence[Path] = (),
+    began: float | None = None,
+) -> None:
+    """Run a training, as its recipe as a file would.
+
+    training: backbone, encoder, basis or detail.
+    given: fields of its recipe.
+    began: start of the command by `time.monotonic`; None is now.
+    """
+    began = time.monotonic() if began is None else began
+    from restorekit.training.runs import Settings
+
+    settings = Settings(
+        training=training,
+        photos=tuple(map(str, photos)),
+        pairs=tuple(map(str, pairs)),
+        weights=None if weights is None else str(weights),
+        model=model,
+        from_weights=None if from_weights is None else str(from_weights),
+        **vars(options),
+    )
+    perform(settings, given, began)
 
 
 def stderr() -> Console:
@@ -98,15 +140,31 @@ def load_photos(folders: list[Path], limit: int | None, smallest: int) -> Photos
     limit: number of photographs at most.
     smallest: short side in px that one needs.
     """
-    from rich.progress import Progress as Bar
-
     from restorekit.training.photos import Photos
+
+    with reading() as report:
+        return Photos.load(folders, smallest, limit, report)
+
+
+def load_pictures(settings: Settings, smallest: int) -> Photos | PairedPhotos:
+    """Read the photographs of a run, or its pairs, under a progress bar. smallest: as in `load_photos`."""
+    from restorekit.training.paired import PairedPhotos
+
+    if not settings.pairs:
+        return load_photos([Path(folder) for folder in settings.photos], settings.limit, smallest)
+    inputs, targets = map(Path, settings.pairs)
+    with reading() as report:
+        return PairedPhotos.load(inputs, targets, smallest, settings.limit, report)
+
+
+@contextmanager
+def reading() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar over reading, told how many of how many pictures were read."""
+    from rich.progress import Progress as Bar
 
     with Bar(console=stderr(), transient=True) as bar:
         task = bar.add_task("reading photographs", total=None)
-        return Photos.load(
-            folders, smallest, limit, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def known(loss: float) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from restorekit.cli.basis import BASIS, basis
 from restorekit.cli.burst import BURST, JOIN, PACK, burst, join, pack
 from restorekit.cli.check import check
 from restorekit.cli.options import (
     Decay,
     FromWeights,
-    Model,
     PhotosArgument,
     Precision,
     Rate,
@@ -25,11 +24,11 @@ from restorekit.cli.options import (
     takes_run_options,
 )
 from restorekit.cli.recipe import NAME, RecipeGroup, recipe
-from restorekit.cli.runs import perform
+from restorekit.cli.runs import train
 from restorekit.cli.values import among, numbers, pairs, sets_of
 from restorekit.errors import TrainingError
 
-__all__ = ["app", "backbone", "basis", "detail", "encoder"]
+__all__ = ["app", "backbone", "detail", "encoder"]
 
 FIRST_PARTY = "noise,blur,lowres,rain,jpeg"
 
@@ -166,42 +165,6 @@ def encoder(
     train("encoder", photos, run_options, given, weights=weights, from_weights=from_weights, began=began)
 
 
-@app.command(epilog="Example: restorekit train basis haze photos/ --minutes 30 --export my_plugin/weights/haze")
-@takes_run_options
-def basis(
-    *,
-    name: Annotated[str, typer.Argument(help="A degradation that some plugin registers.")],
-    photos: PhotosArgument,
-    weights: Weights = None,
-    model: Model = "",
-    rank: Annotated[int, typer.Option(help="Rank of the basis.")] = 8,
-    patch: Annotated[int, typer.Option(help="Side of a patch in px; haze and darkness want 128.")] = 96,
-    learning_rate: Rate = 1e-3,
-    decay: Decay = 0.3,
-    looks: Annotated[
-        int, typer.Option(help="Pictures that its key is fitted to, and as many to judge it.")
-    ] = 1200,
-    seed: Seed = 2,
-    run_options: RunOptions,
-) -> None:
-    """Train one more basis; backbone, encoder and the other bases stay as they are.
-
-    With --export its key is fitted at the end, which takes a few minutes. A key that finds too few of the pictures
-    with the degradation, where at most 1 % of the others may be touched, is left out: the basis is then used with
-    `--set NAME=1` only.
-    """
-    given = {
-        "names": (name,),
-        "rank": rank,
-        "patch": patch,
-        "learning_rate": learning_rate,
-        "decay": decay,
-        "looks": looks,
-        "seed": seed,
-    }
-    train("basis", photos, run_options, given, weights=weights, model=model)
-
-
 @app.command(epilog="Example: restorekit train detail photos/ --minutes 40 --export my_plugin/weights/detail")
 @takes_run_options
 def detail(
@@ -236,37 +199,7 @@ def detail(
     train("detail", photos, run_options, given, weights=weights)
 
 
-def train(
-    training: str,
-    photos: list[Path],
-    options: RunOptions,
-    given: dict[str, Any],
-    *,
-    weights: Path | None = None,
-    model: str = "",
-    from_weights: Path | None = None,
-    began: float | None = None,
-) -> None:
-    """Run a training, as its recipe as a file would.
-
-    training: backbone, encoder, basis or detail.
-    given: fields of its recipe.
-    began: start of the command by `time.monotonic`; None is now.
-    """
-    began = time.monotonic() if began is None else began
-    from restorekit.training.runs import Settings
-
-    settings = Settings(
-        training=training,
-        photos=tuple(map(str, photos)),
-        weights=None if weights is None else str(weights),
-        model=model,
-        from_weights=None if from_weights is None else str(from_weights),
-        **vars(options),
-    )
-    perform(settings, given, began)
-
-
+app.command(epilog=BASIS)(basis)
 app.command(epilog="Example: RESTOREKIT_WEIGHTS=runs/mine restorekit train check photos/ --size 0.4")(check)
 app.command(epilog=PACK)(pack)
 app.command(epilog=BURST)(burst)

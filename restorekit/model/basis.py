@@ -26,16 +26,18 @@ from restorekit.model.weights import (
     verify,
     write_sums,
 )
+from restorekit.remote import Remote
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from restorekit.model.key import BasisKey
 
 __all__ = [
     "KEY",
     "LARGEST",
     "RECORD",
     "Basis",
-    "BasisKey",
     "LoraLayer",
     "add_to_record",
     "drop_key",
@@ -65,22 +67,6 @@ class LoraLayer:
 
 
 @dataclass(frozen=True)
-class BasisKey:
-    """Read-outs of the encoder's query: w from the logit query . key + bias; severity from gauge . (query, 1).
-
-    key: (D,).
-    bias: ().
-    gauge: (D + 1,), to a fraction of the degradation's severity scale.
-    second: share of the second look in the query, in [0, 1]; see `restorekit.weighing.looks`.
-    """
-
-    key: Tensor
-    bias: Tensor
-    gauge: Tensor
-    second: float = 0.0
-
-
-@dataclass(frozen=True)
 class Basis:
     """A basis on disk.
 
@@ -89,13 +75,19 @@ class Basis:
     folder: its files.
     summary: a line about it.
     model: name of the model that it is for; empty for those whose digests `basis.json` names.
+    remote: address of its files, in place of a folder; they are fetched when the basis is loaded.
     """
 
     name: str
     degradation: str
-    folder: Path
+    folder: Path = Path()
     summary: str = ""
     model: str = ""
+    remote: Remote | None = None
+
+    def __post_init__(self) -> None:
+        if self.remote is not None:
+            object.__setattr__(self, "folder", self.remote.folder)
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -105,6 +97,10 @@ class Basis:
     @cached_property
     def record(self) -> dict[str, Any]:
         """`basis.json`: digests of backbone and encoder, and how good the key is."""
+        if self.remote is not None and not self.remote.there:
+            raise WeightsError(
+                f"{self.remote.url} is not fetched yet; `restorekit restore` and `inspect` fetch it"
+            )
         if not self.folder.is_dir():
             raise WeightsError(f"there is no folder {self.folder}; its package was built without the weights")
         return load_json(self.folder / RECORD)
@@ -128,6 +124,8 @@ class Basis:
     @property
     def largest(self) -> float:
         """Largest weight that a user may give it."""
+        if self.remote is not None and not self.remote.there:
+            return LARGEST  # which is looked at again once it is fetched
         value = self.record.get("largest", LARGEST)
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= LARGEST:
             raise WeightsError(f"{self.folder / RECORD} has a largest weight {value!r}; it lies in (0, {LARGEST}]")
@@ -152,11 +150,15 @@ class Basis:
                 f"{self.folder / RECORD} is of a basis for {recorded or 'no degradation'!r}, not for "
                 f"{self.degradation or 'no degradation'!r}; correct the folder or the degradation of its card"
             )
+        self.check_files()
+        if not self.degradation and (self.folder / KEY).exists():
+            raise WeightsError(f"{self.folder / KEY} is a key, but its card names no degradation; delete the key")
+
+    def check_files(self) -> None:
+        """Raise WeightsError unless every file is there and whole and can be read. Needs no torch."""
         files = {ADAPTER, CONFIG, RECORD}
         for name in sorted(files | set(recorded_sums(self.folder))):
             verify(self.folder / name)
-        if not self.degradation and (self.folder / KEY).exists():
-            raise WeightsError(f"{self.folder / KEY} is a key, but its card names no degradation; delete the key")
         _ = self.config, self.largest
 
     def layers(self) -> dict[str, LoraLayer]:
@@ -192,27 +194,12 @@ class Basis:
                 )
         return layers
 
-    def key(self, dimension: int | None = None) -> BasisKey | None:
-        """Key, bias and gauge; None for a basis without one. dimension: length of the encoder's query, if it is
-        known."""
+    def key(self, lengths: Sequence[int] = ()) -> BasisKey | None:
+        """Key, bias and gauge; None for a basis without one. lengths: as in `restorekit.model.key.load_key`."""
+        from restorekit.model.key import load_key
+
         path = self.folder / KEY
-        if not path.exists():
-            return None
-        tensors = load_tensors(path)
-        if missing := sorted({"key", "bias", "gauge"} - set(tensors)):
-            raise WeightsError(f"{path} has no {', '.join(missing)}; train its key again")
-        length = tensors["key"].numel() if dimension is None else dimension
-        wanted = {"key": (length,), "bias": (), "gauge": (length + 1,), "second": ()}
-        for name in sorted(set(wanted) & set(tensors)):
-            if tuple(tensors[name].shape) != wanted[name]:
-                raise WeightsError(
-                    f"{path} has a {name} of shape {tuple(tensors[name].shape)}, the encoder wants "
-                    f"{wanted[name]}; train its key again with `restorekit train basis`"
-                )
-        second = float(tensors["second"]) if "second" in tensors else 0.0
-        if not 0 <= second <= 1:
-            raise WeightsError(f"{path} has a share of the second look of {second:g}; it lies in [0, 1]")
-        return BasisKey(tensors["key"], tensors["bias"], tensors["gauge"], second)
+        return load_key(path, lengths) if path.exists() else None
 
 
 def save_basis(
@@ -252,12 +239,9 @@ def save_key(
     encoder_sha256: digest of the encoder weights that the key reads; into `basis.json`.
     figures: how good the key is; into `basis.json`.
     """
-    import torch
+    from restorekit.model.key import write_key
 
-    tensors = {"key": key.key, "bias": key.bias, "gauge": key.gauge}
-    if key.second:
-        tensors["second"] = torch.tensor(key.second)
-    save_tensors(folder / KEY, tensors)
+    write_key(folder / KEY, key)
     said: dict[str, Any] = {"encoder_sha256": encoder_sha256} if encoder_sha256 else {}
     add_to_record(folder, said | ({"key": dict(figures)} if figures else {}))
 

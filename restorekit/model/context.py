@@ -14,7 +14,7 @@ from torch import Tensor
 
 from restorekit.image import as_float
 
-__all__ = ["CONTEXT", "PERCENTILES", "SIDE", "SMALL", "describe", "reduced"]
+__all__ = ["CONTEXT", "PERCENTILES", "SIDE", "SMALL", "describe", "describe_reduced", "reduced"]
 
 SIDE = 128  # px
 SMALL = 2**20  # px; pictures up to here are reduced in one piece
@@ -24,7 +24,11 @@ CONTEXT = 4 * len(PERCENTILES) + 3 + 1 + 3 * 4 * 4
 
 def describe(degraded: Tensor) -> Tensor:
     """Context of whole images: (B, 3, H, W), floating in [0, 1], uint8 or uint16, to (B, CONTEXT), float32."""
-    small = reduced(degraded)
+    return describe_reduced(reduced(degraded))
+
+
+def describe_reduced(small: Tensor) -> Tensor:
+    """Context, (B, CONTEXT), of pictures that `reduced` has reduced, (B, 3, h, w)."""
     darkest = torch.minimum(torch.minimum(small[:, :1], small[:, 1:2]), small[:, 2:])
     dark = -F.max_pool2d(F.max_pool2d(-darkest, (7, 1), 1, (3, 0)), (1, 7), 1, (0, 3))
     levels = torch.tensor(PERCENTILES, device=small.device)

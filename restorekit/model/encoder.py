@@ -4,8 +4,8 @@
 
 The query is (local, context): `local` is what a small CNN and the power spectrum tell of native-resolution crops
 (resizing would destroy the evidence of noise and JPEG), `context` is the training-free description of the whole
-picture. The weights do not sum to 1: degradations coexist. A later basis brings its own key; the encoder stays as
-it is.
+picture. The weights do not sum to 1: degradations coexist. A later basis brings its own key, which may read the
+picture's `statistics` too (`restorekit.model.statistics`); the encoder stays as it is.
 
 LoRWeB: Manor et al., 2026, https://arxiv.org/abs/2602.15727
 ABAIR: Serrano-Lozano et al., 2024, https://arxiv.org/abs/2411.18412
@@ -23,8 +23,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restorekit.errors import WeightsError
-from restorekit.model.context import CONTEXT, describe
+from restorekit.model.context import CONTEXT, describe_reduced, reduced
 from restorekit.model.looking import look_at
+from restorekit.model.statistics import SIDE, STATISTICS, statistics_of
 from restorekit.model.weights import ENCODER_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
 
 __all__ = [
@@ -76,12 +77,14 @@ class View:
     crops: (N, 3, s, s), in [0, 1].
     owners: (N,), number of the picture that each is of.
     contexts: (B, CONTEXT).
+    small: (B, 3, SIDE, SIDE), the whole pictures reduced.
     blank: (B,), True where nothing was photographed.
     """
 
     crops: Tensor
     owners: Tensor
     contexts: Tensor
+    small: Tensor
     blank: Tensor
 
 
@@ -165,6 +168,11 @@ class DegradationEncoder(nn.Module):
         return self.config.local + CONTEXT
 
     @property
+    def lengths(self) -> tuple[int, int]:
+        """The length of a query, and of one with the picture's statistics."""
+        return self.dimension, self.dimension + STATISTICS
+
+    @property
     def cell(self) -> int:
         """Side in px of the square behind one place of the CNN's output."""
         return UNSHUFFLE * 2 ** (len(self.config.channels) - 1)
@@ -207,9 +215,13 @@ class DegradationEncoder(nn.Module):
         hidden = F.relu(self.mix(torch.cat([pooled[0] / counts, pooled[1]], 1)))
         return torch.cat([self.norm(self.out(hidden)), 2 * contexts - 1], 1)
 
-    def query(self, images: Tensor) -> Tensor:
-        """Queries of whole pictures. images: (B, 3, H, W), floating in [0, 1], uint8 or uint16; (B, D)."""
-        return self.query_of(self.view(images))
+    def query(self, images: Tensor, *, statistics: bool = False) -> Tensor:
+        """Queries of whole pictures, (B, D).
+
+        images: (B, 3, H, W), floating in [0, 1], uint8 or uint16.
+        statistics: as in `query_of`.
+        """
+        return self.query_of(self.view(images), statistics=statistics)
 
     def view(self, images: Tensor, visible: Tensor | None = None) -> View:
         """Choose crops of whole pictures, and describe these; on the encoder's device.
@@ -230,12 +242,20 @@ class DegradationEncoder(nn.Module):
         owners = torch.cat([torch.full((len(look.crops),), i) for i, look in enumerate(looks)])
         blank = torch.tensor([look.blank for look in looks])
         crops = torch.cat([look.crops for look in looks]).to(device)
-        contexts = torch.cat([describe(look.live) for look in looks]).to(device)
-        return View(crops, owners.to(device), contexts, blank.to(device))
+        grids = [reduced(look.live) for look in looks]
+        contexts = torch.cat([describe_reduced(grid) for grid in grids]).to(device)
+        small = torch.cat([F.adaptive_avg_pool2d(grid, SIDE) for grid in grids]).to(device)
+        return View(crops, owners.to(device), contexts, small, blank.to(device))
 
-    def query_of(self, view: View) -> Tensor:
-        """Queries, (B, D), of a view of B pictures."""
-        return self(view.crops, view.owners, view.contexts)
+    def query_of(self, view: View, *, statistics: bool = False) -> Tensor:
+        """Queries, (B, D), of a view of B pictures.
+
+        statistics: whether the pictures' statistics follow, for keys that read them; (B, D + STATISTICS).
+        """
+        query = self(view.crops, view.owners, view.contexts)
+        if not statistics:
+            return query
+        return torch.cat([query, statistics_of(view.crops.float(), view.owners, view.small)], 1)
 
     @classmethod
     def from_folder(cls, folder: Path) -> DegradationEncoder:

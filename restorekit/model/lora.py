@@ -146,7 +146,8 @@ def is_channels_last(weight: Tensor) -> bool:
 def with_tensors(network: N, tensors: Mapping[str, Tensor]) -> N:
     """Copy a network, with these tensors in place of its parameters of those names.
 
-    All other tensors are shared with it, none is copied: a copy takes a millisecond for fifty modules.
+    All other tensors are shared with it, none is copied: a copy takes a millisecond for fifty modules. Gradients
+    go through tensors that want them: bases are trained so.
     """
     memo: dict[int, object] = {}
     for module in network.modules():
@@ -159,5 +160,6 @@ def with_tensors(network: N, tensors: Mapping[str, Tensor]) -> N:
     modules = dict(copied.named_modules())
     for name, tensor in tensors.items():
         owner, _, own = name.rpartition(".")
-        modules[owner].register_parameter(own, nn.Parameter(tensor, requires_grad=False))
+        kept = tensor if tensor.requires_grad else nn.Parameter(tensor, requires_grad=False)
+        modules[owner]._parameters[own] = kept  # type: ignore[assignment]
     return copied

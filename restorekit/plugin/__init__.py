@@ -12,10 +12,11 @@ One that wants a newer version than is installed, or imports a name that this on
 that says "update restorekit". Without the line a plugin is content with any version.
 """
 
-from restorekit.degradation import Degradation, Draw, Realisation, Severity
+from restorekit.degradation import Degradation, Draw, Paired, Realisation, Severity
 from restorekit.model.basis import Basis
 from restorekit.model.weights import shipped_weights
 from restorekit.plugin.hookspecs import INTERFACE, BackboneCard, Method, ModelCard, hookimpl
+from restorekit.remote import Remote
 
 __all__ = [
     "INTERFACE",
@@ -25,7 +26,9 @@ __all__ = [
     "Draw",
     "Method",
     "ModelCard",
+    "Paired",
     "Realisation",
+    "Remote",
     "Severity",
     "hookimpl",
     "shipped_weights",

@@ -47,6 +47,7 @@ __all__ = [
     "Plugins",
     "build_catalog",
     "first_line",
+    "found_plugins",
     "load_plugins",
     "pick",
     "register_commands",
@@ -136,11 +137,16 @@ def pick(kind: str, name: str, things: Mapping[str, T]) -> T:
     return things[name]
 
 
+def found_plugins() -> list[EntryPoint]:
+    """Entry points of all installed plugins, the first-party ones first."""
+    return sorted(entry_points(group=GROUP), key=core_first)
+
+
 def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
     """Load every installed plugin. found: entry points to use in place of the installed ones."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(Hooks)
-    entries = sorted(entry_points(group=GROUP) if found is None else found, key=core_first)
+    entries = found_plugins() if found is None else sorted(found, key=core_first)
     blocking = Blocking.from_environment()
     loaded: dict[str, PluginInfo] = {}
     failures = [*blocking.unknown(entries)]

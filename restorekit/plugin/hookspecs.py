@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from restorekit.model.weights import BACKBONE_TENSORS, ENCODER_TENSORS, recorded_sums, shipped_weights
+from restorekit.remote import Remote
 
 if TYPE_CHECKING:
     import typer
@@ -45,12 +46,18 @@ class BackboneCard:
         `restorekit.model.backbone.Backbone`.
     folder: its `config.json` and `diffusion_pytorch_model.safetensors`.
     summary: a line about it.
+    remote: address of its files, in place of a folder; they are fetched when the model is loaded.
     """
 
     name: str
     architecture: str
-    folder: Path
+    folder: Path = Path()
     summary: str = ""
+    remote: Remote | None = None
+
+    def __post_init__(self) -> None:
+        if self.remote is not None:
+            object.__setattr__(self, "folder", self.remote.folder)
 
     @property
     def sha256(self) -> str:
@@ -67,13 +74,25 @@ class ModelCard:
     encoder: folder with the encoder's `config.json` and `model.safetensors`.
     summary: a line about it.
     licence: of the weights.
+    remote: address of the encoder's files, in place of a folder; see `BackboneCard`. Bases of a model that is not
+        in the package name it in their cards, since nothing is fetched to read digests.
     """
 
     name: str
     backbone: BackboneCard
-    encoder: Path
+    encoder: Path = Path()
     summary: str = ""
     licence: str = ""
+    remote: Remote | None = None
+
+    def __post_init__(self) -> None:
+        if self.remote is not None:
+            object.__setattr__(self, "encoder", self.remote.folder)
+
+    @property
+    def remotes(self) -> tuple[Remote, ...]:
+        """Addresses that its files are fetched from."""
+        return tuple(remote for remote in (self.backbone.remote, self.remote) if remote is not None)
 
     @classmethod
     def of_backbone(cls, backbone: BackboneCard) -> ModelCard:

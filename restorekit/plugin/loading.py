@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from restorekit.errors import RestorekitError, WeightsError
@@ -14,9 +15,12 @@ from restorekit.model.weights import recorded_sums
 from restorekit.plugin.catalog import Catalog
 from restorekit.plugin.failures import Failure, said
 from restorekit.plugin.hookspecs import ModelCard
+from restorekit.plugin.loose import LOOSE
+from restorekit.remote import Remote, fetch
 
 if TYPE_CHECKING:
-    from restorekit.model.basis import BasisKey, LoraLayer
+    from restorekit.model.basis import LoraLayer
+    from restorekit.model.key import BasisKey
 
 __all__ = ["LoadedBases", "load_bases", "unusable_bases"]
 
@@ -41,11 +45,15 @@ class LoadedBases:
 
 def unusable_bases(catalog: Catalog) -> tuple[Failure, ...]:
     """Bases of the catalogue's model that are made for other weights than its own, wholly or in their keys, or
-    whose files are not whole. Needs no torch."""
+    whose files are not whole. Needs no torch, and fetches nothing."""
     model = catalog.model
+    if not all(remote.there for remote in model.remotes):
+        return ()  # nothing is fetched to be listed
     backbone, encoder = model.backbone.sha256, model.encoder_sha256
     failures: list[Failure] = []
     for name, basis in catalog.bases.items():
+        if basis.remote is not None and not basis.remote.there:
+            continue  # nothing is fetched to be listed
         outcome = attempt(catalog, name, lambda b: check(b, model.name, backbone))
         if isinstance(outcome, Failure):
             failures.append(outcome)
@@ -55,14 +63,20 @@ def unusable_bases(catalog: Catalog) -> tuple[Failure, ...]:
 
 
 def load_bases(
-    catalog: Catalog, model: ModelCard, shapes: Mapping[str, Sequence[int]], dimension: int
+    catalog: Catalog,
+    model: ModelCard,
+    shapes: Mapping[str, Sequence[int]],
+    lengths: Sequence[int],
+    fetching: Callable[[Remote], Path] = fetch,
 ) -> LoadedBases:
     """Load every basis of the catalogue that fits a model. A key that was fitted to another encoder is left out,
     and its basis is then at the user's command only.
 
     model: backbone and encoder, whose digests the bases have to name.
     shapes: of the weights of the backbone's layers, by name.
-    dimension: length of the encoder's query.
+    lengths: of the encoder's query, without and with the picture's statistics.
+    fetching: gets the files of those that lie at an address.
+    Raises WeightsError for a basis that the user brings (`restorekit.plugin.loose`) and that cannot be loaded.
     """
     backbone, encoder = model.backbone.sha256, model.encoder_sha256
     layers: dict[str, Mapping[str, LoraLayer]] = {}
@@ -71,12 +85,16 @@ def load_bases(
     sums: dict[str, str] = {}
 
     def load(basis: Basis) -> tuple[Mapping[str, LoraLayer], BasisKey | None, Mapping[str, str]]:
+        if basis.remote is not None:
+            fetching(basis.remote)
         check(basis, model.name, backbone)
-        return basis.layers_for(shapes), basis.key(dimension), recorded_sums(basis.folder)
+        return basis.layers_for(shapes), basis.key(lengths), recorded_sums(basis.folder)
 
     for name in catalog.bases:
         loaded = attempt(catalog, name, load)
         if isinstance(loaded, Failure):
+            if loaded.plugin == LOOSE:
+                raise WeightsError(f"{LOOSE}: {loaded.reason}")
             failures.append(loaded)
             continue
         layers[name], key, read = loaded

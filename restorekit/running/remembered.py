@@ -8,30 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from restorekit.cache import cache_folder
 from restorekit.errors import ImageError
 from restorekit.files import write_atomically
 
-__all__ = ["CACHE", "cache_folder", "once"]
-
-CACHE = "RESTOREKIT_CACHE"
-
-
-def cache_folder() -> Path:
-    """The folder, which need not be there yet: as the system has it, unless RESTOREKIT_CACHE names one."""
-    if chosen := os.environ.get(CACHE):
-        return Path(chosen)
-    if sys.platform == "win32":
-        place = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local")
-    elif sys.platform == "darwin":
-        place = os.path.expanduser("~/Library/Caches")
-    else:
-        place = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(place) / "restorekit"
+__all__ = ["once"]
 
 
 def once(question: str, answer: Callable[[], bool]) -> bool | None:

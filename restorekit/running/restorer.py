@@ -6,24 +6,23 @@ restored = sample(backbone + sum_k weights_k basis_k, image)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from restorekit.errors import DeviceError, PluginError, WeightsError
+from restorekit.errors import DeviceError
 from restorekit.image.hidden import fill_hidden, give_back_hidden
 from restorekit.model.backbone import Backbone
-from restorekit.model.basis import BasisKey
 from restorekit.model.encoder import DegradationEncoder
-from restorekit.model.lora import layer_shapes
+from restorekit.model.key import BasisKey
 from restorekit.model.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.plugin.failures import Failure
-from restorekit.plugin.loading import load_bases
+from restorekit.plugin.loose import with_bases
+from restorekit.remote import Remote, fetch
 from restorekit.running.arguments import (
     check_pictures,
     check_result_type,
@@ -32,14 +31,14 @@ from restorekit.running.arguments import (
     check_whole,
 )
 from restorekit.running.device import auto_tile, choose_device, choose_precision
-from restorekit.running.passing import Pass, Passing, enlarge
+from restorekit.running.enlarging import Enlarging
+from restorekit.running.loading import load_model
+from restorekit.running.passing import Pass, Passing
 from restorekit.running.results import RestorationResult
 from restorekit.weighing import Blind, Given, Inspection, Overruled, Weigher
 from restorekit.weighing.looks import Origins
 
 __all__ = ["Inspection", "RestorationResult", "Restorer"]
-
-FEW = 2  # crops along a side of a picture, below which one look at it is not enough
 
 
 class Restorer:
@@ -75,6 +74,8 @@ class Restorer:
         self.keys = dict(sorted(keys.items()))
         known = {n: b for n, b in catalog.bases.items() if n in bases and b.degradation}
         self.origins = Origins.of({n: catalog.degradation(b.degradation) for n, b in known.items()})
+        crop = self.encoder.config.crop
+        self.enlarging = Enlarging(self.mixer, self.passing, self.origins, self.catalog, crop)
 
     @classmethod
     @torch.random.fork_rng(devices=[])  # making a network draws first weights: not from the caller's generator
@@ -85,6 +86,8 @@ class Restorer:
         device: str = "auto",
         precision: str = "auto",
         catalog: Catalog | None = None,
+        bases: Sequence[str | Path] = (),
+        fetching: Callable[[Remote], Path] = fetch,
     ) -> Restorer:
         """Load a model: its backbone, its encoder, and every basis that was made for them.
 
@@ -92,34 +95,31 @@ class Restorer:
         device: auto, cpu, cuda, cuda:N or mps.
         precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU, and on a CPU where it is the faster one.
         catalog: plugins to choose from; None is all that are installed.
+        bases: further ones without a package, each a folder, NAME=FOLDER, or an address
+            (`restorekit.plugin.loose`).
+        fetching: gets the files of bases that lie at an address (`restorekit.remote.fetch`).
 
         Bases that cannot be used are listed in `failures`.
         """
-        catalog = (catalog or build_catalog(load_plugins())).of_model(model)
-        card = catalog.model
+        catalog = with_bases((catalog or build_catalog(load_plugins())).of_model(model), bases, fetching)
         place = choose_device(device)
         dtype = choose_precision(precision, place)
-        module, _, name = card.backbone.architecture.partition(":")
-        sums = card.sums
-        network: Backbone = getattr(import_module(module), name).from_folder(card.backbone.folder)
-        if precision == "auto" and not network.facts.half:
+        loaded = load_model(catalog, fetching)
+        if precision == "auto" and not loaded.backbone.facts.half:
             dtype = torch.float32
-        encoder = DegradationEncoder.from_folder(card.encoder)
-        loaded = load_bases(catalog, card, layer_shapes(network.network), encoder.dimension)
-        if not loaded.layers:
-            raise PluginError(f"no basis fits model {card.name!r}; `restorekit plugins` tells what was left out")
-        if card.sums != sums:
-            raise WeightsError(f"the weights of model {card.name!r} changed while they were read; try again")
         return cls(
-            network,
-            loaded.layers,
-            encoder,
-            loaded.keys,
+            loaded.backbone,
+            loaded.bases.layers,
+            loaded.encoder,
+            loaded.bases.keys,
             catalog,
             device=place,
             dtype=dtype,
-            failures=(*(f for f in catalog.failures if f.model in ("", card.name)), *loaded.failures),
-            sums={**sums, **loaded.sums},
+            failures=(
+                *(f for f in catalog.failures if f.model in ("", catalog.model.name)),
+                *loaded.bases.failures,
+            ),
+            sums=loaded.sums,
         )
 
     @property
@@ -221,9 +221,9 @@ class Restorer:
             one, seen = shown(image, visible, i)
             found = weigher.weigh(one, seen)
             if scale > 1:
-                one, found = self.enlarged(weigher, found, one, seen, how, scale=scale)
+                one, found = self.enlarging.enlarged(weigher, found, one, seen, how, scale=scale)
             mixture = found.weights
-            last = mixture if scale == 1 else self.part(mixture, of_scale=True)
+            last = mixture if scale == 1 else self.enlarging.part(mixture, of_scale=True)
             restored = self.passing.until_it_fits(self.mixer.specialise(last), one, dtype, how)
             if seen is not None:
                 restored = give_back_hidden(restored, image[i : i + 1], seen[0], scale)
@@ -232,67 +232,6 @@ class Restorer:
             severities.append(found.severities)
         whole = rows[0] if len(rows) == 1 else torch.cat(rows)  # a copy of one large picture is a large copy
         return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(how.notes))
-
-    def enlarged(
-        self,
-        weigher: Weigher,
-        found: Inspection,
-        image: Tensor,
-        visible: Tensor | None,
-        how: Pass,
-        *,
-        scale: int,
-    ) -> tuple[Tensor, Inspection]:
-        """Clean one picture at its own size, enlarge it, and look at the enlargement.
-
-        found: the weigher's findings at its own size; those with what the enlargement says come back.
-        scale: as in `restore`.
-        """
-        found = self.agreed(weigher, found, image, visible, scale)
-        native = self.part(found.weights, of_scale=False)
-        if native.active:
-            predictor = self.mixer.specialise(native)
-            image = self.passing.until_it_fits(predictor, image, torch.float32, replace(how, progress=None))
-        image = enlarge(image, scale)
-        return image, self.look_enlarged(weigher, found, image, visible, scale, self.origins.optical)
-
-    def part(self, mixture: MixingWeights, *, of_scale: bool) -> MixingWeights:
-        """The mixture with those bases alone that are for the enlarged picture, or that are not."""
-        return MixingWeights({n: w if self.is_of_scale(n) == of_scale else 0.0 for n, w in mixture.values.items()})
-
-    def is_of_scale(self, basis: str) -> bool:
-        """Tell whether a basis is for the enlarged picture: it sharpens, or is for a look."""
-        return basis in self.origins.optical or not self.catalog.basis(basis).degradation
-
-    def agreed(
-        self, weigher: Weigher, native: Inspection, image: Tensor, visible: Tensor | None, scale: int
-    ) -> Inspection:
-        """The inspection of a picture, but of sparse things no more than its enlargement shows too if it is small.
-
-        In a picture of few crops much looks like rain: a lash, a feather, a blade of grass.
-        """
-        found = [name for name in self.origins.sparse if native.weights.values.get(name)]
-        if not found or min(image.shape[2:]) >= FEW * self.encoder.config.crop:
-            return native
-        weights = self.look_enlarged(weigher, native, enlarge(image, scale), visible, scale, found).weights
-        return native.override({name: min(native.weights[name], weights[name]) for name in found})
-
-    def look_enlarged(
-        self,
-        weigher: Weigher,
-        native: Inspection,
-        image: Tensor,
-        visible: Tensor | None,
-        scale: int,
-        names: Collection[str],
-    ) -> Inspection:
-        """The inspection of a picture's own size, with what an enlarged one says of the named bases."""
-        if visible is not None:
-            visible = visible.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
-        found = weigher.weigh(image, visible, enlarged=True)
-        weights = {n: w for n, w in found.weights.values.items() if n in names}
-        severities = {n: s for n, s in found.severities.items() if n in names}
-        return Inspection(native.weights.override(weights), {**native.severities, **severities})
 
 
 def shown(image: Tensor, visible: Tensor | None, index: int) -> tuple[Tensor, Tensor | None]:

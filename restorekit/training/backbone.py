@@ -25,10 +25,11 @@ from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.errors import TrainingError
 from restorekit.model.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
-from restorekit.model.basis import Basis, BasisKey, save_basis
+from restorekit.model.basis import Basis, save_basis
 from restorekit.model.context import CONTEXT
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.flow import interpolate
+from restorekit.model.key import BasisKey
 from restorekit.model.weights import digest
 from restorekit.running.device import autocast
 from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights

@@ -183,11 +183,14 @@ class BasisBank(nn.Module):
 
 
 def in_one_step(
-    network: Stateless, merged: Mapping[str, Tensor], degraded: Tensor, context: Tensor | None = None
+    network: Callable[..., Tensor],
+    merged: Mapping[str, Tensor],
+    degraded: Tensor,
+    context: Tensor | None = None,
 ) -> Tensor:
     """Restore pictures in one step from t = 1.
 
-    network: with tensors of its own.
+    network: with tensors of its own, as `Stateless` is.
     merged: tensors in their place, by name.
     degraded: (B, 3, H, W).
     context: (B, CONTEXT), or None where neither the inlet nor a basis of it has weights: any gives the same.

@@ -14,11 +14,12 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
+from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.model.backbone import Backbone
-from restorekit.model.basis import BasisKey, LoraLayer, drop_key, save_basis, save_key
-from restorekit.model.context import describe
+from restorekit.model.basis import LoraLayer, drop_key, save_basis, save_key
 from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.key import BasisKey
 from restorekit.model.lora import Stacked, mergeable_layers
 from restorekit.model.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Failure
@@ -27,20 +28,23 @@ from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_
 from restorekit.training.base import Training, psnr
 from restorekit.training.engine import Engine, adamw, training_precision
 from restorekit.training.looks import Looking, Looks
-from restorekit.training.pairs import Group, PairMaker
-from restorekit.training.photos import Photos, random_patches, validation_crops
+from restorekit.training.other_kinds import strangers_to
+from restorekit.training.pairs import Group, PairMaker, as_file, severe, typical
+from restorekit.training.photos import Photos, by_photograph, random_patches, validation_crops
 from restorekit.training.readout import Judgement, fit_key
 from restorekit.training.recipes import BasisRecipe
+from restorekit.training.specialised import describer_of, on_device, stateless_of
 
 __all__ = ["BasisTraining"]
 
-FITTED = 0.67  # share of the training photographs for the key; the others, and the held-out ones, set its bias
+HELD_BACK = 3  # one training photograph in so many, and the held-out ones, set the key's bias; the others fit it
 
 
 class BasisTraining(Training):
     """One new basis on frozen weights.
 
-    others: LoRA layers of the other bases, by name.
+    others: LoRA layers of the other bases, by the degradation that each removes.
+    fitted: the key and its quality, once it was exported.
     failures: bases that are not among them because they are broken.
     """
 
@@ -61,7 +65,7 @@ class BasisTraining(Training):
         engine: Engine | None = None,
     ) -> None:
         super().__init__(recipe, recipe.seed, "lora", engine)
-        self.precision = training_precision("fp32" if self.device.type == "cpu" else "auto", self.device)
+        self.precision = training_precision("auto", self.device)
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
         others_count = max(1, len(recipe.names) - 1)
@@ -69,21 +73,37 @@ class BasisTraining(Training):
         self.pairs = PairMaker(self.degradations, shares)
         self.photos = photos
         self.patches = self.at_hand(photos.training)
-        self.backbone = backbone.network.requires_grad_(False).to(self.device)
-        self.network = Stateless(self.backbone)
+        backbone = on_device(backbone, self.device)
+        self.backbone = backbone.network
+        self.network = stateless_of(backbone)
+        self.describe = describer_of(backbone)
         self.backbone_sha256 = backbone_sha256
         self.encoder = encoder.requires_grad_(False).to(self.device)
         self.encoder_sha256 = encoder_sha256
         self.failures = tuple(failures)
+        self.fitted: tuple[BasisKey, Judgement] | None = None
         self.mixer = Mixer(backbone, others)
         self.others = Stacked.of([others[name] for name in recipe.names[1:]], self.backbone)
         self.bank = BasisBank(backbone, {recipe.names[0]: recipe.rank}, self.generator, inlet=recipe.inlet)
         head = backbone.facts.head
-        if others and head:
+        heads = [layers[head].delta() for layers in others.values() if head in layers]
+        if heads:
             # The other bases' heads are where a new one starts best: they already speak to the features.
-            self.bank.start_heads(0.8 * torch.stack([layers[head].delta() for layers in others.values()]).mean(0))
+            self.bank.start_heads(0.8 * torch.stack(heads).mean(0))
         self.bank.to(self.device)
         self.crops = validation_crops(photos.validation, 12, recipe.picture)
+        self.prepare()
+
+    def start_from(self, layers: Mapping[str, LoraLayer]) -> None:
+        """Begin at a basis that was trained before, layer by layer where its shapes fit this backbone."""
+        lora = self.bank.lora(0)
+        for name, down, up in zip(self.bank.layers, lora.down, lora.up, strict=True):
+            old = layers.get(name)
+            if old is None or old.down.shape[1:] != self.bank.shapes[name][1:] or len(old.up) != len(up):
+                continue
+            rank = min(len(old.down), len(down))
+            down.data[:rank] = old.down[:rank].flatten(1)
+            up.data[:, :rank] = old.up[:, :rank]
         self.prepare()
 
     def trainable(self) -> dict[str, nn.Parameter]:
@@ -111,7 +131,8 @@ class BasisTraining(Training):
         degraded, target, weights = (
             torch.stack([getattr(part, name) for part in parts]) for name in ("degraded", "target", "weights")
         )
-        return degraded, target, weights, describe(degraded.flatten(0, 1)).unflatten(0, degraded.shape[:2])
+        contexts = self.describe(degraded.flatten(0, 1)).unflatten(0, degraded.shape[:2])
+        return degraded, target, weights, contexts
 
     def loss_of(self, *inputs: Tensor) -> Tensor:
         bases = self.bank.stacked().beside(self.others)
@@ -123,7 +144,7 @@ class BasisTraining(Training):
         return torch.stack(losses).mean()
 
     def networks(self) -> list[Stateless]:
-        return [self.network]
+        return [self.network] if isinstance(self.network, Stateless) else []
 
     def predict(self, degraded: Tensor, weights: Tensor) -> Tensor:
         """Restore pictures, (B, 3, H, W), in one step from t = 1. weights: (K,), of all bases, new one first."""
@@ -133,19 +154,39 @@ class BasisTraining(Training):
         merged = {
             f"{n}.weight": mixed[f"{n}.weight"] + delta for n, delta in self.bank.deltas(weights[:1]).items()
         }
-        return in_one_step(self.network, {**mixed, **merged}, degraded, describe(degraded))
+        return in_one_step(self.network, {**mixed, **merged}, degraded, self.describe(degraded))
 
     def fit_key(self) -> tuple[BasisKey, Judgement]:
         """Key and gauge from pictures of the training photographs, and how good the key is on others."""
         new, *others = self.degradations
-        looking = Looking(new, tuple(others), self.encoder)
-        photos, generator = self.photos.training, Generator().manual_seed(self.recipe.seed)
-        cut = max(1, round(FITTED * len(photos)))
+        strangers = strangers_to(self.degradations)
+        looking = Looking(new, tuple(others), self.encoder, strangers)
+        generator = Generator().manual_seed(self.recipe.seed)
+        photographs = by_photograph(self.photos.training)
 
-        def look(chosen: Sequence[Tensor]) -> Looks:
-            return looking.look(chosen, self.recipe.looks, generator)
+        def look(chosen: Sequence[Sequence[Tensor]]) -> Looks:
+            return looking.look([copy for copies in chosen for copy in copies], self.recipe.looks, generator)
 
-        return fit_key(look(photos[:cut]), look([*photos[cut:], *self.photos.calibration]))
+        kept = [photographs[i::HELD_BACK] for i in range(HELD_BACK)]
+        fitted = look([photograph for part in kept[:-1] for photograph in part])
+        held_out = look([*kept[-1], self.photos.calibration])
+        return fit_key(fitted, held_out, [stranger.name for stranger in strangers])
+
+    def severities(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Held-out pictures at named severities: degraded and clean, (N, 3, H, W) each."""
+        new, rows = self.degradations[0], {}
+        for row, value in enumerate((new.severity.mild, new.severity.typical, severe(new.severity))):
+            generator = Generator().manual_seed(4000 + row)
+            compose = Compose.draw([new], self.crops.shape, generator, {new.name: value})
+            degraded = as_file(compose.apply(self.crops), generator, 1.0)
+            rows[new.severity.describe(value)] = degraded.to(self.device), self.clean_crops
+        return rows
+
+    def made(self, seed: int, degradation: Degradation) -> Tensor:
+        """The clean held-out pictures under one degradation of typical severity, as files, (N, 3, H, W)."""
+        generator = Generator().manual_seed(seed)
+        compose = Compose.draw([degradation], self.crops.shape, generator, typical([degradation]))
+        return as_file(compose.apply(self.crops), generator, 1.0).to(self.device)
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
@@ -171,7 +212,7 @@ class BasisTraining(Training):
                 backbone_sha256=self.backbone_sha256,
                 degradation=self.degradations[0].name,
             )
-        key, judgement = self.fit_key()
+        key, judgement = self.fitted = self.fit_key()
         if judgement.good:
             save_key(folder, key, encoder_sha256=self.encoder_sha256, figures=judgement.record())
         else:

@@ -13,8 +13,8 @@ import torch
 from torch import Generator, Tensor
 
 from restorekit.composition import Compose
-from restorekit.model.basis import BasisKey
 from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.key import BasisKey
 from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.pairs import Group, PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches

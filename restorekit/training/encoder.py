@@ -25,9 +25,10 @@ from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.errors import TrainingError
 from restorekit.model.backbone import Backbone
-from restorekit.model.basis import Basis, BasisKey, save_key
+from restorekit.model.basis import Basis, save_key
 from restorekit.model.context import CONTEXT
 from restorekit.model.encoder import TENSORS, DegradationEncoder, EncoderConfig, weights_of
+from restorekit.model.key import BasisKey
 from restorekit.model.looking import GRID, choose_places, cut
 from restorekit.model.weights import digest
 from restorekit.running.device import autocast

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restorekit.model.basis import BasisKey
 from restorekit.model.context import CONTEXT
+from restorekit.model.key import BasisKey
 
 __all__ = ["Keys"]
 

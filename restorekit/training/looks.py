@@ -1,8 +1,9 @@
 """Pictures with and without one degradation, seen by the frozen encoder: what its key is fitted on.
 
 Half of the pictures have nothing else wrong with them, since those are what people have most; the other half have
-every other degradation, alone and together. Each is looked at twice, with the new degradation and without it,
-the other realisations unchanged: so that nothing but the new one tells the two apart.
+every other degradation, alone and together, or something that no basis removes. Each is looked at twice, with the
+new degradation and without it, the other realisations unchanged: so that nothing but the new one tells the two
+apart.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from restorekit.training.photos import random_patches, softened
 __all__ = ["CLEAN", "Looking", "Looks"]
 
 OTHERS = (0.5, 0.3, 0.14, 0.06)  # probability of 0, 1, 2, 3 other degradations
+STRANGE = 0.4  # of the pictures with others have a strange one in their place
 SIDES = (96, 160, 224, 320, 448)  # px; of the longer side, as far as the photographs go
 SHORTEST = 0.6  # of the longer side
 TOGETHER = 2  # pictures of one draw, with realisations of their own
@@ -50,11 +52,13 @@ class Looking:
     new: the degradation whose key is wanted.
     others: those that it has to be told from.
     encoder: looks at them.
+    strangers: degradations that no basis removes.
     """
 
     new: Degradation
     others: tuple[Degradation, ...]
     encoder: DegradationEncoder
+    strangers: tuple[Degradation, ...] = ()
 
     @torch.inference_mode()
     def look(
@@ -83,7 +87,7 @@ class Looking:
             without = compose.without([self.new.name]).apply(clean)
             for image, fraction in ((without, torch.zeros(len(clean))), (compose.apply(clean), present)):
                 seen = as_file(image, generator).clamp(0, 1).to(place)
-                queries.append(self.encoder.query(seen).cpu())
+                queries.append(self.encoder.query(seen, statistics=True).cpu())
                 fractions.append(fraction)
                 named.extend([names] * len(clean))
             progress(len(named))
@@ -101,6 +105,8 @@ class Looking:
         sizes = torch.tensor(OTHERS[: len(self.others) + 1])
         size = int(torch.multinomial(sizes, 1, generator=generator))
         chosen = [self.others[i] for i in torch.randperm(len(self.others), generator=generator)[:size].tolist()]
+        if chosen and self.strangers and float(torch.rand(1, generator=generator)) < STRANGE:
+            chosen = [self.strangers[int(torch.randint(len(self.strangers), (1,), generator=generator))]]
         if dice[3] < SOFT and all(d.late for d in chosen):
             clean = softened(clean, 1 + dice[4] * (SOFTEST - 1))
         kinds = {}

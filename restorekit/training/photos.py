@@ -33,6 +33,7 @@ __all__ = [
     "HELD_OUT_EVERY",
     "SCALES",
     "Photos",
+    "by_photograph",
     "chosen_photos",
     "cut_out",
     "jitter_colours",
@@ -112,6 +113,17 @@ def read_copies(path: Path, smallest: int) -> list[Tensor]:
     except ImageError as error:
         raise TrainingError(f"{error}; remove that file from the training folder") from None
     return reduced_copies(rgb, smallest) if min(rgb.shape[-2:]) >= smallest else []
+
+
+def by_photograph(copies: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Put the copies of each photograph together. copies: (3, H, W) each, of one photograph after the other, the
+    largest first."""
+    groups: list[list[Tensor]] = []
+    for copy in copies:
+        if not groups or max(copy.shape) >= max(groups[-1][-1].shape):
+            groups.append([])
+        groups[-1].append(copy)
+    return groups
 
 
 def to_bytes(rgb: Tensor) -> Tensor:

@@ -1,44 +1,54 @@
-"""A later basis's key and gauge: two convex read-outs of the frozen encoder's queries q, standardised.
+"""A later basis's key and gauge: a small network on the frozen encoder's queries and the pictures' statistics.
 
-    key, bias = argmin  mean log(1 + exp(-y (key . q + bias))) + DECAY / 2 |key|^2        y = 1 with it, -1 without
-    gauge     = argmin  mean share (gauge . (q, 1) - fraction)^2 + DECAY |gauge|^2
+    logit, severity = key(q)        loss = mean share log(1 + exp(-y logit)) + mean share (severity - fraction)^2
 
-Each has one optimum, which L-BFGS and a linear system find in no time. A basis that is installed must not touch
-pictures that lack its degradation: so the bias is then moved, on photographs that the fit has not seen, to where
-at most FALSE_ALARMS of the pictures without it get a weight above HARMFUL, among the clean ones and among those
-with each other degradation.
+y is 1 with the degradation and -1 without it. A basis that is installed must not touch pictures that lack its
+degradation: so the bias is then moved, on photographs that the fit has not seen, to where at most FALSE_ALARMS of
+the pictures without it get a weight above HARMFUL, among the clean ones and among those with each other
+degradation.
+
+Some degradations are the same but for their name: a faded print is hazy, an underexposed picture dark. A kind that
+a key, fitted without it, takes for its own in most pictures is its `kin`: nothing that it has to be told from.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restorekit.model.basis import BasisKey
 from restorekit.model.encoder import STRETCH, weights_of
+from restorekit.model.key import LIMIT, BasisKey, Hidden
 from restorekit.training.looks import Looks
 
 __all__ = [
-    "DECAY",
     "ENOUGH",
     "FALSE_ALARMS",
     "HARMFUL",
     "Judgement",
+    "fit",
     "fit_key",
+    "floor_of",
     "groups_without",
-    "logistic",
+    "kin_of",
     "logit_of",
     "rarely_above",
-    "ridge",
+    "told_apart",
 ]
 
-DECAY = 1e-3
-ABSENT = 0.15  # share of a picture without the degradation in the gauge's error
+UNITS = 32  # of the hidden layer
+STEPS, BATCH, RATE = 800, 512, 6e-3
+DECAY = 0.03
+BLURRED = 0.15  # noise on the standardised queries, of which there are few
+PRESENT = 0.25  # share of the pictures with the degradation in the loss
+KIN = 0.5  # of the pictures of a kind look like it
+FLAT = 1e-4  # deviation of a value that tells nothing
+ABSENT = 0.15  # share of a picture without the degradation in the error of the severity
 FALSE_ALARMS = 0.01
 TAIL, FEWEST = 0.05, 5  # share of a group of pictures that makes its tail, and their number at least
 HARMFUL = 0.05  # weight from which on a picture without the degradation counts as a false alarm
@@ -57,32 +67,108 @@ class Judgement:
     found: share of the pictures with the degradation that get at least half of its basis.
     false_alarms: share of those without it that get more than HARMFUL of it.
     queries: pictures looked at in all.
+    kin: degradations that look the same.
     """
 
     accuracy: float
     found: float
     false_alarms: float
     queries: int
+    kin: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
         """True where the basis may ship with the key."""
         return self.found >= ENOUGH and self.false_alarms <= FALSE_ALARMS
 
-    def record(self) -> dict[str, float]:
+    def record(self) -> dict[str, Any]:
         """The figures for `basis.json`."""
-        return {name: round(value, 4) for name, value in asdict(self).items()}
+        values = asdict(self)
+        kin = values.pop("kin")
+        return {name: round(value, 4) for name, value in values.items()} | ({"kin": list(kin)} if kin else {})
 
 
-def fit_key(fitted: Looks, held_out: Looks) -> tuple[BasisKey, Judgement]:
-    """Fit key and gauge to `fitted`, set the bias on `held_out`, and judge the key there."""
-    present = fitted.fractions > 0
-    weight = logistic(fitted.queries, present)
-    gauge = ridge(fitted.queries, fitted.fractions, torch.where(present, 1.0, ABSENT))
-    weight = on_disk(weight * steepness(held_out.queries @ weight, held_out))
-    bias = logit_of(HARMFUL) - MARGIN - floor_of(held_out.queries @ weight, held_out)
-    key = BasisKey(weight, on_disk(torch.tensor(bias)), on_disk(gauge))
-    return key, judged(key, held_out, len(fitted.fractions) + len(held_out.fractions))
+def fit_key(fitted: Looks, held_out: Looks, strangers: Collection[str] = ()) -> tuple[BasisKey, Judgement]:
+    """Fit key and gauge to `fitted`, set the bias on `held_out`, and judge the key there.
+
+    strangers: degradations that may be the same as the new one but for their name.
+    """
+    kin = kin_of(fitted, strangers)
+    fitted, held_out = told_apart(fitted, kin), told_apart(held_out, kin)
+    key = fit(fitted)
+    slope = steepness(key.logit(held_out.queries), held_out)
+    assert key.hidden is not None
+    hidden = replace(key.hidden, up=on_disk(key.hidden.up * slope))
+    key = replace(key, key=on_disk(key.key * slope), bias=torch.zeros(()), hidden=hidden)
+    bias = logit_of(HARMFUL) - MARGIN - floor_of(key.logit(held_out.queries), held_out)
+    key = replace(key, bias=on_disk(torch.tensor(bias)))
+    return key, replace(judged(key, held_out, len(fitted.fractions) + len(held_out.fractions)), kin=kin)
+
+
+def kin_of(looks: Looks, strangers: Collection[str]) -> tuple[str, ...]:
+    """Names of the strangers that look like the new degradation to a key that was fitted without them."""
+    named = {name for names in looks.others for name in names} & set(strangers)
+    if not named:
+        return ()
+    key = fit(told_apart(looks, tuple(named)))
+    positive = key.logit(looks.queries) > 0
+    return tuple(
+        sorted(n for n, group in groups_without(looks).items() if n in named and share(positive, group) > KIN)
+    )
+
+
+def share(mask: Tensor, group: Tensor) -> float:
+    """Share of a group that a mask holds; both (N,), bool."""
+    return float(mask[group].float().mean())
+
+
+def told_apart(looks: Looks, names: Collection[str]) -> Looks:
+    """The looks at pictures that have none of the named degradations beside the new one."""
+    kept = torch.tensor([not set(named) & set(names) for named in looks.others])
+    others = tuple(named for named, keep in zip(looks.others, kept.tolist(), strict=True) if keep)
+    return Looks(looks.queries[kept], looks.fractions[kept], others)
+
+
+def fit(looks: Looks) -> BasisKey:
+    """Fit key and gauge. The same looks give the same key."""
+    generator = torch.Generator().manual_seed(0)
+    queries, present = looks.queries.float(), (looks.fractions > 0).float()
+    count, length = queries.shape
+    mean, deviation = queries.mean(0), queries.std(0, correction=0)
+    mean, gain = on_disk(mean), on_disk(torch.where(deviation > FLAT, 1 / deviation.clamp_min(FLAT), 0.0))
+    inputs = ((queries - mean) * gain).clamp(-LIMIT, LIMIT)
+    shares = torch.where(
+        present > 0, PRESENT / present.mean().clamp_min(1e-6), (1 - PRESENT) / (1 - present.mean()).clamp_min(1e-6)
+    )
+    start = Hidden(
+        mean,
+        gain,
+        torch.randn(UNITS, length, generator=generator) / length**0.5,
+        torch.zeros(UNITS),
+        torch.randn(UNITS, generator=generator) / UNITS**0.5,
+        torch.zeros(UNITS),
+    )
+    moving = [t.requires_grad_() for t in (start.down, start.shift, start.up, start.rise)]
+    key, bias, gauge = (torch.zeros(size, requires_grad=True) for size in ((length,), (), (length + 1,)))
+    optimiser = torch.optim.AdamW([*moving, key, bias, gauge], lr=RATE, weight_decay=DECAY)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
+    for _ in range(STEPS):
+        chosen = torch.randint(count, (BATCH,), generator=generator)
+        seen = inputs[chosen] + BLURRED * torch.randn(BATCH, length, generator=generator)
+        units = start.units(seen)
+        logits = seen @ key + units @ start.up + bias
+        severities = seen @ gauge[:-1] + gauge[-1] + units @ start.rise
+        wrong = F.binary_cross_entropy_with_logits(logits, present[chosen], reduction="none")
+        off = (severities - looks.fractions[chosen]).square() * torch.where(present[chosen] > 0, 1.0, ABSENT)
+        loss = (shares[chosen] * wrong).mean() + off.mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        rates.step()
+    down, shift, up, rise = (on_disk(t.detach()) for t in moving)
+    hidden = Hidden(mean, gain, down, shift, up, rise)
+    key, bias, gauge = (on_disk(t.detach()) for t in (key, bias, gauge))
+    return BasisKey(key, bias, gauge, hidden=hidden)
 
 
 def on_disk(tensor: Tensor) -> Tensor:
@@ -137,53 +223,8 @@ def judged(key: BasisKey, looks: Looks, queries: int) -> Judgement:
     looks: pictures that were not used to fit it.
     queries: pictures looked at in all.
     """
-    weights = weights_of(looks.queries @ key.key + key.bias)
+    weights = weights_of(key.logit(looks.queries))
     with_it = looks.fractions > 0
     found = float((weights[with_it] >= 0.5).float().mean())
     alarms = float((weights[~with_it] > HARMFUL).float().mean())
     return Judgement((found + 1 - alarms) / 2, found, alarms, queries)
-
-
-def standardised(queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, (N, D), with mean 0 and deviation 1 in double precision; their means and deviations, (D,). What
-    never varies tells nothing and becomes 0."""
-    queries = queries.double()
-    mean, deviation = queries.mean(0), queries.std(0, correction=0)
-    deviation = torch.where(deviation > 1e-4, deviation, torch.inf)
-    return (queries - mean) / deviation, mean, deviation
-
-
-def logistic(queries: Tensor, present: Tensor) -> Tensor:
-    """Key, (D,), of the regularised logistic regression. queries: (N, D). present: (N,), bool."""
-    inputs, _, deviation = standardised(queries)
-    labels = present.double()
-    weight = torch.zeros(inputs.shape[1] + 1, dtype=torch.double, requires_grad=True)
-    solver = torch.optim.LBFGS([weight], max_iter=200, line_search_fn="strong_wolfe", tolerance_grad=1e-7)
-
-    def closure() -> Tensor:
-        solver.zero_grad()
-        logits = inputs @ weight[:-1] + weight[-1]
-        loss = F.binary_cross_entropy_with_logits(logits, labels) + DECAY / 2 * weight[:-1].square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    solver.step(closure)  # type: ignore[no-untyped-call]
-    return (weight.detach()[:-1] / deviation).float()
-
-
-def ridge(queries: Tensor, wanted: Tensor, shares: Tensor) -> Tensor:
-    """Gauge, (D + 1,), of the regularised linear regression.
-
-    queries: (N, D).
-    wanted: fractions, (N,).
-    shares: of each in the error, (N,).
-    """
-    inputs, mean, deviation = standardised(queries)
-    ones = torch.ones(len(inputs), 1, dtype=torch.double)
-    design = torch.cat([inputs, ones], 1)
-    weighted = design * (shares / shares.sum()).double()[:, None]
-    decay = DECAY * torch.eye(design.shape[1], dtype=torch.double)
-    decay[-1, -1] = 0
-    solution = torch.linalg.solve(design.T @ weighted + decay, weighted.T @ wanted.double())
-    gauge = solution[:-1] / deviation
-    return torch.cat([gauge, (solution[-1] - gauge @ mean)[None]]).float()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
@@ -24,9 +24,11 @@ from restorekit.training.calibration import MOVED
 from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe
 
 if TYPE_CHECKING:
+    from restorekit.plugin import ModelCard
     from restorekit.plugin.catalog import Catalog
     from restorekit.training.base import Training
     from restorekit.training.engine import Engine
+    from restorekit.training.paired import PairedPhotos
     from restorekit.training.photos import Photos
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "Settings",
     "base_of",
     "make_recipe",
+    "model_of",
     "read_run",
     "run_folder",
     "smallest_photo",
@@ -49,10 +52,10 @@ RECIPES: Mapping[str, type] = {
 }
 FIRST_PARTY = ("noise", "blur", "lowres", "rain", "jpeg")
 NOT_OF = {
-    "backbone": ("weights", "model"),
-    "encoder": ("model",),
-    "basis": ("from_weights",),
-    "detail": ("from_weights", "model"),
+    "backbone": ("weights", "model", "pairs"),
+    "encoder": ("model", "pairs"),
+    "basis": (),
+    "detail": ("from_weights", "model", "pairs"),
 }
 BY_NAME = ("shares", "ranks")  # fields with one number for each basis, in the order of `names`
 WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -64,14 +67,16 @@ class Settings:
 
     training: backbone, encoder, basis or detail.
     photos: folders of clean photographs.
+    pairs: in place of photos the folders of the inputs and of the targets, for a basis that is learnt from pairs.
     run: folder for checkpoints and logs; "" for runs/ and the name of the training or of the basis.
     weights: finished weights that encoder, basis and detail are for; the shipped ones if None.
     model: name of an installed model that a basis is for, in place of weights.
-    from_weights: weights to go on from, of backbone or encoder.
+    from_weights: weights to go on from, of backbone or encoder; the folder of one basis to begin a basis at.
     """
 
     training: str
-    photos: tuple[str, ...]
+    photos: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
     run: str = ""
     weights: str | None = None
     model: str = ""
@@ -90,6 +95,11 @@ class Settings:
     def __post_init__(self) -> None:
         if self.model and self.weights is not None:
             raise TrainingError(f"a basis is for one model; name weights {self.weights} or model {self.model}")
+        if self.pairs and (self.photos or len(self.pairs) != 2):
+            raise TrainingError(
+                f"pairs are two folders, input and target, in place of photos; got {', '.join(self.pairs)}"
+                + (f" beside photos {', '.join(self.photos)}" if self.photos else "")
+            )
 
 
 def read_run(path: Path, changes: Iterable[str]) -> tuple[Settings, dict[str, Any]]:
@@ -118,9 +128,8 @@ def read_run(path: Path, changes: Iterable[str]) -> tuple[Settings, dict[str, An
     if unknown:
         raise TrainingError(f"no key {', '.join(unknown)} for {training}; there are {', '.join(known)}")
     settings = typed(Settings, values)
-    absent = [f.name for f in fields(Settings) if f.default is MISSING and f.name not in settings]
-    if absent:
-        raise TrainingError(f"{path} lacks {', '.join(absent)}; add it, or {absent[0]}=... to the command")
+    if "photos" not in settings and "pairs" not in settings:
+        raise TrainingError(f"{path} lacks photos; add it, or photos=... to the command")
     return Settings(**settings), typed(recipe, values)
 
 
@@ -227,30 +236,43 @@ def smallest_photo(settings: Settings, recipe: Any) -> int:
     return side
 
 
-def start_run(settings: Settings, recipe: Any, catalog: Catalog, photos: Photos, engine: Engine) -> Training:
+def start_run(
+    settings: Settings, recipe: Any, catalog: Catalog, photos: Photos | PairedPhotos, engine: Engine
+) -> Training:
     """Make the training of a run, at its checkpoint or at its beginning.
 
     settings, recipe: of the run.
     catalog: has degradations and bases.
-    photos: to train and validate on.
+    photos: to train and validate on; pairs where the settings have them.
     engine: see `Training`.
     """
     from restorekit.model.weights import shipped_weights
-    from restorekit.training.start import start_backbone, start_basis, start_basis_of, start_detail, start_encoder
+    from restorekit.training.photos import Photos
+    from restorekit.training.start import start_backbone, start_basis_of, start_detail, start_encoder
 
     run = run_folder(settings, recipe)
     start = None if settings.from_weights is None else Path(settings.from_weights)
+    if settings.training == "basis":
+        model = model_of(settings, catalog)
+        return start_basis_of(model, recipe.names[0], recipe, catalog, photos, run, engine, start)
+    if not isinstance(photos, Photos):
+        raise TrainingError(f"the training {settings.training} takes photographs, not pairs")
     if settings.training == "backbone":
         return start_backbone(recipe, catalog, photos, run, start, engine)
     weights = shipped_weights("backbone").parent if settings.weights is None else Path(settings.weights)
     if settings.training == "encoder":
         return start_encoder(recipe, catalog, photos, run, weights, start, engine)
-    if settings.training == "detail":
-        return start_detail(recipe, catalog, photos, run, weights, engine)
-    if settings.model:
-        seen = catalog.of_model(settings.model)
-        return start_basis_of(seen.model, recipe.names[0], recipe, seen, photos, run, engine)
-    return start_basis(recipe.names[0], recipe, catalog, photos, run, weights, engine)
+    return start_detail(recipe, catalog, photos, run, weights, engine)
+
+
+def model_of(settings: Settings, catalog: Catalog) -> ModelCard:
+    """The model that a basis is for: a folder of weights that is named, else the one of the catalogue.
+
+    catalog: seen from the model that the settings name.
+    """
+    from restorekit.training.start import model_in
+
+    return catalog.model if settings.weights is None else model_in(Path(settings.weights))
 
 
 def check_names(key: str, chosen: Iterable[str], known: Sequence[str]) -> None:

@@ -6,19 +6,23 @@ are laid out as `weights/` is: backbone/, encoder/ and one folder per basis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from restorekit.degradation import Degradation
 from restorekit.errors import TrainingError
 from restorekit.model.backbone.flow_unet import TENSORS, FlowUnet
-from restorekit.model.basis import Basis, BasisKey
+from restorekit.model.basis import Basis, LoraLayer
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig
+from restorekit.model.key import BasisKey
 from restorekit.model.lora import layer_shapes
 from restorekit.model.weights import digest
 from restorekit.plugin import BackboneCard, ModelCard
 from restorekit.plugin.catalog import Catalog
 from restorekit.plugin.loading import load_bases
+from restorekit.remote import fetch
+from restorekit.running.loading import load_backbone
 from restorekit.training.backbone import BackboneTraining
 from restorekit.training.base import Training
 from restorekit.training.basis import BasisTraining
@@ -26,11 +30,14 @@ from restorekit.training.checkpoint import CHECKPOINT
 from restorekit.training.detail import DetailTraining
 from restorekit.training.encoder import EncoderTraining
 from restorekit.training.engine import Engine
+from restorekit.training.paired import PairedBasisTraining, PairedPhotos
 from restorekit.training.photos import Photos
 from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe
 
 __all__ = [
+    "check_photos",
     "keys_in",
+    "model_in",
     "per_name",
     "start_backbone",
     "start_basis",
@@ -39,6 +46,7 @@ __all__ = [
     "start_encoder",
 ]
 
+EMBEDDED = f"{FlowUnet.__module__}:{FlowUnet.__qualname__}"
 DEFAULT = EncoderConfig()  # its blocks are added to a saved encoder that has fewer, without effect at first
 
 
@@ -139,8 +147,12 @@ def start_basis(
     weights: folder of backbone, encoder and other bases.
     engine: see `Training`.
     """
-    card = ModelCard(str(weights), BackboneCard("backbone", "", weights / "backbone"), weights / "encoder")
-    return start_basis_of(card, name, recipe, catalog, photos, run, engine)
+    return start_basis_of(model_in(weights), name, recipe, catalog, photos, run, engine)
+
+
+def model_in(weights: Path) -> ModelCard:
+    """The model of a folder of weights, whose backbone is the embedded one."""
+    return ModelCard(str(weights), BackboneCard("backbone", EMBEDDED, weights / "backbone"), weights / "encoder")
 
 
 def start_basis_of(
@@ -148,28 +160,40 @@ def start_basis_of(
     name: str,
     recipe: BasisRecipe,
     catalog: Catalog,
-    photos: Photos,
+    photos: Photos | PairedPhotos,
     run: Path,
     engine: Engine | None = None,
+    start: Path | None = None,
 ) -> BasisTraining:
     """Begin one basis for a model, beside its bases in the catalogue, which keep what they have.
 
-    model: has backbone and encoder.
+    model: has backbone and encoder, of any class.
     name: of its degradation.
-    recipe: choices of the training.
+    recipe: choices of the training; sides are rounded up to what the backbone takes.
     catalog: has the degradations and the other bases.
-    photos: to train and validate on.
+    photos: to train and validate on; pairs for a degradation that is known from pairs.
     run: folder of the checkpoint.
     engine: see `Training`.
+    start: folder of a basis to begin at, where its shapes fit and there is no checkpoint.
     """
-    catalog.degradation(name)
-    backbone, encoder = FlowUnet.from_folder(model.backbone.folder), DegradationEncoder.from_folder(model.encoder)
-    loaded = load_bases(catalog, model, layer_shapes(backbone), encoder.dimension)
-    others = {n: loaded.layers[n] for n in sorted(loaded.layers) if catalog.basis(n).degradation not in (name, "")}
-    training = BasisTraining(
-        replace(recipe, names=(name, *others)),
+    check_photos(catalog.degradation(name), in_pairs=isinstance(photos, PairedPhotos))
+    for remote in model.remotes:
+        fetch(remote)
+    backbone, encoder = load_backbone(model.backbone), DegradationEncoder.from_folder(model.encoder)
+    loaded = load_bases(catalog, model, layer_shapes(backbone.network), encoder.lengths)
+    others: dict[str, Mapping[str, LoraLayer]] = {}  # by degradation
+    for basis in (catalog.basis(n) for n in sorted(loaded.layers)):
+        removes = basis.degradation
+        if removes not in (name, "") and not catalog.degradation(removes).paired:
+            others.setdefault(removes, loaded.layers[basis.name])
+    multiple = backbone.facts.multiple
+    sides = {side: -(-getattr(recipe, side) // multiple) * multiple for side in ("patch", "picture")}
+    recipe = replace(recipe, names=(name, *others), **sides)
+    kind = PairedBasisTraining if isinstance(photos, PairedPhotos) else BasisTraining
+    training = kind(
+        recipe,
         list(catalog.degradations.values()),
-        photos,
+        photos,  # type: ignore[arg-type]
         backbone,
         model.backbone.sha256,
         others,
@@ -178,8 +202,24 @@ def start_basis_of(
         [failure for failure in loaded.failures if failure.basis != name],
         engine,
     )
-    resume_or_start(training, run)
+    if not resume_or_start(training, run) and start is not None:
+        training.start_from(Basis(name, name, start).layers())
     return training
+
+
+def check_photos(degradation: Degradation, *, in_pairs: bool) -> None:
+    """Raise TrainingError for a degradation that is known from pairs and would get photographs, or the reverse.
+
+    in_pairs: whether the photographs are in pairs.
+    """
+    name = degradation.name
+    if degradation.paired and not in_pairs:
+        raise TrainingError(f"{name} is known from pairs of photographs; give --pairs INPUT/ TARGET/")
+    if in_pairs and not degradation.paired:
+        raise TrainingError(
+            f"{name} is made of clean photographs, its severity in a unit that pairs do not tell; "
+            "give a folder of clean ones, or register a restorekit.plugin.Paired of another name for the pairs"
+        )
 
 
 def start_detail(

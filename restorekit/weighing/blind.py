@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from restorekit.degradation import Severity
-from restorekit.model.basis import BasisKey
 from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.key import BasisKey
 from restorekit.model.mixing import MixingWeights
 from restorekit.weighing.looks import Origins, Remove, read_picture
 from restorekit.weighing.weigher import Inspection

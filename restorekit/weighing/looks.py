@@ -21,8 +21,8 @@ from torch import Tensor
 
 from restorekit.degradation import Degradation
 from restorekit.errors import WeightsError
-from restorekit.model.basis import BasisKey
 from restorekit.model.encoder import DegradationEncoder, View, weights_of
+from restorekit.model.key import BasisKey
 from restorekit.model.looking import coarse_noise
 
 __all__ = ["Halves", "Origins", "Reading", "Remove", "level_kept", "look_again", "read_picture", "read_query"]
@@ -93,17 +93,18 @@ def read_picture(
     enlarged: whether the picture is known to have been enlarged, so that its grain need not be noise.
     """
     view = encoder.view(image, visible)
-    first = encoder.query_of(view)[0]
+    statistics = any(key.length > encoder.dimension for key in keys.values())
+    first = encoder.query_of(view, statistics=statistics)[0]
     reading = read_query(first, keys)
     if bool(view.blank[0]):
         return Reading(dict.fromkeys(keys, 0.0), reading.fractions)
     found = {name: reading.weights[name] for name in origins.late if reading.weights.get(name)}
     halves = Halves(view, found, remove)
-    asked = [key for key in keys.values() if key.second and logit(first, key) > UNLIKELY] if found else []
+    asked = [key for key in keys.values() if key.second and key.logit(first) > UNLIKELY] if found else []
     if asked:
         for count in halves.counts:
-            second = look_again(encoder, halves.view(count), halves.cleaned(count))[0]
-            if all(abs(logit(first.lerp(second, key.second), key)) > SURE for key in asked):
+            second = look_again(encoder, halves.view(count), halves.cleaned(count), statistics=statistics)[0]
+            if all(abs(key.logit(first.lerp(second, key.second))) > SURE for key in asked):
                 break
         reading = read_query(first, keys, second)
     weights = dict(reading.weights)
@@ -172,27 +173,24 @@ def level_kept(change: Tensor) -> float:
     return min(1.0, max(plain, LEVEL / max(abs(middle), 1e-6)))
 
 
-def look_again(encoder: DegradationEncoder, view: View, restored: Tensor) -> Tensor:
-    """Queries, (B, D), of a view whose crops were restored in between."""
-    return encoder.query_of(replace(view, crops=restored.clamp(0, 1)))
+def look_again(encoder: DegradationEncoder, view: View, restored: Tensor, *, statistics: bool = False) -> Tensor:
+    """Queries, (B, D), of a view whose crops were restored in between.
+
+    statistics: as in the encoder's `query_of`.
+    """
+    return encoder.query_of(replace(view, crops=restored.clamp(0, 1)), statistics=statistics)
 
 
 def read_query(query: Tensor, keys: Mapping[str, BasisKey], second: Tensor | None = None) -> Reading:
     """Weights and severity fractions of one query, (D,), and of the second look's where there was one."""
     weights, fractions = {}, {}
     for name, key in keys.items():
-        if len(key.key) != len(query):
+        if key.length > len(query):
             raise WeightsError(
-                f"the key of basis {name} has {len(key.key)} values, the encoder's query {len(query)}; "
+                f"the key of basis {name} reads {key.length} values, the encoder's query has {len(query)}; "
                 "train its key again with `restorekit train basis`"
             )
         seen = query if second is None else query.lerp(second, key.second)
-        weights[name] = float(weights_of(logit(seen, key)))
-        gauge = key.gauge.to(seen)
-        fractions[name] = float((seen @ gauge[:-1] + gauge[-1]).clamp(0, 1.2))
+        weights[name] = float(weights_of(key.logit(seen)))
+        fractions[name] = float(key.fraction(seen).clamp(0, 1.2))
     return Reading(weights, fractions)
-
-
-def logit(query: Tensor, key: BasisKey) -> Tensor:
-    """The logit of a key for one query, (D,)."""
-    return query @ key.key.to(query) + key.bias.to(query)

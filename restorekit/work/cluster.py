@@ -21,6 +21,7 @@ from typing import Any
 from restorekit.errors import ImageError, RestorekitError
 from restorekit.machine import processors
 from restorekit.plugin.catalog import build_catalog, load_plugins
+from restorekit.plugin.loose import absolute
 from restorekit.work.account import Account
 from restorekit.work.faults import in_one_line
 from restorekit.work.jobs import Job
@@ -132,7 +133,7 @@ def restored_on(
     journal: the manifest's path and the run's name, if there is a manifest.
     """
     # A worker may have died after it had written a picture and before it said so.
-    options = replace(options, overwrite=True)
+    options = replace(options, overwrite=True, bases=tuple(map(absolute, options.bases)))
     with connected(cluster.address) as ray:
         gpus = int(ray.cluster_resources().get("GPU", 0)) if options.device in ("auto", "cuda") else 0
         cpus = int(ray.cluster_resources().get("CPU", 1))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restorekit.plugin.catalog import Catalog
+from restorekit.remote import Remote
 from restorekit.work.batch import Stages
 from restorekit.work.jobs import Job
 from restorekit.work.listener import Report
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["inspect_picture", "inspection_stages", "inspector"]
 
 
-def inspector(catalog: Catalog) -> Restorer:
-    """Load a restorer to look with; on the CPU, since the encoder is small."""
+def inspector(catalog: Catalog, bases: Sequence[str], fetching: Callable[[Remote], Path]) -> Restorer:
+    """Load a restorer to look with; on the CPU, since the encoder is small.
+
+    bases, fetching: as in `Restorer.from_pretrained`.
+    """
     from restorekit.running.restorer import Restorer
 
-    return Restorer.from_pretrained(device="cpu", catalog=catalog)
+    return Restorer.from_pretrained(device="cpu", catalog=catalog, bases=bases, fetching=fetching)
 
 
 def inspection_stages(restorer: Restorer, missing: Sequence[str]) -> Stages:

@@ -19,6 +19,8 @@ class Options:
 
     model, device, precision: as in `Restorer.from_pretrained`.
     seed: for backbones that draw random numbers.
+    bases: further bases without a package: folders, NAME=FOLDER or addresses (`restorekit.plugin.loose`).
+    offline: never touch the network; what lies at an address has to be in the cache.
     chosen: weights of bases, in place of the encoder's.
     blind: whether the encoder is asked.
     scale, steps, tile, ensemble: as in `Restorer.restore`.
@@ -31,6 +33,8 @@ class Options:
     model: str = ""
     device: str = "auto"
     precision: str = "auto"
+    bases: tuple[str, ...] = ()
+    offline: bool = False
     seed: int | None = None
     chosen: Mapping[str, float] = field(default_factory=dict)
     blind: bool = True

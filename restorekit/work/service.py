@@ -18,7 +18,7 @@ from restorekit.work.listener import Listener, Summary
 from restorekit.work.manifest import Journal, Manifest
 from restorekit.work.pipeline import Pipeline
 from restorekit.work.request import Options, Request
-from restorekit.work.setup import facts, left_out, load, slow_precision
+from restorekit.work.setup import facts, fetcher, left_out, load, slow_precision
 from restorekit.work.synthesis import Wish, degrade_picture
 from restorekit.work.watch import watch_folders
 
@@ -63,7 +63,13 @@ def restore_files(request: Request, listener: Listener, catalog: Catalog | None 
 
 
 def inspect_files(
-    inputs: Sequence[str], listener: Listener, catalog: Catalog | None = None, *, recursive: bool = False
+    inputs: Sequence[str],
+    listener: Listener,
+    catalog: Catalog | None = None,
+    *,
+    recursive: bool = False,
+    bases: Sequence[str] = (),
+    offline: bool = False,
 ) -> Summary:
     """Tell what pictures suffer from, without touching them.
 
@@ -71,6 +77,7 @@ def inspect_files(
     listener: told the findings, which a report has as rows and as a record.
     catalog: as in `restore_files`.
     recursive: take folders with all that is below them.
+    bases, offline: as in `Options`.
     """
     catalog = catalog or build_catalog(load_plugins())
     jobs = expand(inputs, recursive=recursive)
@@ -79,7 +86,7 @@ def inspect_files(
     tell_passed_over(inputs, None, recursive, listener, restored=True)
     if not to_do(jobs):
         return run_jobs(jobs, nothing_to_do(catalog, account), account)
-    restorer = inspector(catalog)
+    restorer = inspector(catalog, bases, fetcher(offline=offline, tell=listener.note))
     account.warn(restorer.failures)
     missing = left_out(restorer)
     account.incomplete = bool(missing)
@@ -116,7 +123,7 @@ def degrade_file(
 
 def restoring_stages(catalog: Catalog, options: Options, account: Account) -> Stages:
     """Load the restorer, tell what it lacks, and make the stages of a batch of it."""
-    restorer = load(catalog, options)
+    restorer = load(catalog, options, tell=account.listener.note)
     account.warn(restorer.failures)
     missing = left_out(restorer, options)
     account.incomplete = bool(missing)

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restorekit.machine import keep_freed_memory, processors
 from restorekit.model.mixing import MixingWeights
 from restorekit.plugin.catalog import ANY, Catalog
+from restorekit.remote import Remote, fetch
 from restorekit.work.request import Options
 
 if TYPE_CHECKING:
     from restorekit.running.restorer import Restorer
 
-__all__ = ["facts", "fingerprint", "left_out", "load", "slow_precision"]
+__all__ = ["facts", "fetcher", "fingerprint", "left_out", "load", "slow_precision"]
+
+UNKNOWN = 10**7  # bytes between two words where nobody knows how many there are
 
 
-def load(catalog: Catalog, options: Options, threads: int | None = None) -> Restorer:
+def load(
+    catalog: Catalog,
+    options: Options,
+    threads: int | None = None,
+    tell: Callable[[str], object] = lambda text: None,
+) -> Restorer:
     """Load the restorer, and make certain that it has the chosen bases.
 
     threads: of torch; None is one per processor.
+    tell: told of what is fetched.
     """
     import torch
 
@@ -30,12 +41,38 @@ def load(catalog: Catalog, options: Options, threads: int | None = None) -> Rest
     # In a container torch counts the machine's processors, and its threads would wait for each other.
     torch.set_num_threads(threads or min(torch.get_num_threads(), processors()))
     restorer = Restorer.from_pretrained(
-        options.model, device=options.device, precision=options.precision, catalog=catalog
+        options.model,
+        device=options.device,
+        precision=options.precision,
+        catalog=catalog,
+        bases=options.bases,
+        fetching=fetcher(offline=options.offline, tell=tell),
     )
     MixingWeights(dict.fromkeys(restorer.bases, 0.0)).override(options.chosen)
     if options.seed is not None:
         torch.manual_seed(options.seed)
     return restorer
+
+
+def fetcher(*, offline: bool, tell: Callable[[str], object]) -> Callable[[Remote], Path]:
+    """The way to the files of an address: told of when it begins, and at every tenth of it.
+
+    offline: as in `Options`.
+    """
+
+    def fetching(remote: Remote) -> Path:
+        told: set[int] = set()
+
+        def progress(done: int, total: int) -> None:
+            tenth = 10 * done // total if total else done // UNKNOWN
+            if tenth not in told:
+                told.add(tenth)
+                of = f" of {total / 1e6:.1f}" if total else ""
+                tell(f"fetching {remote.url}: {done / 1e6:.1f}{of} MB")
+
+        return fetch(remote, offline=offline, progress=progress)
+
+    return fetching
 
 
 def fingerprint(restorer: Restorer) -> str:

@@ -33,12 +33,12 @@ terms = "CC0"
 def brought(tmp_path):
     """Everything that is brought, with a stranger's files beside those that ship."""
 
-    def bring(protocol=PROTOCOL, dataset=DATASET, **names):
+    def bring(rules=PROTOCOL, sets=DATASET, **names):
         said = {"name": "fog40", "dataset": "Foggy", "group": "fog", "other": "cbsd68-noise25"} | names
         folder = tmp_path / "protocols"
         folder.mkdir()
-        (folder / "fog.toml").write_text(protocol.format(**said))
-        (tmp_path / "datasets.toml").write_text(dataset.format(name=said.get("set", "Foggy")))
+        (folder / "fog.toml").write_text(rules.format(**said))
+        (tmp_path / "datasets.toml").write_text(sets.format(name=said.get("set", "Foggy")))
         stranger = plugin(
             register_protocols=lambda: [folder], register_datasets=lambda: [tmp_path / "datasets.toml"]
         )
@@ -90,6 +90,6 @@ def test_a_protocol_of_a_data_set_that_nobody_brings_is_refused(brought):
 
 @pytest.mark.parametrize("text", ["[[protocol]]\nname = 3\n", "[", "[[protocol]]\nname = 'x'\nspeed = 3\n"])
 def test_a_file_with_a_fault_costs_its_plugin_alone(brought, text):
-    protocols, datasets, failures = brought(protocol=text, dataset=text.replace("protocol", "dataset"))
+    protocols, datasets, failures = brought(text, text.replace("protocol", "dataset"))
     assert (protocols, datasets) == (load_protocols(), load_datasets())
     assert [f.split(":")[0] for f in failures] == ["aaa", "aaa"] and all("refused" in f for f in failures)

@@ -20,7 +20,7 @@ def test_all_blocks_every_stranger_and_leaves_what_came_with_restorekit(monkeypa
     monkeypatch.setenv("RESTOREKIT_BLOCK_PLUGINS", "all")
     strangers = [Entry(name, RuntimeError("was imported"), package) for name, package in (("a", "a"), ("b", ""))]
     plugins = load_plugins([*strangers, Entry("denoise", foggy(), "restorekit")])
-    assert plugins.blocked == ("b", "a") or plugins.blocked == ("a", "b")
+    assert plugins.blocked == ("a", "b")
     assert [info.name for info in plugins.loaded] == ["denoise"] and plugins.failures == ()
 
 
@@ -39,7 +39,7 @@ def test_a_plugin_that_wants_a_newer_interface_is_left_out_in_one_line():
     assert [info.name for info in plugins.loaded] == ["same"]
     (failure,) = plugins.failures
     assert f"version {INTERFACE + 1}" in failure.reason and "Update restorekit" in failure.remedy
-    assert "\n" not in str(failure) and not build_catalog(plugins).owners.get("degradation fog") == "newer"
+    assert "\n" not in str(failure) and build_catalog(plugins).owners["degradation fog"] == "same"
 
 
 @pytest.mark.parametrize("wanted", ["1", None, True, 0, 1.5])

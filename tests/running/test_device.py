@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from restorekit import machine
+from restorekit import cache, machine
 from restorekit.errors import DeviceError
 from restorekit.running import device, remembered
 from restorekit.running.device import auto_tile, bf16_pays, choose_precision, slower_than_fp32
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def asked(monkeypatch, tmp_path):
     """Let the processor have bf16 and be as fast in it as is said; an empty cache."""
-    monkeypatch.setenv(remembered.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(cache.CACHE, str(tmp_path / "cache"))
     monkeypatch.setattr(device, "multiplies_bf16", lambda: True)
     monkeypatch.setattr(device, "bf16_pays", bf16_pays.__wrapped__)
 
@@ -47,7 +47,7 @@ def test_on_a_cpu_without_bf16_nothing_is_timed(monkeypatch):
 @pytest.mark.parametrize(("fast", "chosen"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_where_nothing_can_be_kept_the_kind_of_processor_decides(asked, monkeypatch, tmp_path, fast, chosen):
     (tmp_path / "plain").touch()
-    monkeypatch.setenv(remembered.CACHE, str(tmp_path / "plain" / "cache"))  # below a file: no folder can be made
+    monkeypatch.setenv(cache.CACHE, str(tmp_path / "plain" / "cache"))  # below a file: no folder can be made
     monkeypatch.setattr(device, "fast_bf16", lambda: fast)
     assert [asked(seconds) for seconds in (0.1, 0.84, 2.0)] == [chosen] * 3
 
@@ -61,7 +61,7 @@ def test_another_processor_or_torch_is_asked_anew(asked, monkeypatch):
 
 
 def test_a_damaged_answer_is_measured_again_and_of_two_askers_the_first_is_right(monkeypatch, tmp_path):
-    monkeypatch.setenv(remembered.CACHE, str(tmp_path))
+    monkeypatch.setenv(cache.CACHE, str(tmp_path))
     assert remembered.once("is it so?", lambda: True) is True
     (kept,) = tmp_path.iterdir()
     for damage in ("", "{", "[]", '{"answer": 1}'):
@@ -80,7 +80,7 @@ def test_processes_started_at_the_same_time_choose_alike(tmp_path):
         "import torch; from restorekit.running.device import choose_precision; "
         "print(choose_precision('auto', torch.device('cpu')))"
     )
-    environment = {**os.environ, remembered.CACHE: str(tmp_path)}
+    environment = {**os.environ, cache.CACHE: str(tmp_path)}
     started = [
         subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(2)

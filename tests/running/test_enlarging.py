@@ -30,7 +30,7 @@ def test_what_the_sensor_did_is_removed_before_the_picture_is_enlarged_and_the_r
 def test_what_happened_early_and_late_is_read_at_the_pictures_own_size(restorer, small):
     at_own_size = restorer.inspect(small)[0].weights
     enlarged = restorer.restore(small, scale=2).weights[0]
-    names = [n for n in restorer.bases if not restorer.is_of_scale(n)]
+    names = [n for n in restorer.bases if not restorer.enlarging.is_of_scale(n)]
     assert {"noise", "jpeg", "rain"} == set(names)
     assert all(enlarged[n] == at_own_size[n] for n in ("noise", "jpeg"))
     cleaned = restorer.restore(small, weights={n: enlarged[n] for n in names}, blind=False).image

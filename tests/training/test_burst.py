@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from restorekit.cli.train import app as train
 from restorekit.errors import TrainingError
 from restorekit.model.backbone.flow_unet import FlowUnet
-from restorekit.model.basis import Basis, BasisKey, save_key
+from restorekit.model.basis import Basis, save_key
+from restorekit.model.key import BasisKey
 from restorekit.model.weights import verify
 from restorekit.training.backbone import BackboneTraining
 from restorekit.training.burst import Burst

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator
 
-from restorekit.model.basis import BasisKey
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig, weights_of
+from restorekit.model.key import BasisKey
 from restorekit.training.looks import CLEAN, Looking, Looks
 from restorekit.training.readout import (
     DECAY,

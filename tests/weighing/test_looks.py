@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.model.basis import Basis, BasisKey, save_key
+from restorekit.model.basis import Basis, save_key
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig, View
+from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
 from restorekit.weighing.looks import Halves, Origins, read_picture, read_query
 
@@ -197,7 +198,13 @@ def test_graphics_need_nothing(encoder, keys):
 def test_a_sparse_basis_is_limited_by_all_crops_or_by_none(darker, asked, kept):
     """darker: how many of two crops it darkens by 2.4, the first half of them first."""
     crops = torch.tensor([0.25, 0.75]).view(2, 1, 1, 1).expand(-1, 3, 8, 8)
-    view = View(crops, torch.zeros(2, dtype=torch.long), torch.zeros(1, 1), torch.zeros(1, dtype=torch.bool))
+    view = View(
+        crops,
+        torch.zeros(2, dtype=torch.long),
+        torch.zeros(1, 1),
+        torch.zeros(1, 3, 1, 1),
+        torch.zeros(1, dtype=torch.bool),
+    )
     calls = []
 
     def remove(crops, weights):

@@ -82,6 +82,7 @@ class Backbone(Protocol):
     def specialise(self, tensors: Mapping[str, Tensor], /) -> Predictor:
         """Make a predictor with these tensors in the place of the network's parameters of those names.
 
-        Nothing in the backbone changes; the other tensors are shared.
+        Nothing in the backbone changes; the other tensors are shared. Gradients go through the given tensors, as
+        `restorekit.model.lora.with_tensors` lets them: bases are trained so.
         """
         ...

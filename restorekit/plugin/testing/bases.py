@@ -175,7 +175,7 @@ def is_for_the_model(its: Using) -> str:
 
 def key_reads_the_encoder(its: Using) -> str:
     """Look at the key's dimension and the digest that it names."""
-    key = its.basis.key(its.after.encoder.dimension)
+    key = its.basis.key(its.after.encoder.lengths)
     if key is None:
         return "no key: at the user's command only"
     if its.basis.name not in its.after.keys:

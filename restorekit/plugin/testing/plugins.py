@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,11 +22,12 @@ from restorekit.model.weights import recorded_sums, verify
 from restorekit.plugin.catalog import (
     Catalog,
     build_catalog,
+    found_plugins,
     load_plugins,
     pick,
     register_commands,
 )
-from restorekit.plugin.hookspecs import GROUP, ModelCard
+from restorekit.plugin.hookspecs import ModelCard
 from restorekit.plugin.installed import CORE, PluginInfo, Plugins, core_first
 from restorekit.plugin.testing.report import Broken, Rule
 
@@ -64,8 +65,8 @@ class Bringing:
     @classmethod
     def installed(cls, name: str, found: Iterable[EntryPoint] | None = None) -> Bringing:
         """The installed plugin of a name; PluginError that lists them. found: as in `load_plugins`."""
-        entries = [*(entry_points(group=GROUP) if found is None else found)]
-        entry = pick("plugin", name, {entry.name: entry for entry in reversed(sorted(entries, key=core_first))})
+        entries = found_plugins() if found is None else sorted(found, key=core_first)
+        entry = pick("plugin", name, {entry.name: entry for entry in reversed(entries)})
         plugins = load_plugins(entries)
         return cls(name, entry, plugins, build_catalog(plugins))
 
