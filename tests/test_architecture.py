@@ -12,7 +12,7 @@ import restorekit
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     {"errors", "machine"},
-    {"atomic", "cache", "files", "remote"},
+    {"atomic", "cache", "files", "remote", "signed"},
     {"degradation", "image", "paired"},
     {"composition", "model"},
     {"plugin", "weighing"},

@@ -23,8 +23,8 @@ from restorekit.degradation import Degradation
 from restorekit.errors import ImageError, TrainingError
 from restorekit.files import list_images
 from restorekit.image import read_image
-from restorekit.model.basis import BasisKey
 from restorekit.model.encoder import DegradationEncoder
+from restorekit.model.key import BasisKey
 from restorekit.training.basis import HELD_BACK, BasisTraining
 from restorekit.training.flat import FlatPhotos
 from restorekit.training.looks import CLEAN, OTHERS, SHORTEST, SIDES, TOGETHER, Looks

@@ -5,7 +5,6 @@ Both are written again by every export, unless a person has edited them: then th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import textwrap
 from collections.abc import Sequence
@@ -18,8 +17,10 @@ from torch import Tensor
 
 import restorekit
 from restorekit.machine import processor
-from restorekit.model.basis import KEY, BasisKey
+from restorekit.model.basis import KEY
 from restorekit.model.encoder import weights_of
+from restorekit.model.key import BasisKey
+from restorekit.signed import write_unless_edited
 from restorekit.training.bank import one_hot_weights
 from restorekit.training.base import psnr
 from restorekit.training.basis import BasisTraining
@@ -28,11 +29,9 @@ from restorekit.training.readout import HARMFUL
 from restorekit.training.running import device_name
 from restorekit.training.runs import Settings
 
-__all__ = ["CARD", "RECIPE", "card_of", "publish", "recipe_text", "write_unless_edited"]
+__all__ = ["CARD", "RECIPE", "card_of", "publish", "recipe_text"]
 
 CARD, RECIPE = "README.md", "recipe.toml"
-MARK = "written by restorekit train; sha256 of what is above: "
-COMMENTS = {".md": "<!-- {} -->", ".toml": "# {}"}
 CEILING = 80.0  # dB, the most that `psnr` gives
 FRONT = """---
 license: unknown
@@ -57,29 +56,6 @@ def publish(training: BasisTraining, folder: Path, settings: Settings) -> tuple[
         write_unless_edited(folder / RECIPE, recipe_text(settings, training.recipe)),
         write_unless_edited(folder / CARD, card_of(training, folder)),
     )
-
-
-def write_unless_edited(path: Path, text: str) -> Path:
-    """Write a text with its digest at its end. Where the file is there and a person has made or changed it, write
-    NAME.generated.EXT beside it; the path."""
-    if path.exists() and not as_it_was_written(path):
-        path = path.with_name(f"{path.stem}.generated{path.suffix}")
-    path.write_text(text + signature(text, path.suffix))
-    return path
-
-
-def signature(text: str, suffix: str) -> str:
-    """The last line of a file that was written here."""
-    return COMMENTS[suffix].format(MARK + hashlib.sha256(text.encode()).hexdigest()) + "\n"
-
-
-def as_it_was_written(path: Path) -> bool:
-    """Tell whether nobody has changed a file since it was written here."""
-    try:
-        lines = path.read_text().splitlines(keepends=True)
-    except UnicodeDecodeError:
-        return False
-    return bool(lines) and lines[-1] == signature("".join(lines[:-1]), path.suffix)
 
 
 def recipe_text(settings: Settings, recipe: Any) -> str:

@@ -100,6 +100,7 @@ def desk(tmp_path) -> Desk:
     return Desk(tmp_path, kept | path | offline | own)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the guide's commands are for a shell")
 def test_the_walk_gives_what_the_guide_shows(desk):
     steps = walk(GUIDE)
@@ -109,6 +110,8 @@ def test_the_walk_gives_what_the_guide_shows(desk):
     for command, shown in steps:
         desk, printed = desk.run(command)
         assert fits(printed, shown), f"$ {command}\n{printed}\n-- the guide has --\n{shown}"
+    weights = desk.folder / "restorekit_varnish" / "weights"
+    assert not [*weights.glob("*.generated.*")], "training took the template's card for one that a person wrote"
 
 
 def test_a_word_more_or_less_does_not_fit():

@@ -14,6 +14,7 @@ import pytest
 import restorekit
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.plugin.template import FILES, SOURCE
+from restorekit.signed import write_unless_edited
 from tests.plugin.strangers import Entry, fog_basis
 from tests.test_plain_english import offences
 
@@ -45,10 +46,11 @@ def test_its_project_file_says_all_that_an_index_asks(package):
     assert (package / project["readme"]).is_file() and "pytest" in project["optional-dependencies"]["test"][0]
 
 
-def test_its_card_opens_with_what_a_hub_reads(package):
-    card = (package / "restorekit_old_varnish" / "weights" / "README.md").read_text()
-    front = re.match(r"---\n(.*?)\n---\n\n# ", card, re.DOTALL)[1]
+def test_its_card_opens_with_what_a_hub_reads_and_gives_way_to_a_measured_one(package):
+    path = package / "restorekit_old_varnish" / "weights" / "README.md"
+    front = re.match(r"---\n(.*?)\n---\n\n# ", path.read_text(), re.DOTALL)[1]
     keys = {line.partition(":")[0] for line in front.splitlines()}
+    assert write_unless_edited(path, "measured\n") == path  # as training does
     assert keys == {"license", "library_name", "pipeline_tag", "tags", "datasets", "metrics"}
 
 

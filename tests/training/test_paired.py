@@ -14,8 +14,9 @@ from restorekit.model.basis import Basis
 from restorekit.plugin import Paired, catalog
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.plugin.testing import check_degradation
+from restorekit.signed import write_unless_edited
 from restorekit.training.paired import PairedBasisTraining, PairedLooking, PairedPhotos, paired_patches
-from restorekit.training.published import CARD, RECIPE, recipe_text, write_unless_edited
+from restorekit.training.published import CARD, RECIPE, recipe_text
 from restorekit.training.recipes import BasisRecipe
 from restorekit.training.runs import Settings, read_run
 from restorekit.training.start import start_basis_of

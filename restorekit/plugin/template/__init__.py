@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -20,6 +19,7 @@ from restorekit import __version__
 from restorekit.errors import PluginError
 from restorekit.plugin.catalog import build_catalog
 from restorekit.plugin.installed import ALL, Plugins
+from restorekit.signed import signed
 
 __all__ = ["NewPlugin", "write_package"]
 
@@ -142,13 +142,6 @@ def write_package(plugin: NewPlugin, folder: Path, plugins: Plugins) -> tuple[Pa
 
 
 def text_of(source: str, words: Mapping[str, str]) -> str:
-    """Text of one file of the template. words: put in."""
+    """Text of one file of the template. The card is signed, so that training replaces it. words: put in."""
     text = Template((SOURCE / f"{source}.in").read_text("utf-8")).substitute(words)
-    return text + signature(text) if source == CARD else text
-
-
-def signature(text: str) -> str:
-    """The last line of a model card that a program wrote: `restorekit train basis` puts one with figures in its
-    place, unless a person has changed it."""
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return f"<!-- written by restorekit train; sha256 of what is above: {sha256} -->\n"
+    return signed(text, ".md") if source == CARD else text
