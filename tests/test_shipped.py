@@ -65,9 +65,7 @@ def test_all_first_party_bases_fit_the_backbone(restorer):
     assert sorted(restorer.keys) == [b for b in restorer.bases if b != "detail"]
 
 
-MISSED = {
-    "noise": ("it leaves other degradations to their bases",)
-}  # 0.1 to 0.24 dB on JPEG files
+MISSED = {"noise": ("it leaves other degradations to their bases",)}  # 0.1 to 0.24 dB on JPEG files
 
 
 @pytest.mark.parametrize("name", ["noise", "rain", "detail"])
