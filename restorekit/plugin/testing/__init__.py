@@ -61,7 +61,7 @@ def check_basis(
     model: name of the model; empty for the one that ships.
     photographs: clean pictures, (1, 3, H, W) each, in [0, 1]; empty for three that are drawn.
     degradation: the one that it removes, where no installed plugin brings it.
-    device: for restoring: cpu, cuda or mps.
+    device: for restoring: auto, cpu, cuda, cuda:N or mps.
     plugins: those that are installed beside it; None for all.
     progress: told what is checked now.
     """
@@ -79,7 +79,7 @@ def check_backbone(
     """Ask a backbone for its laws.
 
     backbone: its card, or the network itself.
-    device: for predicting: cpu, cuda or mps.
+    device: for predicting: auto, cpu, cuda, cuda:N or mps.
     progress: told what is checked now.
     """
     from restorekit.plugin.testing.backbones import BACKBONE_RULES, Predicting

@@ -16,6 +16,7 @@ from restorekit.model.weights import BACKBONE_TENSORS, recorded_sums, verify
 from restorekit.plugin.checks import fault_in
 from restorekit.plugin.hookspecs import BackboneCard
 from restorekit.plugin.testing.report import Broken, Rule
+from restorekit.running.device import choose_device
 from restorekit.running.passing import Pass, Passing
 
 __all__ = ["BACKBONE_RULES", "Predicting"]
@@ -26,18 +27,26 @@ UNSEEN = {torch.float64: 1e-9, torch.float32: 1e-4}  # what rounding alone chang
 
 @dataclass(frozen=True)
 class Predicting:
-    """A backbone under test. thing: its card, or itself."""
+    """A backbone under test.
+
+    thing: its card, or itself.
+    device: auto, cpu, cuda, cuda:N or mps.
+    """
 
     thing: BackboneCard | Backbone
     device: str
 
     @cached_property
+    def place(self) -> torch.device:
+        return choose_device(self.device)
+
+    @cached_property
     def backbone(self) -> Backbone:
         if not isinstance(self.thing, BackboneCard):
-            return self.thing.on(torch.device(self.device))
+            return self.thing.on(self.place)
         module, _, name = self.thing.architecture.partition(":")
         loaded: Backbone = getattr(import_module(module), name).from_folder(self.thing.folder)
-        return loaded.on(torch.device(self.device))
+        return loaded.on(self.place)
 
     @property
     def facts(self) -> Facts:
@@ -46,7 +55,7 @@ class Predicting:
     def picture(self, height: int, width: int, count: int = 1, seed: int = 0) -> Tensor:
         """Noise, in [0, 1]."""
         made = torch.rand(count, 3, height, width, generator=Generator().manual_seed(seed))
-        return made.to(self.device)
+        return made.to(self.place)
 
     def changed(self, seed: int = 0, scale: float = 1.0) -> dict[str, Tensor]:
         """Other tensors for every layer that a basis may change: as large as first weights are."""
@@ -190,8 +199,7 @@ def halo_is_true(its: Predicting) -> str:
 @torch.no_grad()
 def pieces_are_the_whole(its: Predicting) -> str:
     """Restore a long picture in one piece, and in the smallest tiles or, where facts say `streams`, in strips."""
-    device = torch.device(its.device)
-    passing = Passing(its.facts, device, torch.float32)
+    passing = Passing(its.facts, its.place, torch.float32)
     if passing.smallest is None:
         return "a picture is one piece"
     multiple = its.facts.multiple
@@ -213,7 +221,7 @@ def half_precision_is_near(its: Predicting) -> str:
     picture = its.picture(8 * its.facts.multiple, 8 * its.facts.multiple)
     predictor = its.backbone.specialise(its.changed(scale=0.1))
     whole = predicted(predictor, picture)
-    with torch.autocast(torch.device(its.device).type, torch.bfloat16):
+    with torch.autocast(its.place.type, torch.bfloat16):
         half = predicted(predictor, picture).float()
     far = float((half - whole).square().mean().sqrt() / (whole - picture).square().mean().sqrt().clamp_min(1e-6))
     if not far < 0.25:

@@ -99,7 +99,7 @@ def judged(of: str, rules: Iterable[Rule[S]], subject: S, progress: Progress | N
             continue
         except (Broken, RestorekitError) as error:
             detail = first_line(error)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:  # a stranger's code raises anything
             detail = said(error)
