@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from restorekit.cli.options import Decay, Model, Rate, RunOptions, Seed, Weights, takes_run_options
+from restorekit.cli.options import Decay, Model, Precision, Rate, RunOptions, Seed, Weights, takes_run_options
 from restorekit.cli.runs import perform, train
 from restorekit.errors import TrainingError
 
@@ -57,6 +57,7 @@ def basis(
     looks: Annotated[
         int, typer.Option(help="Pictures that its key is fitted to, and as many to judge it.")
     ] = 1200,
+    precision: Precision = "auto",
     seed: Seed = 2,
     run_options: RunOptions,
 ) -> None:
@@ -76,6 +77,7 @@ def basis(
         "learning_rate": learning_rate,
         "decay": decay,
         "looks": looks,
+        "precision": precision,
         "seed": seed,
     }
     if again is not None:

@@ -94,7 +94,7 @@ class BasisKey:
         return fraction if self.hidden is None else fraction + units @ self.hidden.rise.to(inputs)
 
     def read(self, query: Tensor) -> tuple[Tensor, Tensor]:
-        """What key and gauge are multiplied with, (..., D), and the hidden units, (..., H)."""
+        """Inputs of key and gauge, (..., D), and the hidden units, (..., H)."""
         seen = query[..., : self.length]
         if self.hidden is None:
             return seen, seen[..., :0]

@@ -91,7 +91,7 @@ def moments(values: Tensor) -> Tensor:
 
 
 def periods(difference: Tensor, along: int) -> Tensor:
-    """How the share of equal neighbours repeats across the crop, by period, (N, 8): as with squares of one colour.
+    """Repetition of equal neighbours across the crop, by period, (N, 8): as with squares of one colour.
 
     difference: of neighbours, (N, h, w).
     along: dimension that is averaged over.
@@ -163,7 +163,7 @@ def levels(crops: Tensor) -> Tensor:
 
 
 def channels(crops: Tensor) -> Tensor:
-    """How the channels' detail goes together, how much there is of it, and whether it is moved apart, (N, 10)."""
+    """Likeness of the channels' detail, how much there is of it, and whether it is moved apart, (N, 10)."""
     red, green, blue = (crops - F.avg_pool2d(crops, 3, 1, 1, count_include_pad=False)).unbind(1)
     amounts = [
         (255 * d.square().mean((1, 2)).sqrt() + 0.05).log() for d in (red, green, blue, red - green, blue - green)

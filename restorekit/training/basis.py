@@ -65,7 +65,7 @@ class BasisTraining(Training):
         engine: Engine | None = None,
     ) -> None:
         super().__init__(recipe, recipe.seed, "lora", engine)
-        self.precision = training_precision("auto", self.device)
+        self.precision = training_precision(recipe.precision, self.device)
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
         others_count = max(1, len(recipe.names) - 1)

@@ -127,6 +127,7 @@ class BasisRecipe:
         bias is set on.
     decay: share of the budget over which the rate falls.
     seed: of all that is drawn.
+    precision: of the convolutions' inputs, as in `restorekit.running.device`.
     """
 
     names: tuple[str, ...]
@@ -140,6 +141,7 @@ class BasisRecipe:
     looks: int = 1200
     decay: float = 0.3
     seed: int = 2
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)

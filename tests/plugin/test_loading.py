@@ -92,7 +92,10 @@ BROKEN = {
     "record without a backbone": (write(RECORD, b"{}"), "which backbone"),
     "record missing": (lambda folder: (folder / RECORD).unlink(), RECORD),
     "record of another basis": (put(RECORD, degradation="haze"), "'haze'"),
-    "key of the wrong size": (change(KEY, lambda t: t.update(key=t["key"][:-1].contiguous())), "key of shape"),
+    "key of the wrong size": (
+        change(KEY, lambda t: t.update(key=t["key"][:-1].contiguous())),
+        "has a key of 87 values",
+    ),
     "gauge of the wrong size": (
         change(KEY, lambda t: t.update(gauge=t["gauge"][1:].contiguous())),
         "gauge of shape",

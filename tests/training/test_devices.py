@@ -94,7 +94,7 @@ def test_the_form_for_a_gpu_has_the_same_loss_and_gradients_for_the_backbone(pho
 
 
 def test_the_form_for_a_gpu_has_the_same_loss_and_gradients_for_a_later_basis(photos, weights_folder, tmp_path):
-    recipe = BasisRecipe(names=("noise",), rank=2, patch=32, picture=96, groups=2)
+    recipe = BasisRecipe(names=("noise",), rank=2, patch=32, picture=96, groups=2, precision="fp32")
     training = start_basis("noise", recipe, CATALOG, photos, tmp_path, weights_folder)
     check_same(stacked_and_apart(training))
 

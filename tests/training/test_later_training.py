@@ -59,7 +59,7 @@ def test_calibration_moves_a_key_to_where_the_restoration_is_best(photos):
     pairs = PairMaker((CATALOG.degradation("noise"),), (1.0,))
     seen = torch.zeros(1, 8 + CONTEXT)  # nothing: one weight for every picture
     blind = DegradationEncoder(EncoderConfig(crop=32, crops=1, channels=(8, 8), blocks=(0,)))
-    blind.query_of = lambda view: seen
+    blind.query_of = lambda view, statistics=False: seen
     best = 0.8
     search = Calibration(
         keys,
@@ -147,7 +147,7 @@ def test_a_later_basis_for_another_model_is_trained_on_that_models_backbone_and_
     catalog = build_catalog(load_plugins([*entry_points(group="restorekit"), Entry("stranger", bundle)]))
     recipe = BasisRecipe(names=("noise",), rank=2, patch=32, picture=96, groups=1)
     settings = Settings(training="basis", photos=(), run=str(tmp_path / "run"), model="other")
-    training = start_run(settings, recipe, catalog, photos, choose_engine("cpu", "off", "all"))
+    training = start_run(settings, recipe, catalog.of_model("other"), photos, choose_engine("cpu", "off", "all"))
     assert training.backbone_sha256 == digest(other / "backbone" / BACKBONE_TENSORS)
     assert training.encoder_sha256 == digest(other / "encoder" / ENCODER_TENSORS)
     assert training.recipe.names == ("noise", "blur") and not training.failures

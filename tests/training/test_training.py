@@ -133,7 +133,14 @@ def test_the_options_of_every_training_are_those_of_a_run_as_a_file():
     settings = {field.name: field.default for field in fields(Settings)}
     options = {field.name: field.default for field in fields(RunOptions)}
     assert options.items() <= settings.items()
-    own = {"training", "photos", "model", "weights", "from_weights"}  # options of some commands, or arguments
+    own = {
+        "training",
+        "photos",
+        "pairs",
+        "model",
+        "weights",
+        "from_weights",
+    }  # options of some commands, or arguments
     assert set(settings) - set(options) == own
     for command in (backbone, encoder, basis, detail):
         told = signature(command).parameters
