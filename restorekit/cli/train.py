@@ -11,6 +11,7 @@ from restorekit.cli.basis import BASIS, basis
 from restorekit.cli.burst import BURST, JOIN, PACK, burst, join, pack
 from restorekit.cli.check import check
 from restorekit.cli.latent import LATENT, latent
+from restorekit.cli.openness import OPENNESS, openness
 from restorekit.cli.options import (
     Decay,
     FromWeights,
@@ -203,6 +204,7 @@ def detail(
 app.command(epilog=LATENT)(latent)
 app.command(epilog=BASIS)(basis)
 app.command(epilog="Example: RESTOREKIT_WEIGHTS=runs/mine restorekit train check photos/ --size 0.4")(check)
+app.command(epilog=OPENNESS)(openness)
 app.command(epilog=PACK)(pack)
 app.command(epilog=BURST)(burst)
 app.command(epilog=JOIN)(join)

@@ -25,7 +25,7 @@ __all__ = ["CLEAN", "Looking", "Looks"]
 
 OTHERS = (0.5, 0.3, 0.14, 0.06)  # probability of 0, 1, 2, 3 other degradations
 STRANGE = 0.4  # of the pictures with others have a strange one in their place
-SIDES = (96, 160, 224, 320, 448)  # px; of the longer side, as far as the photographs go
+SIDES = (160, 224, 320, 448)  # px; of the longer side, as far as the photographs go
 SHORTEST = 0.6  # of the longer side
 TOGETHER = 2  # pictures of one draw, with realisations of their own
 CLEAN = "clean"

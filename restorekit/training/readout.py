@@ -4,8 +4,7 @@
 
 y is 1 with the degradation and -1 without it. A basis that is installed must not touch pictures that lack its
 degradation: so the bias is then moved, on photographs that the fit has not seen, to where at most FALSE_ALARMS of
-the pictures without it get a weight above HARMFUL, among the clean ones and among those with each other
-degradation.
+the pictures without it get a weight above HARMFUL, among the clean ones and among those with something else.
 
 Some degradations are the same but for their name: a faded print is hazy, an underexposed picture dark. A kind that
 a key, fitted without it, takes for its own in most pictures is its `kin`: nothing that it has to be told from.
@@ -24,12 +23,13 @@ from torch import Tensor
 
 from restorekit.model.encoder import STRETCH, weights_of
 from restorekit.model.key import LIMIT, BasisKey, Hidden
-from restorekit.training.looks import Looks
+from restorekit.training.looks import CLEAN, Looks
 
 __all__ = [
     "ENOUGH",
     "FALSE_ALARMS",
     "HARMFUL",
+    "UNITS",
     "Judgement",
     "fit",
     "fit_key",
@@ -44,7 +44,7 @@ __all__ = [
 UNITS = 32  # of the hidden layer
 STEPS, BATCH, RATE = 800, 512, 6e-3
 DECAY = 0.03
-BLURRED = 0.15  # noise on the standardised queries, of which there are few
+BLURRED = 0.3  # noise on the standardised queries, of which there are few
 PRESENT = 0.25  # share of the pictures with the degradation in the loss
 KIN = 0.5  # of the pictures of a kind look like it
 FLAT = 1e-4  # deviation of a value that tells nothing
@@ -55,8 +55,9 @@ HARMFUL = 0.05  # weight from which on a picture without the degradation counts 
 SUREST = 4.0  # times the fitted slope, at most
 MARGIN = 0.05  # of the logit, for what rounding to 16 bits does to key and bias
 # Share of the pictures with the degradation that a key has to find, mild ones and those with others beside it
-# included. One that finds fewer is hardly of use: it is left out, and the basis is at the user's command only.
-ENOUGH = 0.5
+# included: many a photograph shows real haze, or a real night. One that finds fewer is hardly of use: it is left
+# out, and the basis is at the user's command only.
+ENOUGH = 0.33
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ def told_apart(looks: Looks, names: Collection[str]) -> Looks:
     return Looks(looks.queries[kept], looks.fractions[kept], others)
 
 
-def fit(looks: Looks) -> BasisKey:
-    """Fit key and gauge. The same looks give the same key."""
+def fit(looks: Looks, units: int = UNITS) -> BasisKey:
+    """Fit key and gauge. The same looks give the same key. units: of the hidden layer; 0 for a straight key."""
     generator = torch.Generator().manual_seed(0)
     queries, present = looks.queries.float(), (looks.fractions > 0).float()
     count, length = queries.shape
@@ -143,10 +144,10 @@ def fit(looks: Looks) -> BasisKey:
     start = Hidden(
         mean,
         gain,
-        torch.randn(UNITS, length, generator=generator) / length**0.5,
-        torch.zeros(UNITS),
-        torch.randn(UNITS, generator=generator) / UNITS**0.5,
-        torch.zeros(UNITS),
+        torch.randn(units, length, generator=generator) / length**0.5,
+        torch.zeros(units),
+        torch.randn(units, generator=generator) / max(1, units) ** 0.5,
+        torch.zeros(units),
     )
     moving = [t.requires_grad_() for t in (start.down, start.shift, start.up, start.rise)]
     key, bias, gauge = (torch.zeros(size, requires_grad=True) for size in ((length,), (), (length + 1,)))
@@ -155,9 +156,9 @@ def fit(looks: Looks) -> BasisKey:
     for _ in range(STEPS):
         chosen = torch.randint(count, (BATCH,), generator=generator)
         seen = inputs[chosen] + BLURRED * torch.randn(BATCH, length, generator=generator)
-        units = start.units(seen)
-        logits = seen @ key + units @ start.up + bias
-        severities = seen @ gauge[:-1] + gauge[-1] + units @ start.rise
+        inside = start.units(seen)
+        logits = seen @ key + inside @ start.up + bias
+        severities = seen @ gauge[:-1] + gauge[-1] + inside @ start.rise
         wrong = F.binary_cross_entropy_with_logits(logits, present[chosen], reduction="none")
         off = (severities - looks.fractions[chosen]).square() * torch.where(present[chosen] > 0, 1.0, ABSENT)
         loss = (shares[chosen] * wrong).mean() + off.mean()
@@ -178,8 +179,10 @@ def on_disk(tensor: Tensor) -> Tensor:
 
 def floor_of(scores: Tensor, looks: Looks) -> float:
     """The score, (N,), that no more than FALSE_ALARMS of the pictures without the degradation are above: of the
-    clean ones, and of those with each other degradation."""
-    return max(rarely_above(scores[group]) for group in groups_without(looks).values())
+    clean ones, and of those with another."""
+    clean = groups_without(looks).get(CLEAN, torch.zeros(len(scores), dtype=torch.bool))
+    others = (looks.fractions == 0) & ~clean
+    return max(rarely_above(scores[group]) for group in (clean, others) if bool(group.any()))
 
 
 def rarely_above(scores: Tensor) -> float:
