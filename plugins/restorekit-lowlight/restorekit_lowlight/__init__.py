@@ -7,7 +7,7 @@ from pathlib import Path
 from restorekit.plugin import Basis, Degradation, hookimpl
 from restorekit_lowlight.lowlight import LowLight
 
-__all__ = ["register_bases", "register_degradations"]
+__all__ = ["register_bases", "register_degradations", "register_protocols"]
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -20,3 +20,8 @@ def register_degradations() -> list[Degradation]:
 @hookimpl
 def register_bases() -> list[Basis]:
     return [Basis("lowlight", "lowlight", WEIGHTS, "lifts what too little light left")] if WEIGHTS.is_dir() else []
+
+
+@hookimpl
+def register_protocols() -> list[Path]:
+    return [Path(__file__).parent / "protocols"]
