@@ -1,4 +1,4 @@
-"""How open the encoder is: keys for degradations that its training has never seen.
+"""Openness of the encoder: keys for degradations that its training has never seen.
 
 Leave one out: none of `restorekit.training.other_kinds` was drawn when the encoder was trained, so each stands
 for the degradation of a plugin to come. A key for it is fitted on the frozen encoder, with all the others and the
