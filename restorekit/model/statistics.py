@@ -38,11 +38,11 @@ STATISTICS = 3 * LOCAL + WHOLE
 def statistics_of(crops: Tensor, owners: Tensor, small: Tensor) -> Tensor:
     """Statistics, (B, STATISTICS), of B pictures.
 
-    crops: (N, 3, s, s), in [0, 1], at native resolution.
+    crops: (N, 3, s, s), at native resolution; clipped to [0, 1].
     owners: (N,), picture that each is of.
-    small: (B, 3, SIDE, SIDE), the pictures reduced.
+    small: (B, 3, SIDE, SIDE), the pictures reduced; clipped to [0, 1].
     """
-    each = local(crops)
+    each, small = local(crops.clamp(0, 1)), small.clamp(0, 1)
     place = owners[:, None].expand_as(each)
     start = each.new_zeros(len(small), LOCAL)
     pooled = [start.scatter_reduce(0, place, each, how, include_self=False) for how in ("mean", "amin", "amax")]

@@ -187,6 +187,10 @@ def about_key(training: BasisTraining, folder: Path) -> str:
         f"The key, on {judged.queries} pictures: {judged.found:.1%} of those with {name} get at least half of the "
         f"basis, {judged.false_alarms:.1%} of those without it more than {HARMFUL:g} of it."
     )
+    if judged.natural:
+        found += f" Left out of that: {judged.natural:.1%} of the photographs, which look like it by nature."
+    if judged.kin:
+        found += f" It is not told from what is the same but for its name: {', '.join(judged.kin)}."
     if not (folder / KEY).exists():
         found += f" That is too little: it ships without a key, and `--set {name}=1` uses it."
     return paragraph(found)

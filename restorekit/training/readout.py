@@ -7,7 +7,9 @@ degradation: so the bias is then moved, on photographs that the fit has not seen
 the pictures without it get a weight above HARMFUL, among the clean ones and among those with something else.
 
 Some degradations are the same but for their name: a faded print is hazy, an underexposed picture dark. A kind that
-a key, fitted without it, takes for its own in most pictures is its `kin`: nothing that it has to be told from.
+a key, fitted without it, takes for its own in most pictures is its `kin`: nothing that it has to be told from. And
+some photographs have it by nature: mist, or night. Those without the degradation that a key, fitted on other
+photographs, finds worse than a good part of those with it, are left out, if they are few; else the key is no good.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ DECAY = 0.03
 BLURRED = 0.3  # noise on the standardised queries, of which there are few
 PRESENT = 0.25  # share of the pictures with the degradation in the loss
 KIN = 0.5  # of the pictures of a kind look like it
+NATURAL, MOST_NATURAL = 0.25, 0.05  # share of those with it that it is worse than; share of the pictures, at most
 FLAT = 1e-4  # deviation of a value that tells nothing
 ABSENT = 0.15  # share of a picture without the degradation in the error of the severity
 FALSE_ALARMS = 0.01
@@ -69,6 +72,7 @@ class Judgement:
     false_alarms: share of those without it that get more than HARMFUL of it.
     queries: pictures looked at in all.
     kin: degradations that look the same.
+    natural: share of the pictures without it that have it by nature, and were left out.
     """
 
     accuracy: float
@@ -76,6 +80,7 @@ class Judgement:
     false_alarms: float
     queries: int
     kin: tuple[str, ...] = ()
+    natural: float = 0.0
 
     @property
     def good(self) -> bool:
@@ -96,14 +101,27 @@ def fit_key(fitted: Looks, held_out: Looks, strangers: Collection[str] = ()) -> 
     """
     kin = kin_of(fitted, strangers)
     fitted, held_out = told_apart(fitted, kin), told_apart(held_out, kin)
-    key = fit(fitted)
+    keys = fit(held_out), fit(fitted)  # each for the others' photographs
+    count = len(held_out.fractions) + len(fitted.fractions)
+    by_nature = [natural(looks, key) for looks, key in zip((fitted, held_out), keys, strict=True)]
+    fitted, held_out = (only(looks, ~mask) for looks, mask in zip((fitted, held_out), by_nature, strict=True))
+    key = fit(fitted) if bool(by_nature[0].any()) else keys[1]
     slope = steepness(key.logit(held_out.queries), held_out)
     assert key.hidden is not None
     hidden = replace(key.hidden, up=on_disk(key.hidden.up * slope))
     key = replace(key, key=on_disk(key.key * slope), bias=torch.zeros(()), hidden=hidden)
     bias = logit_of(HARMFUL) - MARGIN - floor_of(key.logit(held_out.queries), held_out)
     key = replace(key, bias=on_disk(torch.tensor(bias)))
-    return key, replace(judged(key, held_out, len(fitted.fractions) + len(held_out.fractions)), kin=kin)
+    left_out = float(by_nature[1].float().sum() / (by_nature[1].sum() + (held_out.fractions == 0).sum()))
+    return key, replace(judged(key, held_out, count), kin=kin, natural=left_out)
+
+
+def natural(looks: Looks, key: BasisKey) -> Tensor:
+    """Mask, (N,), of the pictures that have the degradation by nature, as a key from other photographs sees it."""
+    scores, there = key.logit(looks.queries), looks.fractions > 0
+    worse = ~there & (scores > scores[there].quantile(NATURAL))
+    few = float(worse.sum()) <= MOST_NATURAL * float((~there).sum())
+    return worse if few else torch.zeros_like(worse)
 
 
 def kin_of(looks: Looks, strangers: Collection[str]) -> tuple[str, ...]:
@@ -125,7 +143,11 @@ def share(mask: Tensor, group: Tensor) -> float:
 
 def told_apart(looks: Looks, names: Collection[str]) -> Looks:
     """The looks at pictures that have none of the named degradations beside the new one."""
-    kept = torch.tensor([not set(named) & set(names) for named in looks.others])
+    return only(looks, torch.tensor([not set(named) & set(names) for named in looks.others]))
+
+
+def only(looks: Looks, kept: Tensor) -> Looks:
+    """The looks at the pictures of a mask, (N,)."""
     others = tuple(named for named, keep in zip(looks.others, kept.tolist(), strict=True) if keep)
     return Looks(looks.queries[kept], looks.fractions[kept], others)
 
