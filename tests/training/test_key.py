@@ -95,6 +95,23 @@ def test_what_looks_the_same_is_kin_and_what_does_not_is_not():
     assert judged.found > fit_key(fitted, held_out)[1].found + 0.3
 
 
+def test_few_that_have_it_by_nature_are_left_out_and_told_and_many_are_not():
+    """Pictures without the degradation whose queries lie where those with it do: one in fifty, one in five."""
+
+    def with_natural(pictures, every):
+        queries = pictures.queries.clone()
+        chosen = torch.arange(len(queries)) % every == 1
+        queries[chosen & (pictures.fractions == 0), 0] += 10
+        return Looks(queries, pictures.fractions, pictures.others)
+
+    few, none = (
+        fit_key(with_natural(looks(800, 8.0), every), with_natural(looks(800, 8.0, 1), every))[1]
+        for every in (50, 5)
+    )
+    assert few.natural == pytest.approx(0.02, abs=0.01) and few.good
+    assert none.natural == 0 and not none.good
+
+
 def test_pictures_with_a_kind_can_be_left_out():
     pictures = looks(80, 1.0)
     without = told_apart(pictures, ["jpeg"])

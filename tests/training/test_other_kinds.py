@@ -43,6 +43,15 @@ def test_the_statistics_of_a_picture_do_not_depend_on_the_others_beside_it():
     assert torch.allclose(together[1:], alone, atol=1e-4)
 
 
+def test_what_lies_beyond_black_and_white_counts_as_they_do():
+    """Noise that no file has clipped."""
+    crops = 3 * pictures() - 1
+    small = torch.nn.functional.adaptive_avg_pool2d(crops, SIDE)
+    values = statistics_of(crops, torch.arange(2), small)
+    assert bool(values.isfinite().all())
+    assert torch.equal(values, statistics_of(crops.clamp(0, 1), torch.arange(2), small.clamp(0, 1)))
+
+
 @pytest.mark.parametrize("kind", OTHER_KINDS, ids=lambda kind: kind.name)
 def test_every_strange_kind_moves_the_statistics(kind):
     crops, made = pictures(), kind()
