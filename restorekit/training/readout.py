@@ -4,7 +4,8 @@
 
 y is 1 with the degradation and -1 without it. A basis that is installed must not touch pictures that lack its
 degradation: so the bias is then moved, on photographs that the fit has not seen, to where at most FALSE_ALARMS of
-the pictures without it get a weight above HARMFUL, among the clean ones and among those with something else.
+the pictures without it get a weight above HARMFUL: of the clean ones, of those with each other degradation, and of
+those with something stranger.
 
 Some degradations are the same but for their name: a faded print is hazy, an underexposed picture dark. A kind that
 a key, fitted without it, takes for its own in most pictures is its `kin`: nothing that it has to be told from. And
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from restorekit.model.encoder import STRETCH, weights_of
 from restorekit.model.key import LIMIT, BasisKey, Hidden
-from restorekit.training.looks import CLEAN, Looks
+from restorekit.training.looks import Looks
 
 __all__ = [
     "ENOUGH",
@@ -106,11 +107,11 @@ def fit_key(fitted: Looks, held_out: Looks, strangers: Collection[str] = ()) -> 
     by_nature = [natural(looks, key) for looks, key in zip((fitted, held_out), keys, strict=True)]
     fitted, held_out = (only(looks, ~mask) for looks, mask in zip((fitted, held_out), by_nature, strict=True))
     key = fit(fitted) if bool(by_nature[0].any()) else keys[1]
-    slope = steepness(key.logit(held_out.queries), held_out)
+    slope = steepness(key.logit(held_out.queries), held_out, strangers)
     assert key.hidden is not None
     hidden = replace(key.hidden, up=on_disk(key.hidden.up * slope))
     key = replace(key, key=on_disk(key.key * slope), bias=torch.zeros(()), hidden=hidden)
-    bias = logit_of(HARMFUL) - MARGIN - floor_of(key.logit(held_out.queries), held_out)
+    bias = logit_of(HARMFUL) - MARGIN - floor_of(key.logit(held_out.queries), held_out, strangers)
     key = replace(key, bias=on_disk(torch.tensor(bias)))
     left_out = float(by_nature[1].float().sum() / (by_nature[1].sum() + (held_out.fractions == 0).sum()))
     return key, replace(judged(key, held_out, count), kin=kin, natural=left_out)
@@ -199,12 +200,14 @@ def on_disk(tensor: Tensor) -> Tensor:
     return tensor.half().float()
 
 
-def floor_of(scores: Tensor, looks: Looks) -> float:
+def floor_of(scores: Tensor, looks: Looks, strangers: Collection[str] = ()) -> float:
     """The score, (N,), that no more than FALSE_ALARMS of the pictures without the degradation are above: of the
-    clean ones, and of those with another."""
-    clean = groups_without(looks).get(CLEAN, torch.zeros(len(scores), dtype=torch.bool))
-    others = (looks.fractions == 0) & ~clean
-    return max(rarely_above(scores[group]) for group in (clean, others) if bool(group.any()))
+    clean ones, of those with each other degradation, and of those with any of the strangers."""
+    groups = groups_without(looks)
+    strange = torch.zeros(len(scores), dtype=torch.bool)  # few of each: together
+    for name in set(groups) & set(strangers):
+        strange |= groups.pop(name)
+    return max(rarely_above(scores[group]) for group in (*groups.values(), strange) if bool(group.any()))
 
 
 def rarely_above(scores: Tensor) -> float:
@@ -220,10 +223,10 @@ def rarely_above(scores: Tensor) -> float:
     return max(float(ranked[int(FALSE_ALARMS * len(ranked))]), reckoned)
 
 
-def steepness(scores: Tensor, looks: Looks) -> float:
+def steepness(scores: Tensor, looks: Looks, strangers: Collection[str] = ()) -> float:
     """Factor of the scores, (N,): 1 as fitted, or more where that is needed for three of four pictures with the
     degradation to get all of the weight."""
-    room = float(scores[looks.fractions > 0].quantile(0.25)) - floor_of(scores, looks)
+    room = float(scores[looks.fractions > 0].quantile(0.25)) - floor_of(scores, looks, strangers)
     return min(max(1.0, (logit_of(1.0) - logit_of(HARMFUL)) / max(room, 1e-6)), SUREST)
 
 

@@ -30,7 +30,7 @@ class Haze(Degradation):
     kinds = ("scene", "even")
     shares = (0.85, 0.15)
     order = 5  # in the scene, before rain
-    summary = "haze: a veil of lit air that grows with the distance"
+    summary = "a veil of lit air that grows with the distance"
 
     def make(self, draw: Draw) -> Realisation:
         import torch
