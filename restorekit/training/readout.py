@@ -203,7 +203,7 @@ def on_disk(tensor: Tensor) -> Tensor:
 def floor_of(scores: Tensor, looks: Looks, strangers: Collection[str] = ()) -> float:
     """The score, (N,), that no more than FALSE_ALARMS of the pictures without the degradation are above: of the
     clean ones, of those with each other degradation, and of those with any of the strangers."""
-    groups = groups_without(looks)
+    groups = dict(groups_without(looks))
     strange = torch.zeros(len(scores), dtype=torch.bool)  # few of each: together
     for name in set(groups) & set(strangers):
         strange |= groups.pop(name)
