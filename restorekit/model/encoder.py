@@ -242,7 +242,8 @@ class DegradationEncoder(nn.Module):
         owners = torch.cat([torch.full((len(look.crops),), i) for i, look in enumerate(looks)])
         blank = torch.tensor([look.blank for look in looks])
         crops = torch.cat([look.crops for look in looks]).to(device)
-        grids = [reduced(look.live) for look in looks]
+        lives = [look.live.clamp(0, 1) if look.live.is_floating_point() else look.live for look in looks]
+        grids = [reduced(live) for live in lives]  # of pictures as files have them
         contexts = torch.cat([describe_reduced(grid) for grid in grids]).to(device)
         small = torch.cat([F.adaptive_avg_pool2d(grid, SIDE) for grid in grids]).to(device)
         return View(crops, owners.to(device), contexts, small, blank.to(device))
@@ -253,8 +254,11 @@ class DegradationEncoder(nn.Module):
         statistics: whether the pictures' statistics follow, for keys that read them; (B, D + STATISTICS).
         """
         query = self(view.crops, view.owners, view.contexts)
-        if not statistics:
-            return query
+        return self.with_statistics(query, view) if statistics else query
+
+    @staticmethod
+    def with_statistics(query: Tensor, view: View) -> Tensor:
+        """Queries, (B, D), of a view, with the pictures' statistics behind them."""
         return torch.cat([query, statistics_of(view.crops.float(), view.owners, view.small)], 1)
 
     @classmethod

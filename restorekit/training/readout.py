@@ -20,6 +20,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -112,7 +113,7 @@ def fit_key(fitted: Looks, held_out: Looks, strangers: Collection[str] = ()) -> 
     hidden = replace(key.hidden, up=on_disk(key.hidden.up * slope))
     key = replace(key, key=on_disk(key.key * slope), bias=torch.zeros(()), hidden=hidden)
     bias = logit_of(HARMFUL) - MARGIN - floor_of(key.logit(held_out.queries), held_out, strangers)
-    key = replace(key, bias=on_disk(torch.tensor(bias)))
+    key = replace(key, bias=on_disk_below(bias))
     left_out = float(by_nature[1].float().sum() / (by_nature[1].sum() + (held_out.fractions == 0).sum()))
     return key, replace(judged(key, held_out, count), kin=kin, natural=left_out)
 
@@ -198,6 +199,12 @@ def fit(looks: Looks, units: int = UNITS) -> BasisKey:
 def on_disk(tensor: Tensor) -> Tensor:
     """The values that a file of weights holds."""
     return tensor.half().float()
+
+
+def on_disk_below(value: float) -> Tensor:
+    """The largest value of a file of weights, (), that is not above this one."""
+    held = np.float16(value)
+    return torch.tensor(float(np.nextafter(held, np.float16(-np.inf)) if float(held) > value else held))
 
 
 def floor_of(scores: Tensor, looks: Looks, strangers: Collection[str] = ()) -> float:

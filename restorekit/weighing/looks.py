@@ -72,6 +72,10 @@ class Reading:
     weights: Mapping[str, float]
     fractions: Mapping[str, float]
 
+    def beside(self, other: Reading) -> Reading:
+        """Both readings in one, which are of different bases."""
+        return Reading({**self.weights, **other.weights}, {**self.fractions, **other.fractions})
+
 
 def read_picture(
     encoder: DegradationEncoder,
@@ -93,20 +97,21 @@ def read_picture(
     enlarged: whether the picture is known to have been enlarged, so that its grain need not be noise.
     """
     view = encoder.view(image, visible)
-    statistics = any(key.length > encoder.dimension for key in keys.values())
-    first = encoder.query_of(view, statistics=statistics)[0]
-    reading = read_query(first, keys)
+    first = encoder.query_of(view)[0]
+    later = read_later(encoder, view, first, keys)
+    keys = {name: key for name, key in keys.items() if name not in later.weights}
+    reading = read_query(first, keys).beside(later)
     if bool(view.blank[0]):
-        return Reading(dict.fromkeys(keys, 0.0), reading.fractions)
+        return Reading(dict.fromkeys(reading.weights, 0.0), reading.fractions)
     found = {name: reading.weights[name] for name in origins.late if reading.weights.get(name)}
     halves = Halves(view, found, remove)
     asked = [key for key in keys.values() if key.second and key.logit(first) > UNLIKELY] if found else []
     if asked:
         for count in halves.counts:
-            second = look_again(encoder, halves.view(count), halves.cleaned(count), statistics=statistics)[0]
+            second = look_again(encoder, halves.view(count), halves.cleaned(count))[0]
             if all(abs(key.logit(first.lerp(second, key.second))) > SURE for key in asked):
                 break
-        reading = read_query(first, keys, second)
+        reading = read_query(first, keys, second).beside(later)
     weights = dict(reading.weights)
     explained = enlarged or max(found.values(), default=0.0) >= FOUND
     sharpened = any(weights.get(name, 0.0) > SHARPEN for name in origins.optical)
@@ -173,12 +178,25 @@ def level_kept(change: Tensor) -> float:
     return min(1.0, max(plain, LEVEL / max(abs(middle), 1e-6)))
 
 
-def look_again(encoder: DegradationEncoder, view: View, restored: Tensor, *, statistics: bool = False) -> Tensor:
-    """Queries, (B, D), of a view whose crops were restored in between.
+def look_again(encoder: DegradationEncoder, view: View, restored: Tensor) -> Tensor:
+    """Queries, (B, D), of a view whose crops were restored in between."""
+    return encoder.query_of(replace(view, crops=restored.clamp(0, 1)))
 
-    statistics: as in the encoder's `query_of`.
+
+def read_later(encoder: DegradationEncoder, view: View, first: Tensor, keys: Mapping[str, BasisKey]) -> Reading:
+    """The reading of those keys that want the picture's statistics too. They were fitted to pictures from files,
+    which clip: what a table of noise leaves unbounded is dark and bright beyond all that they have seen.
+
+    view: of one picture.
+    first: its query, (D,).
+    keys: by basis name.
     """
-    return encoder.query_of(replace(view, crops=restored.clamp(0, 1)), statistics=statistics)
+    later = {name: key for name, key in keys.items() if key.length > len(first)}
+    if not later:
+        return Reading({}, {})
+    clipped = replace(view, crops=view.crops.clamp(0, 1))
+    query = first[None] if torch.equal(clipped.crops, view.crops) else encoder.query_of(clipped)
+    return read_query(encoder.with_statistics(query, clipped)[0], later)
 
 
 def read_query(query: Tensor, keys: Mapping[str, BasisKey], second: Tensor | None = None) -> Reading:

@@ -46,8 +46,8 @@ def test_what_is_exported_says_how_good_its_key_is_and_what_it_reads(cli, tiny, 
     for name in ("basis.json", "adapter_config.json", "adapter_model.safetensors"):
         verify(folder / name)
     record = load_json(folder / "basis.json")
-    assert set(record["key"]) == {"accuracy", "found", "false_alarms", "queries"}
-    assert record["key"]["queries"] == 160 and record["key"]["false_alarms"] <= 0.01
+    assert set(record["key"]) - {"kin"} == {"accuracy", "found", "false_alarms", "queries", "natural"}
+    assert 100 < record["key"]["queries"] <= 160 and record["key"]["false_alarms"] <= 0.01
     good = record["key"]["found"] >= ENOUGH
     assert (folder / KEY).exists() == good == ("encoder_sha256" in record)
     if good:

@@ -213,3 +213,39 @@ def test_a_sparse_basis_is_limited_by_all_crops_or_by_none(darker, asked, kept):
 
     assert Halves(view, {}, remove).level_kept("rain") == pytest.approx(kept, rel=1e-3)
     assert calls == [{"rain": 1.0}] * asked
+
+
+def later_key(encoder, generator):
+    """A key that reads the picture's statistics, as those of later bases do."""
+    length = encoder.lengths[1]
+    return BasisKey(
+        torch.randn(length, generator=generator) / length**0.5,
+        torch.zeros(()),
+        torch.randn(length + 1, generator=generator) / length**0.5,
+    )
+
+
+def test_a_later_key_sees_a_picture_as_a_file_has_it_and_changes_no_other_reading():
+    encoder = DegradationEncoder(EncoderConfig(32, 4, (8, 8, 8, 8), 8, (1, 0, 1), 0)).eval()
+    generator = torch.Generator().manual_seed(5)
+    own = {
+        "noise": BasisKey(
+            torch.randn(encoder.dimension, generator=generator),
+            torch.zeros(()),
+            torch.zeros(encoder.dimension + 1),
+        )
+    }
+    both = {**own, "fog": later_key(encoder, generator)}
+    image = torch.rand(1, 3, 32, 32, generator=generator) * 1.6 - 0.3  # one crop, whatever is in it
+
+    def read(keys, picture):
+        with torch.no_grad():
+            return read_picture(encoder, keys, Origins(), picture, lambda crops, weights: crops)
+
+    assert read(both, image).weights["fog"] == pytest.approx(
+        read(both, image.clamp(0, 1)).weights["fog"], abs=1e-5
+    )
+    assert read(both, image).fractions["fog"] == pytest.approx(
+        read(both, image.clamp(0, 1)).fractions["fog"], abs=1e-5
+    )
+    assert read(both, image).weights["noise"] == read(own, image).weights["noise"]
