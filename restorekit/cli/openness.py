@@ -16,7 +16,6 @@ from restorekit.plugin.catalog import build_catalog
 __all__ = ["OPENNESS", "openness"]
 
 OPENNESS = "Example: restorekit train openness photos/ --pictures 200"
-FIRST_PARTY = ("noise", "blur", "lowres", "rain", "jpeg")
 
 
 def openness(
@@ -40,6 +39,7 @@ def openness(
     from restorekit.training.openness import READINGS, Found, pool_of
     from restorekit.training.openness import openness as judge
     from restorekit.training.other_kinds import strangers_to
+    from restorekit.training.runs import FIRST_PARTY
 
     if threads is not None:
         torch.set_num_threads(threads)

@@ -21,7 +21,7 @@ from restorekit.training.labelled_pictures import SOFT, SOFTEST, VARIED
 from restorekit.training.pairs import as_file
 from restorekit.training.photos import random_patches, softened
 
-__all__ = ["CLEAN", "Looking", "Looks"]
+__all__ = ["CLEAN", "Looking", "Looks", "side_for", "some_of"]
 
 OTHERS = (0.5, 0.3, 0.14, 0.06)  # probability of 0, 1, 2, 3 other degradations
 STRANGE = 0.4  # of the pictures with others have a strange one in their place
@@ -95,16 +95,12 @@ class Looking:
 
     def draw(self, photos: Sequence[Tensor], generator: Generator) -> tuple[Tensor, Compose]:
         """Clean pictures, (TOGETHER, 3, H, W), and what is to happen to them, the new degradation included."""
-        largest = max(min(p.shape[1:]) for p in photos)
-        sides = [s for s in SIDES if s <= largest] or [largest]
         dice = torch.rand(5, generator=generator).tolist()
-        side = sides[int(dice[0] * len(sides))]
+        side = side_for(photos, dice[0])
         short = round(side * (SHORTEST + (1 - SHORTEST) * dice[1]))
         clean = random_patches(photos, TOGETHER, side, generator, emphasis=0.0)
         clean = clean[..., :short, :] if dice[2] < 0.5 else clean[..., :short]
-        sizes = torch.tensor(OTHERS[: len(self.others) + 1])
-        size = int(torch.multinomial(sizes, 1, generator=generator))
-        chosen = [self.others[i] for i in torch.randperm(len(self.others), generator=generator)[:size].tolist()]
+        chosen = some_of(self.others, generator)
         if chosen and self.strangers and float(torch.rand(1, generator=generator)) < STRANGE:
             chosen = [self.strangers[int(torch.randint(len(self.strangers), (1,), generator=generator))]]
         if dice[3] < SOFT and all(d.late for d in chosen):
@@ -113,3 +109,17 @@ class Looking:
         if float(torch.rand(1, generator=generator)) < VARIED:
             kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=generator))] for d in chosen}
         return clean, Compose.draw([self.new, *chosen], clean.shape, generator, kinds=kinds)
+
+
+def side_for(photos: Sequence[Tensor], dice: float) -> int:
+    """Choose a side of a picture, px. photos: uint8, (3, H, W) each. dice: in [0, 1)."""
+    largest = max(min(photo.shape[1:]) for photo in photos)
+    sides = [side for side in SIDES if side <= largest] or [largest]
+    return sides[int(dice * len(sides))]
+
+
+def some_of(others: Sequence[Degradation], generator: Generator) -> list[Degradation]:
+    """Draw the other degradations of a picture, as many as OTHERS says."""
+    sizes = torch.tensor(OTHERS[: len(others) + 1])
+    size = int(torch.multinomial(sizes, 1, generator=generator))
+    return [others[i] for i in torch.randperm(len(others), generator=generator)[:size].tolist()]

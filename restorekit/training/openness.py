@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from restorekit.degradation import Degradation
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.training.labelled_pictures import SOFT, SOFTEST
-from restorekit.training.looks import CLEAN, SIDES, Looks
+from restorekit.training.looks import CLEAN, Looks, side_for
 from restorekit.training.other_kinds import strangers_to
 from restorekit.training.pairs import as_file
 from restorekit.training.photos import Photos, by_photograph, random_patches, softened
@@ -140,10 +140,8 @@ def look(
     encoder: DegradationEncoder, photos: Sequence[Tensor], degradation: Degradation | None, generator: Generator
 ) -> tuple[Tensor, float]:
     """The query, (1, D), of one picture, and the severity as a fraction of its scale; 0 for a clean one."""
-    largest = max(min(photo.shape[1:]) for photo in photos)
-    sides = [side for side in SIDES if side <= largest] or [largest]
     dice = torch.rand(3, generator=generator).tolist()
-    image = random_patches(photos, 1, sides[int(dice[0] * len(sides))], generator, emphasis=0.0)
+    image = random_patches(photos, 1, side_for(photos, dice[0]), generator, emphasis=0.0)
     if dice[1] < SOFT and (degradation is None or degradation.late):
         image = softened(image, 1 + dice[2] * (SOFTEST - 1))
     fraction = 0.0

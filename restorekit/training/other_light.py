@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from restorekit.degradation import Degradation, Draw, Realisation, Severity
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-__all__ = ["Cast", "Dark", "Faded", "Haze", "Vignette", "of", "plane", "where_any"]
+__all__ = ["Cast", "Dark", "Faded", "Haze", "Vignette", "of", "plane"]
 
 
 def of(numbers: Tensor, image: Tensor) -> Tensor:
@@ -18,17 +18,8 @@ def of(numbers: Tensor, image: Tensor) -> Tensor:
     return numbers.to(image).view(-1, 1, 1, 1)
 
 
-def where_any(there: Tensor, degraded: Tensor, image: Tensor) -> Tensor:
-    """The degraded pictures, and where there is nothing to degrade the picture itself, to the bit."""
-    import torch
-
-    return torch.where(there, degraded, image)
-
-
 def plane(angle: Tensor, height: int, width: int) -> Tensor:
     """Heights from -1 to 1, (B, 1, H, W), that rise in the direction of an angle, (B,), in radians."""
-    import torch
-
     down = torch.linspace(-1, 1, height, device=angle.device).view(1, 1, -1, 1)
     right = torch.linspace(-1, 1, width, device=angle.device).view(1, 1, 1, -1)
     sine, cosine = angle.sin().view(-1, 1, 1, 1), angle.cos().view(-1, 1, 1, 1)
@@ -44,13 +35,9 @@ class Haze(Degradation):
     order = 5
 
     def make(self, draw: Draw) -> Realisation:
-        import torch
-
         # Far above, near below, with hills between.
         slope = plane(math.pi / 2 + 0.6 * (2 * draw.uniform() - 1), *draw.shape[2:])
-        hills = torch.nn.functional.interpolate(
-            draw.uniform(1, 5, 5), tuple(draw.shape[2:]), mode="bicubic", align_corners=False
-        )
+        hills = F.interpolate(draw.uniform(1, 5, 5), tuple(draw.shape[2:]), mode="bicubic", align_corners=False)
         mix = draw.uniform(1, 1, 1)
         depth = (1 + mix * 0.8 * (-slope) + (1 - mix) * (2 * hills - 1)).clamp(0.1, 2)
         light = 0.75 + 0.25 * draw.uniform(1, 1, 1) + 0.05 * (2 * draw.uniform(3, 1, 1) - 1)
@@ -72,7 +59,7 @@ class Dark(Degradation):
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         stops = of(realisation.severity, image)
-        return where_any(stops > 0, (image.clamp(0, 1) ** 2.2 * 2**-stops) ** (1 / 2.2), image)
+        return torch.where(stops > 0, (image.clamp(0, 1) ** 2.2 * 2**-stops) ** (1 / 2.2), image)
 
 
 class Cast(Degradation):
@@ -84,8 +71,6 @@ class Cast(Degradation):
     order = 41
 
     def make(self, draw: Draw) -> Realisation:
-        import torch
-
         turn = 2 * math.pi * draw.uniform(1)
         angles = turn + torch.tensor([0.0, 2 * math.pi / 3, 4 * math.pi / 3], device=draw.device)
         return Realisation(draw.severity, {"direction": angles.cos().view(-1, 3, 1, 1)})
@@ -123,8 +108,6 @@ class Vignette(Degradation):
     order = 21
 
     def make(self, draw: Draw) -> Realisation:
-        import torch
-
         centre = 0.3 * (2 * draw.uniform(2, 1, 1) - 1)
         down = torch.linspace(-1, 1, draw.shape[2], device=draw.device).view(1, -1, 1)
         right = torch.linspace(-1, 1, draw.shape[3], device=draw.device).view(1, 1, -1)
@@ -135,4 +118,4 @@ class Vignette(Degradation):
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         stops = of(realisation.severity, image)
         loss = 2 ** (-stops * realisation["away"].to(image))
-        return where_any(stops > 0, (image.clamp(0, 1) ** 2.2 * loss) ** (1 / 2.2), image)
+        return torch.where(stops > 0, (image.clamp(0, 1) ** 2.2 * loss) ** (1 / 2.2), image)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from restorekit.degradation import Degradation, Draw, Realisation, Severity
-from restorekit.training.other_light import of, plane, where_any
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from restorekit.training.other_light import of, plane
 
 __all__ = ["Banding", "Blocks", "Fringe", "Halo", "Impulse", "Scratches", "Stripes"]
 
@@ -23,8 +23,6 @@ class Impulse(Degradation):
     order = 42
 
     def make(self, draw: Draw) -> Realisation:
-        import torch
-
         height, width = draw.shape[2:]
         value = draw.uniform(3, height, width)
         two = (value[:, :1] > 0.5).to(value).expand_as(value)
@@ -32,8 +30,6 @@ class Impulse(Degradation):
         return Realisation(draw.severity, {"where": draw.uniform(1, height, width), "value": value})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        import torch
-
         hit = realisation["where"].to(image) < of(realisation.severity, image) / 100
         return torch.where(hit, realisation["value"].to(image), image)
 
@@ -48,7 +44,7 @@ class Banding(Degradation):
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
         top = of(realisation.severity, image).round() - 1
-        return where_any(top < 255, (image.clamp(0, 1) * top).round() / top, image)
+        return torch.where(top < 255, (image.clamp(0, 1) * top).round() / top, image)
 
 
 class Stripes(Degradation):
@@ -60,8 +56,6 @@ class Stripes(Degradation):
     order = 43
 
     def make(self, draw: Draw) -> Realisation:
-        import torch
-
         height, width = draw.shape[2:]
         rows, columns = draw.normal(1, height, 1), draw.normal(1, 1, width)
         frequency = (0.05 + 0.35 * draw.uniform(1, 1, 1)) * max(height, width) * math.pi
@@ -88,16 +82,13 @@ class Halo(Degradation):
         return Realisation(draw.severity, {"radius": 0.7 + 1.8 * draw.uniform()})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        import torch
-        import torch.nn.functional as F
-
         places = torch.arange(-self.reach, self.reach + 1, device=image.device).view(1, -1)
         line = torch.exp(-((places / realisation["radius"].to(image).view(-1, 1)) ** 2) / 2)  # (B, k)
         line = (line / line.sum(1, keepdim=True)).repeat_interleave(3, 0).view(3 * len(image), 1, 1, -1)
         soft = F.pad(image, (self.reach,) * 4, mode="replicate").flatten(0, 1)[None]  # (1, 3 B, H, W)
         soft = F.conv2d(F.conv2d(soft, line, groups=len(line)), line.transpose(2, 3), groups=len(line))
         sharp = image + of(realisation.severity, image) / 100 * (image - soft.view_as(image))
-        return where_any(of(realisation.severity, image) > 0, sharp.clamp(0, 1), image)
+        return torch.where(of(realisation.severity, image) > 0, sharp.clamp(0, 1), image)
 
 
 class Blocks(Degradation):
@@ -109,8 +100,6 @@ class Blocks(Degradation):
     order = 31
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        import torch
-
         side = realisation.severity.to(image.device).round().long().view(-1, 1)
         height, width = image.shape[2:]
         rows, columns = (
@@ -134,8 +123,6 @@ class Scratches(Degradation):
         return Realisation(draw.severity, {"at": draw.uniform(self.most, 4), "tone": draw.are("bright").float()})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        import torch
-
         height, width = image.shape[2:]
         down = torch.arange(height, device=image.device).view(1, 1, -1, 1)
         right = torch.arange(width, device=image.device).view(1, 1, 1, -1)
@@ -164,8 +151,6 @@ class Fringe(Degradation):
         return Realisation(draw.severity, {"sign": (draw.uniform() > 0.5).float() * 2 - 1})
 
     def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        import torch
-
         height, width = image.shape[2:]
         grow = realisation.severity.to(image) * realisation["sign"].to(image) / math.hypot(height, width)
         moved = []
@@ -173,11 +158,9 @@ class Fringe(Degradation):
             scale = 1 + factor * grow
             matrix = torch.zeros(len(image), 2, 3).to(image)
             matrix[:, 0, 0] = matrix[:, 1, 1] = scale
-            grid = torch.nn.functional.affine_grid(matrix, [len(image), 1, height, width], align_corners=False)
+            grid = F.affine_grid(matrix, [len(image), 1, height, width], align_corners=False)
             one = image[:, channel : channel + 1]
             moved.append(
-                one
-                if factor == 0
-                else torch.nn.functional.grid_sample(one, grid, padding_mode="border", align_corners=False)
+                one if factor == 0 else F.grid_sample(one, grid, padding_mode="border", align_corners=False)
             )
-        return where_any(of(realisation.severity, image) > 0, torch.cat(moved, 1), image)
+        return torch.where(of(realisation.severity, image) > 0, torch.cat(moved, 1), image)

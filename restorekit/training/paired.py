@@ -27,7 +27,7 @@ from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
 from restorekit.training.basis import HELD_BACK, BasisTraining
 from restorekit.training.flat import FlatPhotos
-from restorekit.training.looks import CLEAN, OTHERS, SHORTEST, SIDES, TOGETHER, Looks
+from restorekit.training.looks import CLEAN, SHORTEST, TOGETHER, Looks, side_for, some_of
 from restorekit.training.pairs import Group, as_file, typical
 from restorekit.training.photos import Photos, cut_out, to_bytes, validation_crops
 from restorekit.training.readout import Judgement, fit_key
@@ -288,14 +288,9 @@ class PairedLooking:
         self, inputs: Sequence[Tensor], targets: Sequence[Tensor], generator: Generator
     ) -> tuple[Tensor, Tensor, Compose]:
         """Crops of one place in both pictures, (TOGETHER, 3, H, W) each, and what is to happen to them besides."""
-        largest = max(min(p.shape[1:]) for p in inputs)
-        sides = [s for s in SIDES if s <= largest] or [largest]
         dice = torch.rand(3, generator=generator).tolist()
-        side = sides[int(dice[0] * len(sides))]
+        side = side_for(inputs, dice[0])
         short = round(side * (SHORTEST + (1 - SHORTEST) * dice[1]))
         part = (..., slice(short), slice(None)) if dice[2] < 0.5 else (..., slice(short))
         degraded, clean = (crops[part] for crops in paired_patches(inputs, targets, TOGETHER, side, generator))
-        sizes = torch.tensor(OTHERS[: len(self.others) + 1])
-        size = int(torch.multinomial(sizes, 1, generator=generator))
-        chosen = [self.others[i] for i in torch.randperm(len(self.others), generator=generator)[:size].tolist()]
-        return degraded, clean, Compose.draw(chosen, clean.shape, generator)
+        return degraded, clean, Compose.draw(some_of(self.others, generator), clean.shape, generator)
