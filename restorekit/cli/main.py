@@ -14,6 +14,8 @@ from restorekit import __version__
 from restorekit.cli.bench import app as bench_app
 from restorekit.cli.degrade import EPILOG as DEGRADE_EPILOG
 from restorekit.cli.degrade import degrade
+from restorekit.cli.export import EPILOG as EXPORT_EPILOG
+from restorekit.cli.export import export
 from restorekit.cli.import_model import EPILOG as IMPORT_EPILOG
 from restorekit.cli.import_model import import_model
 from restorekit.cli.inspect import EPILOG as INSPECT_EPILOG
@@ -75,6 +77,7 @@ def build_app() -> typer.Typer:
     app.command(epilog=INSPECT_EPILOG)(inspect)
     app.command(epilog=DEGRADE_EPILOG)(degrade)
     app.command(epilog=SERVE_EPILOG)(serve)
+    app.command(epilog=EXPORT_EPILOG)(export)
     app.command(epilog=PLUGINS_EPILOG)(plugins)
     app.command("new-plugin", epilog=NEW_PLUGIN_EPILOG)(new_plugin)
     app.command("import-model", epilog=IMPORT_EPILOG)(import_model)
