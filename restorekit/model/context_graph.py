@@ -18,7 +18,7 @@ __all__ = ["describe_any"]
 
 
 def describe_any(image: Tensor) -> Tensor:
-    """Context of whole pictures, as `restorekit.model.context.describe`: (B, 3, H, W), floating, to (B, CONTEXT)."""
+    """Context of whole pictures, (B, 3, H, W), floating, to (B, CONTEXT), as `model.context.describe` has it."""
     rows, columns = (torch.sym_min(side, SIDE) for side in image.shape[2:])
     small = cells(image, rows, columns)
     darkest = small.amin(1, keepdim=True)

@@ -1,6 +1,6 @@
 """A mixture as an ONNX file, for programs that know neither torch nor restorekit.
 
-    image (B, 3, H, W) in [0, 1], RGB, any size -> extend to the grid -> network, t = 1 -> crop, clip -> the same shape
+    image (B, 3, H, W) in [0, 1], any size -> extend to the grid -> network, t = 1 -> crop, clip -> the same shape
 
 The mixture is merged, the time is fixed, and what the context inlet reads of the whole picture is computed in the
 file, so that it is one network from picture to picture. It is compared with the restorer before it is kept.
