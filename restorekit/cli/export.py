@@ -9,8 +9,9 @@ import typer
 
 from restorekit.cli.options import Bases, Model, Offline
 from restorekit.cli.terminal import plugins_of, put, put_json, tell, warn
+from restorekit.cli.wishes import parse_numbers
 from restorekit.errors import MixingError, RestorekitError
-from restorekit.plugin.catalog import Catalog, build_catalog
+from restorekit.plugin.catalog import build_catalog
 from restorekit.plugin.loose import with_bases
 from restorekit.work import Options
 from restorekit.work.setup import fetcher, load
@@ -60,7 +61,8 @@ def export(
         raise MixingError(
             "an exported network has no encoder to choose the weights; name them, as in --set noise=1"
         )
-    weights = weights_of(settings, with_bases(catalog, bases or [], fetcher(offline=offline, tell=tell)))
+    seen = with_bases(catalog, bases or [], fetcher(offline=offline, tell=tell))
+    weights = parse_numbers("--set", "weight", settings, seen)
     path = out or Path(f"{'-'.join(weights)}{ENDING}")
     check_path(path, overwrite)
 
@@ -79,20 +81,6 @@ def export(
     if done.difference is not None:
         word = f"within {255 * done.difference:.2g}/255 of restorekit's result at {len(done.sizes)} sizes"
     put(f"{path}  {size / 1e6:.1f} MB, opset {opset}, {word}")
-
-
-def weights_of(settings: list[str], catalog: Catalog) -> dict[str, float]:
-    """Read NAME=WEIGHT, each, checked against the bases there are."""
-    weights = {}
-    for setting in settings:
-        name, _, text = setting.partition("=")
-        basis = catalog.basis(name)
-        try:
-            weights[name] = float(text)
-        except ValueError:
-            raise MixingError(f"--set {setting} has no weight; write {name}=1") from None
-        basis.check_weight(weights[name])
-    return weights
 
 
 def check_path(path: Path, overwrite: bool) -> None:

@@ -224,8 +224,8 @@ def checked(path: Path, restorer: Restorer, mixture: MixingWeights) -> float | N
 def properties_of(restorer: Restorer, mixture: MixingWeights) -> dict[str, str]:
     """What a file says of itself: model, mixture, digests, licence."""
     card = restorer.catalog.model
-    folders = [card.backbone.folder, *(restorer.catalog.basis(name).folder for name in mixture.active)]
-    licences = dict.fromkeys(licence_of(folder) or card.licence or "unknown" for folder in folders)
+    licences = {licence_of(card.backbone.folder) or card.licence or "unknown": None}
+    licences |= {licence_of(restorer.catalog.basis(name).folder) or "unknown": None for name in mixture.active}
     read = ("backbone/", *(f"basis {name}/" for name in mixture.active))
     sums = {name: sha256 for name, sha256 in sorted(restorer.provenance().items()) if name.startswith(read)}
     return {
