@@ -234,8 +234,7 @@ def in_one_sentence(error: RequestValidationError) -> str:
     first = error.errors()[0]
     name = str(first["loc"][-1])
     if first["type"] == "extra_forbidden":
-        there = ", ".join(field.alias or key for key, field in Wishes.model_fields.items())
-        return f"there is no option {name}; there are {there}"
+        return f"there is no option {name}; there are {', '.join(Wishes.model_fields)}"
     return f"{name}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {first['input']!r}"
 
 

@@ -23,10 +23,8 @@ class Wishes(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    chosen: list[str] = Field(
-        default=[],
-        alias="set",
-        description="Weight of a basis, as noise=0.5: 0 is off, 1 removes all. Repeatable, as all names are.",
+    set: list[str] = Field(
+        [], description="Weight of a basis, as noise=0.5: 0 is off, 1 removes all. Repeatable, as all names are."
     )
     adjust: list[str] = Field([], description="Factor of the weight that is seen: blur=0.5 halves it.")
     only: list[str] = Field([], description="Basis to use, all others at 0.")
@@ -65,7 +63,7 @@ class Wishes(BaseModel):
 
     def wish(self, catalog: Catalog) -> Wish:
         """The user's words over what is found, checked against the bases and presets there are."""
-        chosen = numbers_of("set", self.chosen)
+        chosen = numbers_of("set", self.set)
         wish = Wish(
             keep=tuple(self.keep),
             adjust=numbers_of("adjust", self.adjust),
