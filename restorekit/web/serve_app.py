@@ -230,7 +230,7 @@ def handle_errors(app: FastAPI) -> None:
 
 
 def in_one_sentence(error: RequestValidationError) -> str:
-    """What is wrong with an option, and its remedy."""
+    """One sentence on the option that is wrong, with its remedy."""
     first = error.errors()[0]
     name = str(first["loc"][-1])
     if first["type"] == "extra_forbidden":
