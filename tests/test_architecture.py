@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ def imported(path: Path) -> set[str]:
     return {module for module, _ in imports(path)}
 
 
+@cache
 def imports(path: Path, *, types: bool = False) -> set[tuple[str, str]]:
     """Modules that a file imports, and the name that it takes from each; empty for the module itself. types: those
     for the type checker too."""

@@ -8,6 +8,8 @@ cannot; sums over cells and a sort can. The values are the same, to rounding.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,7 +21,7 @@ __all__ = ["describe_any"]
 
 def describe_any(image: Tensor) -> Tensor:
     """Context of whole pictures, (B, 3, H, W), floating, to (B, CONTEXT), as `model.context.describe` has it."""
-    rows, columns = (torch.sym_min(side, SIDE) for side in image.shape[2:])
+    rows, columns = (cast(int, torch.sym_min(side, SIDE)) for side in image.shape[2:])  # unknown in a graph
     small = cells(image, rows, columns)
     darkest = small.amin(1, keepdim=True)
     dark = -F.max_pool2d(F.max_pool2d(-darkest, (7, 1), 1, (3, 0)), (1, 7), 1, (0, 3))

@@ -70,8 +70,8 @@ class OneNetwork(nn.Module):
 
     def __init__(self, network: nn.Module, multiple: int, context: Tensor | None, *, half: bool = False) -> None:
         super().__init__()
-        self.type = torch.float16 if half else torch.float32
-        self.network = copy.deepcopy(network).to(self.type).eval().requires_grad_(False)
+        self.working = torch.float16 if half else torch.float32
+        self.network = copy.deepcopy(network).to(self.working).eval().requires_grad_(False)
         self.multiple = multiple
         self.register_buffer("context", context)
         self.register_buffer("t", torch.ones(1))
@@ -81,8 +81,8 @@ class OneNetwork(nn.Module):
         height, width = image.shape[2:]
         context = describe_any(image) if self.context is None else self.context
         rows, columns = (extension(side, self.multiple) for side in (height, width))
-        extended = image[:, :, rows][:, :, :, columns].to(self.type)
-        restored = self.network(extended, self.t.to(self.type), extended, context.to(self.type))
+        extended = image[:, :, rows][:, :, :, columns].to(self.working)
+        restored = self.network(extended, self.t.to(self.working), extended, context.to(self.working))
         return restored[:, :, :height, :width].float().clamp(0, 1)
 
 
