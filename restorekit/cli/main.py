@@ -14,6 +14,8 @@ from restorekit import __version__
 from restorekit.cli.bench import app as bench_app
 from restorekit.cli.degrade import EPILOG as DEGRADE_EPILOG
 from restorekit.cli.degrade import degrade
+from restorekit.cli.export import EPILOG as EXPORT_EPILOG
+from restorekit.cli.export import export
 from restorekit.cli.import_model import EPILOG as IMPORT_EPILOG
 from restorekit.cli.import_model import import_model
 from restorekit.cli.inspect import EPILOG as INSPECT_EPILOG
@@ -26,6 +28,8 @@ from restorekit.cli.presets import EPILOG as PRESETS_EPILOG
 from restorekit.cli.presets import presets
 from restorekit.cli.restore import EPILOG as RESTORE_EPILOG
 from restorekit.cli.restore import restore
+from restorekit.cli.serve import EPILOG as SERVE_EPILOG
+from restorekit.cli.serve import serve
 from restorekit.cli.terminal import put, showable, tell
 from restorekit.cli.train import app as train_app
 from restorekit.errors import RestorekitError
@@ -74,6 +78,8 @@ def build_app() -> typer.Typer:
     app.command(epilog=RESTORE_EPILOG)(restore)
     app.command(epilog=INSPECT_EPILOG)(inspect)
     app.command(epilog=DEGRADE_EPILOG)(degrade)
+    app.command(epilog=SERVE_EPILOG)(serve)
+    app.command(epilog=EXPORT_EPILOG)(export)
     app.command(epilog=PLUGINS_EPILOG)(plugins)
     app.command(epilog=PRESETS_EPILOG)(presets)
     app.command("new-plugin", epilog=NEW_PLUGIN_EPILOG)(new_plugin)
