@@ -11,7 +11,14 @@ from torch import Tensor
 from restorekit.errors import ImageError, MixingError
 from restorekit.image import check_batch
 
-__all__ = ["check_guidance", "check_pictures", "check_result_type", "check_visible", "check_weights", "check_whole"]
+__all__ = [
+    "check_guidance",
+    "check_pictures",
+    "check_result_type",
+    "check_visible",
+    "check_weights",
+    "check_whole",
+]
 
 MOST_GUIDED = 2.0  # beyond it nothing was measured
 SLACK = 1e-3  # beyond [0, 1]: rounding of whoever made the batch, and clipped in the result

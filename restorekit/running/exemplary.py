@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from restorekit.errors import ImageError
+from restorekit.image.hidden import fill_hidden
 from restorekit.model.mixing import Mixer, Mixture
+from restorekit.running.arguments import check_pictures, check_visible
 from restorekit.running.passing import Pass, Passing
 from restorekit.weighing.by_example import Match, match
 from restorekit.weighing.examples import PIECES, Example, Pieces
 from restorekit.weighing.weigher import Weigher
 
-__all__ = ["mixture_of"]
+__all__ = ["examples_of", "mixture_of"]
+
+
+def examples_of(
+    pairs: Sequence[tuple[Tensor, Tensor]], visible: Sequence[Tensor | None] | None = None
+) -> tuple[Example, ...]:
+    """Check pairs of pictures, and make examples of them; arguments as in `Restorer.by_example`."""
+    for image in itertools.chain.from_iterable(pairs):
+        check_pictures(image)
+    masks = visible or [None] * len(pairs)
+    examples = []
+    for number, ((before, after), mask) in enumerate(zip(pairs, masks, strict=True), start=1):
+        with numbered(number):
+            check_visible(mask, before)
+            filled = before if mask is None else fill_hidden(before, mask[0])
+            examples.append(Example(filled, after, mask))
+    return tuple(examples)
+
+
+@contextmanager
+def numbered(number: int) -> Iterator[None]:
+    """Say in an error which example it is about."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"example {number}: {error}") from None
 
 
 def mixture_of(
@@ -34,13 +63,20 @@ def mixture_of(
     """
     if not examples:
         raise ImageError("there is no example; give a picture before and the same one after")
-    parts = [example.pieces(max(1, PIECES // len(examples))) for example in examples]
+    parts = []
+    for number, example in enumerate(examples, start=1):
+        with numbered(number):
+            parts.append(example.pieces(max(1, PIECES // len(examples))))
     passing = replace(passing, dtype=torch.float32)
 
     def changes(weights: Mapping[str, float]) -> Tensor:
         predictor = mixer.specialise(Mixture(dict(weights)))
-        return torch.cat([changed(part, passing.run(predictor, part.before, torch.float32, how_of(part), part.whole))
-                          for part in parts])  # fmt: skip
+
+        def restored(part: Pieces) -> Tensor:
+            how = Pass(1, max(part.before.shape[2:]))  # each piece at once
+            return passing.run(predictor, part.before, torch.float32, how, part.whole)
+
+        return torch.cat([changed(part, restored(part)) for part in parts])
 
     found = [weigher.weigh(e.before, e.visible).weights for e in examples]
     start = Mixture({name: sum(one[name] for one in found) / len(found) for name in mixer.bases})
@@ -52,8 +88,3 @@ def mixture_of(
 def changed(part: Pieces, after: Tensor) -> Tensor:
     """Change of the pieces that can be seen, (N,). after: (N, 3, h, w)."""
     return part.seen(after - part.before)
-
-
-def how_of(part: Pieces) -> Pass:
-    """Each piece at once."""
-    return Pass(1, max(part.before.shape[2:]))

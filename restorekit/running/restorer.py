@@ -6,7 +6,6 @@ restored = sample(backbone + sum_k weights_k basis_k, image)
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from restorekit.running.arguments import (
 )
 from restorekit.running.device import auto_tile, choose_device, choose_precision
 from restorekit.running.enlarging import Enlarging
-from restorekit.running.exemplary import mixture_of
+from restorekit.running.exemplary import examples_of, mixture_of
 from restorekit.running.loading import load_model
 from restorekit.running.masking import Masks
 from restorekit.running.passing import Pass, Passing, enlarge
@@ -43,7 +42,6 @@ from restorekit.running.results import RestorationResult
 from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wished
 from restorekit.weighing.blind import Blind
 from restorekit.weighing.by_example import Match
-from restorekit.weighing.examples import Example
 from restorekit.weighing.looks import Origins
 
 __all__ = ["Inspection", "RestorationResult", "Restorer"]
@@ -166,11 +164,15 @@ class Restorer:
         if wish is None:
             return Overruled(self.blind, chosen) if blind else Given(self.none.override(chosen))
         wish.check(self.bases, self.catalog.presets)
-        known = {name: self.catalog.bases[name] for name in self.bases if name in self.catalog.bases}
-        for name in wish.set.keys() & known.keys():
-            known[name].check_weight(float(wish.set[name]))
-        largest = {name: basis.largest for name, basis in known.items()}
-        return Wished(self.weigher(chosen, blind=blind and wish.blind), wish, self.catalog.presets, largest)
+        for name in wish.set.keys() & self.catalog.bases.keys():
+            self.catalog.bases[name].check_weight(float(wish.set[name]))
+        return Wished(self.weigher(chosen, blind=blind and wish.blind), wish, self.catalog.presets, self.largest)
+
+    @property
+    def largest(self) -> dict[str, float]:
+        """Greatest weight of each basis."""
+        known = self.catalog.bases
+        return {name: known[name].largest if name in known else LARGEST for name in self.bases}
 
     @property
     def none(self) -> Mixture:
@@ -195,14 +197,8 @@ class Restorer:
             after may lie a few px beside the one before.
         visible: for each pair, shape (1, H, W), boolean, False where one of them is transparent; None for opaque.
         """
-        for image in itertools.chain.from_iterable(pairs):
-            check_pictures(image)
-        masks = visible or [None] * len(pairs)
-        for (before, _), mask in zip(pairs, masks, strict=True):
-            check_visible(mask, before)
-        examples = [Example(*pair, mask) for pair, mask in zip(pairs, masks, strict=True)]
-        largest = {n: self.catalog.bases[n].largest if n in self.catalog.bases else LARGEST for n in self.bases}
-        return mixture_of(examples, self.mixer, self.passing, self.blind, largest)
+        examples = examples_of(pairs, visible)
+        return mixture_of(examples, self.mixer, self.passing, self.blind, self.largest)
 
     @torch.no_grad()  # not inference_mode: the result is the caller's to change in place
     def restore(

@@ -4,10 +4,10 @@
 
 f_w is the restoration with mixture w, so K numbers are sought, in two stages, each of few passes of the network.
 
-1. Sets. Bases are trained at weight 1, and most wishes are a set of them. From the set that the encoder reads, each
-   basis in turn is put in or out. What these flips do adds up well enough, f_S - a' + Σ (f_S+k - f_S), to tell which
-   sets of a few flips are worth a pass; and of two bases that do much the same, one is tried in place of the other.
-   The best set is gone on from until none is better.
+1. Sets. Bases are trained at weight 1, and most wishes are a set of them. From the set that the encoder reads,
+   each basis in turn is put in or out. What these flips do adds up well enough, f_S - a' + Σ (f_S+k - f_S), to tell
+   which sets of a few flips are worth a pass; and of two bases that do much the same, one is tried in place of the
+   other. The best set is gone on from until none is better; and so it is from no basis at all.
 2. Weights. They leave 0 and 1 where that pays: Levenberg-Marquardt with bounds. The flips are its first Jacobian,
    which each step mends by its own outcome, J += (Δf - J Δw) Δwᵀ / |Δw|²: one pass a step.
 
@@ -125,7 +125,11 @@ def flipped(weights: Weights, places: Sequence[int], top: Weights) -> Weights:
 
 
 def choose(trials: Trials, first: Weights, top: Weights, price: float) -> Weights:
-    """The first stage: the set of bases that makes the change best. price: of a basis, dB."""
+    """The first stage: the set of bases that makes the change best, from two sides.
+
+    first: the set to begin at, beside none.
+    price: of a basis, dB.
+    """
 
     def cost(level: float, weights: Weights) -> float:
         return level + price * sum(map(bool, weights))
@@ -135,25 +139,33 @@ def choose(trials: Trials, first: Weights, top: Weights, price: float) -> Weight
 
     count = len(top)
     several = [c for n in range(2, FLIPS + 1) for c in itertools.combinations(range(count), n)]
-    best = min([(0.0,) * count, first], key=paid)
-    for _ in range(ROUNDS):
-        rest, singles = trials.rest(best), [flipped(best, (k,), top) for k in range(count)]
-        steps = torch.stack([trials.rest(single) - rest for single in singles])  # (K, N)
-        gram, along = steps @ steps.T, steps @ rest  # (K, K), (K,)
 
-        def foreseen(places: Sequence[int], start: Weights = best, g: Tensor = gram, a: Tensor = along) -> float:
-            ways = list(places)
-            change = float(g[ways][:, ways].sum() + 2 * a[ways].sum()) / trials.energy
-            return cost(in_db(max(0.0, trials.share(start) + change)), flipped(start, places, top))
+    def gone_on(best: Weights) -> Weights:
+        """The best set that steps from a set lead to."""
+        for _ in range(ROUNDS):
+            rest, singles = trials.rest(best), [flipped(best, (k,), top) for k in range(count)]
+            steps = torch.stack([trials.rest(single) - rest for single in singles])  # (K, N)
+            gram, along = steps @ steps.T, steps @ rest  # (K, K), (K,)
+            alike = gram / gram.diag().outer(gram.diag()).sqrt().clamp_min(1e-12)
+            foreseen = []
+            for places in several:
+                change = (
+                    float(gram[list(places)][:, list(places)].sum() + 2 * along[list(places)].sum())
+                    / trials.energy
+                )
+                level = in_db(max(0.0, trials.share(best) + change))
+                foreseen.append((cost(level, flipped(best, places, top)), places))
+            swaps = [
+                (float(alike[i, j]), (i, j)) for i in range(count) for j in range(count) if best[i] > best[j] == 0
+            ]
+            likely = [places for _, places in sorted(foreseen)[:TRIED] + sorted(swaps)[:TRIED]]
+            better = min([*singles, *(flipped(best, places, top) for places in likely)], key=paid)
+            if paid(better) >= paid(best):
+                break
+            best = better
+        return best
 
-        alike = gram / gram.diag().outer(gram.diag()).sqrt().clamp_min(1e-12)
-        swaps = sorted((float(alike[i, j]), i, j) for i in range(count) for j in range(count) if best[i] and not best[j])
-        likely = [*sorted(several, key=foreseen)[:TRIED], *((i, j) for _, i, j in swaps[:TRIED])]
-        better = min([*singles, *(flipped(best, places, top) for places in likely)], key=paid)
-        if paid(better) >= paid(best):
-            return best
-        best = better
-    return best
+    return min((gone_on(start) for start in {first, (0.0,) * count}), key=paid)
 
 
 def refine(trials: Trials, chosen: Weights, top: Weights, aside: float) -> Weights:

@@ -1,6 +1,6 @@
 """Examples: a picture before and after, laid on each other, and the pieces of it that are looked at.
 
-The whitened cross spectrum of two pictures that differ by a shift is a plane wave, whose transform is a peak at it:
+The whitened cross spectrum of pictures that differ by a shift is a plane wave; it transforms into a peak:
 
     peaks of F⁻¹[ F(after) F(before)* / |F(after) F(before)*| ]
 
@@ -67,11 +67,13 @@ class Example:
         for image in (self.before, self.after):
             check_batch(image)
             if len(image) != 1:
-                raise ImageError(f"an example is one picture before and one after, got {len(image)}; give more pairs")
+                raise ImageError(
+                    f"an example is one picture before and one after, got {len(image)}; give more pairs"
+                )
         sizes = [f"{image.shape[3]}x{image.shape[2]}" for image in (self.before, self.after)]
         if sizes[0] != sizes[1]:
             raise ImageError(
-                f"the picture before has {sizes[0]} px and the one after {sizes[1]}; crop or scale them to one size"
+                f"the picture before has {sizes[0]} px, the one after {sizes[1]}; crop or scale them to one size"
             )
         if min(self.before.shape[2:]) < SMALLEST:
             raise ImageError(f"an example of {sizes[0]} px is too small; give {SMALLEST}x{SMALLEST} px or more")
