@@ -42,7 +42,8 @@ class TakesPairs(TyperCommand):
 
 def one_by_one(arguments: Sequence[str]) -> list[str]:
     """`--example a b` as `--example a --example b`."""
-    plain, rest = [], list(arguments)
+    plain: list[str] = []
+    rest = list(arguments)
     while rest:
         word = rest.pop(0)
         if word == "--":

@@ -59,7 +59,7 @@ def check_whole(name: str, value: object, least: int = 1) -> None:
 
 def check_guidance(value: object) -> None:
     """Raise MixingError unless a value is a number from 0 to 2."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= MOST_GUIDED:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MOST_GUIDED:
         raise MixingError(
             f"guidance must be a number from 0 to {MOST_GUIDED:g}, got {value!r}; 1 is the plain result"
         )

@@ -5,13 +5,14 @@
 f_w is the restoration with mixture w, so K numbers are sought, in two stages, each of few passes of the network.
 
 1. Sets. Bases are trained at weight 1, and most wishes are a set of them. From the set that the encoder reads,
-   each basis in turn is put in or out. What these flips do adds up well enough, f_S - a' + Σ (f_S+k - f_S), to tell
-   which sets of a few flips are worth a pass; and of two bases that do much the same, one is tried in place of the
-   other. The best set is gone on from until none is better; and so it is from no basis at all.
+   each basis in turn is put in or out. The changes of these flips add up well enough, f_S - a' + Σ (f_S+k - f_S),
+   to tell which sets of a few flips are worth a pass; and of two bases that do much the same, one is tried in place
+   of the other. The best set is gone on from until none is better; and so it is from no basis at all.
 2. Weights. They leave 0 and 1 where that pays: Levenberg-Marquardt with bounds. The flips are its first Jacobian,
    which each step mends by its own outcome, J += (Δf - J Δw) Δwᵀ / |Δw|²: one pass a step.
 
-One example shows less than training did. So a basis has its price, and so has a weight that is neither 0 nor 1.
+One example shows less than training did. So a basis has its price, the more so where the encoder sees nothing for
+it to remove, and so has a weight that is neither 0 nor 1.
 
 Task: LoRWeB, Manor et al., 2026, https://arxiv.org/abs/2602.15727
 Levenberg-Marquardt: Marquardt, 1963, https://doi.org/10.1137/0111030
@@ -36,7 +37,7 @@ Render = Callable[[Mapping[str, float]], Tensor]  # weights by basis name to the
 Weights = tuple[float, ...]  # in the order of the names
 
 DB = math.log(10) / 10  # of an energy, in natural logarithm
-PRICE = 0.1  # dB of a basis, for one example
+SEEN, UNSEEN = 0.05, 0.3  # price in dB, for one example, of a basis that the encoder sees a use for, and of others
 ASIDE = 1.0  # dB of a weight of 1 in place of 0, or of 0 in place of 1, by its square
 GAIN = 0.2  # dB, below which weights stay at 0 and 1
 FOUND = 0.5  # weight from which a basis is in the first set
@@ -102,7 +103,7 @@ def match(
 
     render: makes the change of a mixture.
     wanted: the change to make, (N,), not zero.
-    start: the mixture to begin at.
+    start: the mixture to begin at, as the encoder reads it.
     largest: greatest weight of each basis.
     examples: number of them in the change; several weigh more against prices than one.
     """
@@ -110,7 +111,8 @@ def match(
     trials = Trials(render, wanted, names)
     top = tuple(float(largest[name]) for name in names)
     first = tuple(min(1.0, most) if start[name] > FOUND else 0.0 for name, most in zip(names, top, strict=True))
-    chosen = choose(trials, first, top, PRICE / examples)
+    prices = tuple((SEEN + (UNSEEN - SEEN) * (1 - min(1.0, start[name]))) / examples for name in names)
+    chosen = choose(trials, first, top, prices)
     weights = refine(trials, chosen, top, ASIDE / examples)
     if trials.level(chosen) - trials.level(weights) < GAIN / examples:
         weights = chosen
@@ -124,15 +126,15 @@ def flipped(weights: Weights, places: Sequence[int], top: Weights) -> Weights:
     return tuple(new.get(k, weight) for k, weight in enumerate(weights))
 
 
-def choose(trials: Trials, first: Weights, top: Weights, price: float) -> Weights:
+def choose(trials: Trials, first: Weights, top: Weights, prices: Sequence[float]) -> Weights:
     """The first stage: the set of bases that makes the change best, from two sides.
 
     first: the set to begin at, beside none.
-    price: of a basis, dB.
+    prices: of the bases, dB.
     """
 
     def cost(level: float, weights: Weights) -> float:
-        return level + price * sum(map(bool, weights))
+        return level + sum(price for price, weight in zip(prices, weights, strict=True) if weight)
 
     def paid(weights: Weights) -> float:
         return cost(trials.level(weights), weights)

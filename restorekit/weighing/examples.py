@@ -24,6 +24,7 @@ SMALLEST = 32  # px a side, below which weights are guesses
 FARTHEST = 16  # px, the largest shift
 SIDE = 192  # px of a piece
 PIECES = 4  # of all examples together; one of each if there are more examples
+SHARE = 0.1  # of the largest change of a piece, below which there is little to see in one
 LOOKED = 1024  # px a side of the middle in which the shift is looked for
 PEAKS = 5
 BETTER = 1e-3  # by which a shift has to correlate better than none
@@ -116,15 +117,17 @@ def cuts(length: int) -> list[slice]:
 def spread(
     boxes: list[tuple[slice, slice]], before: Tensor, after: Tensor, visible: Tensor | None, count: int
 ) -> list[tuple[slice, slice]]:
-    """Choose boxes that are spread over the upper three quarters of those that change: neither the places with
-    nothing to see nor only the one where somebody painted."""
+    """Choose boxes that are spread over those that change, from much to little: not only the one where somebody
+    painted, and none with nothing to see."""
 
     def change(box: tuple[slice, slice]) -> float:
         squares = (as_float(after[..., box[0], box[1]]) - as_float(before[..., box[0], box[1]])).square()
         return float((squares if visible is None else squares * visible[..., box[0], box[1]]).mean())
 
-    ranked = sorted(boxes, key=change, reverse=True)
-    return [ranked[int((i + 0.5) / count * 0.75 * len(ranked))] for i in range(min(count, len(ranked)))]
+    changes = sorted(((change(box), number) for number, box in enumerate(boxes)), reverse=True)
+    ranked = [boxes[number] for energy, number in changes if energy >= SHARE * changes[0][0]]
+    count = min(count, len(ranked))
+    return [ranked[int((i + 0.5) / count * len(ranked))] for i in range(count)]
 
 
 def shift_between(before: Tensor, after: Tensor) -> tuple[int, int]:
