@@ -5,9 +5,9 @@
 f_w is the restoration with mixture w, so K numbers are sought, in two stages, each of few passes of the network.
 
 1. Sets. Bases are trained at weight 1, and most wishes are a set of them. From the set that the encoder reads,
-   each basis in turn is put in or out. The changes of these flips add up well enough, f_S - a' + Σ (f_S+k - f_S),
-   to tell which sets of a few flips are worth a pass; and of two bases that do much the same, one is tried in place
-   of the other. The best set is gone on from until none is better; and so it is from no basis at all.
+   each basis in turn is put in or out. The changes of these flips add up, f_S - a' + Σ (f_S+k - f_S), well enough
+   to tell which sets of a few flips are worth a pass; of two bases that do much the same, one is tried in place of
+   the other. The best set is gone on from until none is better; and so it is from no basis at all.
 2. Weights. They leave 0 and 1 where that pays: Levenberg-Marquardt with bounds. The flips are its first Jacobian,
    which each step mends by its own outcome, J += (Δf - J Δw) Δwᵀ / |Δw|²: one pass a step.
 
@@ -40,6 +40,10 @@ DB = math.log(10) / 10  # of an energy, in natural logarithm
 SEEN, UNSEEN = 0.05, 0.3  # price in dB, for one example, of a basis that the encoder sees a use for, and of others
 ASIDE = 1.0  # dB of a weight of 1 in place of 0, or of 0 in place of 1, by its square
 GAIN = 0.2  # dB, below which weights stay at 0 and 1
+NEAR, FINE = (
+    0.25,
+    2.0,
+)  # moves of weights up to the first, which one picture's contents ask for, have to gain more dB
 FOUND = 0.5  # weight from which a basis is in the first set
 FLIPS = 3  # most of them at once
 TRIED = 3  # sets that the flips speak for, in each round
@@ -113,9 +117,12 @@ def match(
     first = tuple(min(1.0, most) if start[name] > FOUND else 0.0 for name, most in zip(names, top, strict=True))
     prices = tuple((SEEN + (UNSEEN - SEEN) * (1 - min(1.0, start[name]))) / examples for name in names)
     chosen = choose(trials, first, top, prices)
-    weights = refine(trials, chosen, top, ASIDE / examples)
-    if trials.level(chosen) - trials.level(weights) < GAIN / examples:
-        weights = chosen
+    refined = refine(trials, chosen, top, ASIDE / examples)
+    weights = chosen
+    far = tuple(new if abs(new - old) > NEAR else old for new, old in zip(refined, chosen, strict=True))
+    for other, least in ((far, GAIN), (refined, FINE)):
+        if trials.level(weights) - trials.level(other) >= least / examples:
+            weights = other
     mixture = Mixture({name: round(weight, 3) for name, weight in zip(names, weights, strict=True)})
     return Match(mixture, 1 - trials.share(weights), passes=len(trials.left) - 1)
 

@@ -24,6 +24,7 @@ SMALLEST = 32  # px a side, below which weights are guesses
 FARTHEST = 16  # px, the largest shift
 SIDE = 192  # px of a piece
 PIECES = 4  # of all examples together; one of each if there are more examples
+GRID = 16  # px
 SHARE = 0.1  # of the largest change of a piece, below which there is little to see in one
 LOOKED = 1024  # px a side of the middle in which the shift is looked for
 PEAKS = 5
@@ -85,13 +86,14 @@ class Example:
         count: of pieces. A picture that is no larger than they are together is one piece.
         Raises ImageError where they are the same.
         """
-        down, right = shift = shift_between(self.before, self.after)
-        height, width = self.before.shape[2:]
-        rows, columns = (slice(max(0, -n), size - max(0, n)) for n, size in ((down, height), (right, width)))
-        before = self.before[..., rows, columns]
-        after = self.after[..., moved(rows, down), moved(columns, right)]
-        visible = None if self.visible is None else self.visible[:, None, rows, columns]
+        before, visible = self.before, None if self.visible is None else self.visible[:, None]
+        shift = shift_between(before, self.after)
         height, width = before.shape[2:]
+        after = self.after.roll((-shift[0], -shift[1]), (2, 3))
+        if any(shift):  # what was rolled in from the other side is not seen
+            rows, columns = (inside(size, by) for size, by in zip((height, width), shift, strict=True))
+            both = (rows[:, None] & columns)[None, None]
+            visible = both if visible is None else visible & both
         if height * width <= count * SIDE**2:
             boxes = [(slice(0, height), slice(0, width))]
         else:
@@ -104,13 +106,16 @@ class Example:
         return found
 
 
-def moved(span: slice, by: int) -> slice:
-    return slice(span.start + by, span.stop + by)
+def inside(size: int, by: int) -> Tensor:
+    """Boolean, (size,), where a place and the one `by` px further lie inside."""
+    places = torch.arange(size) + by
+    return (places >= 0) & (places < size)
 
 
 def cuts(length: int) -> list[slice]:
-    """Spans of SIDE px along a side, the last one moved back inside; one of its length if it is shorter."""
-    starts = {*range(0, max(1, length - SIDE), SIDE), max(0, length - SIDE)}
+    """Spans of SIDE px along a side, the last one moved back inside; one of its length if it is shorter. They begin
+    on the grids of networks."""
+    starts = {*range(0, max(1, length - SIDE), SIDE), max(0, length - SIDE) // GRID * GRID}
     return [slice(start, min(start + SIDE, length)) for start in sorted(starts)]
 
 

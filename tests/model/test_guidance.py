@@ -57,7 +57,8 @@ def test_a_pass_is_guided_however_many_steps_it_has(networks):
     plain = passing.run(networks[0], PICTURE, torch.float32, Pass(1, 1000))
     assert torch.equal(passing.run(networks[0], PICTURE, torch.float32, Pass(3, 1000, guidance=0.0)), PICTURE)
     half = passing.run(networks[0], PICTURE, torch.float32, Pass(1, 1000, guidance=0.5))
-    assert torch.allclose(half, (PICTURE + plain) / 2, atol=0.02) and not torch.equal(half, plain)
+    inside = (plain > 0.01) & (plain < 0.99)  # elsewhere it is clipped
+    assert torch.allclose(half[inside], ((PICTURE + plain) / 2)[inside], atol=1e-6) and inside.float().mean() > 0.5
 
 
 @pytest.mark.parametrize("scale", [-0.1, 2.1, float("nan"), True, "1"])

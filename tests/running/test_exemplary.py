@@ -1,4 +1,4 @@
-"""Laws of a restorer that is shown what to do: what it did itself it finds again, and the wish it beats the eye."""
+"""Laws of a restorer that is shown what to do: it finds again what it did itself, and follows a wish."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_hidden_colours_say_nothing(restorer):
 def test_no_example_and_a_bad_one_are_refused(restorer):
     with pytest.raises(ImageError, match="no example"):
         restorer.by_example([])
-    with pytest.raises(ImageError, match="example 2: .* are the same"):
+    with pytest.raises(ImageError, match=r"example 2: .* are the same"):
         restorer.by_example([(PICTURE, 1 - PICTURE), (PICTURE, PICTURE)])
     with pytest.raises(ImageError, match="NaN"):
         restorer.by_example([(PICTURE, PICTURE / 0)])
