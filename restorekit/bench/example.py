@@ -32,7 +32,7 @@ __all__ = ["WISHES", "ExampleRow", "Wanted", "as_markdown", "main", "measure", "
 
 @dataclass(frozen=True)
 class Wanted:
-    """Degradations in the pictures, by severity, and the right weights of what is to go. Below 1, as much is left."""
+    """Degradations in the pictures, by severity, and the right weights of those that are to go, wholly or not."""
 
     there: Mapping[str, float]
     weights: Mapping[str, float]
@@ -133,17 +133,18 @@ def cells(row: ExampleRow) -> list[str]:
 
 def as_markdown(rows: Sequence[ExampleRow], examples: int, others: int, side: int) -> str:
     """The table, with what it was measured on."""
+    versions = f"torch {torch.__version__}, Python {platform.python_version()}"
     lines = [
         "# Weights by example",
         "",
-        f"Made by `python -m restorekit.bench.example PHOTOS -o benchmarks/example.md` on {examples + others} "
-        f"photographs of {side}x{side}: {examples} give one pair each, the wish is done to the other {others}. fp32, "
-        f"{torch.get_num_threads()} thread(s), torch {torch.__version__}, Python {platform.python_version()}.",
+        f"Made by `python -m restorekit.bench.example PHOTOS -o benchmarks/example.md` on {examples + others}"
+        f" photographs of {side}x{side}: {examples} give one pair each, and the wish is done to the other {others}. "
+        f"fp32, threads: {torch.get_num_threads()}, {versions}.",
         "",
-        "PSNR in dB to the picture that is wished for, in the mean over the other photographs: as they are, with the "
-        "right weights, with those that the pair showed (found; the mean over the pairs and the worst of them, less "
-        "right), and by the encoder's own reading, which removes all it finds. Share of the pair's change that the "
-        "found weights explain, and seconds of a search.",
+        "PSNR in dB to the picture that is wished for, in the mean over the other photographs: as they are, with "
+        "the right weights, with those that the pair showed (found; the mean over the pairs and the worst of "
+        "them, less right), and by the encoder's own reading, which removes all it finds. Share of the pair's "
+        "change that the found weights explain, and seconds of a search.",
         "",
         "| degradations | wish | as it is | right | found | found - right | worst - right | encoder | share | s |",
         "|---|---|---|---|---|---|---|---|---|---|",

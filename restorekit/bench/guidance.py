@@ -1,9 +1,9 @@
 """Guidance beside weights: `python -m restorekit.bench.guidance [PHOTOS] [-o FILE]`.
 
-Both say how much a basis does: its weight w, inside the network, and g, outside it, x + g (x̂_w=1 - x). For every
-basis that removes a degradation, at a typical severity and at the strongest that it was trained on: PSNR to the
-clean picture at several w and g, and the share of the damage that is removed (`restorekit.bench.control`). So it can
-be seen whether g reaches what w does not. Draws depend on the number of the crop alone.
+Both say how much a basis does: its weight w, inside the network, and g, outside it, x + g (x̂ - x) with w = 1. For
+every basis that removes a degradation, at a typical severity and at the strongest that it was trained on: PSNR to
+the clean picture at several w and g, and the share of the damage that is removed (`restorekit.bench.control`). It
+shows whether g reaches what w does not. Draws depend on the number of the crop alone.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def as_markdown(rows: Sequence[GuidanceRow], count: int, side: int) -> str:
         "",
         f"Made by `python -m restorekit.bench.guidance PHOTOS -o benchmarks/guidance.md` on {count} crops of "
         f"{side}x{side}, seeds 0 to {count - 1}, in fp32, torch {torch.__version__}, Python "
-        f"{platform.python_version()}. Columns w: the basis at this weight. Columns g: the basis at 1, and the result "
-        "input + g (restored - input).",
+        f"{platform.python_version()}. Columns w: the basis at this weight. Columns g: the basis at 1, and the "
+        "result input + g (restored - input).",
         "",
         "PSNR in dB:",
         "",
@@ -100,7 +100,7 @@ def as_markdown(rows: Sequence[GuidanceRow], count: int, side: int) -> str:
         lines.append(f"| {row.basis} | {row.severity} | {figures} |")
     lines += [
         "",
-        f"The most that guidance gains over the best weight: {best.gain:+.2f} dB, {best.basis} at {best.severity}.",
+        f"Most that guidance gains over the best weight: {best.gain:+.2f} dB, {best.basis} at {best.severity}.",
     ]
     return "\n".join(lines) + "\n"
 

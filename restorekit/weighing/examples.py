@@ -113,8 +113,8 @@ def inside(size: int, by: int) -> Tensor:
 
 
 def cuts(length: int) -> list[slice]:
-    """Spans of SIDE px along a side, each on the grid of networks, the last one moved back inside; one of its length
-    if it is shorter."""
+    """Spans of SIDE px along a side, each on the grid of networks, the last one moved back inside; one of its
+    length if it is shorter."""
     starts = {*range(0, max(1, length - SIDE), SIDE), max(0, length - SIDE) // GRID * GRID}
     return [slice(start, min(start + SIDE, length)) for start in sorted(starts)]
 
