@@ -138,7 +138,7 @@ def as_markdown(rows: Sequence[ExampleRow], examples: int, others: int, side: in
         "# Weights by example",
         "",
         f"Made by `python -m restorekit.bench.example PHOTOS -o benchmarks/example.md` on {examples + others}"
-        f" photographs of {side}x{side}: {examples} give one pair each, and the wish is done to the other {others}. "
+        f" photographs of {side}x{side}: {examples} give one pair each, the wish is done to the other {others}. "
         f"fp32, threads: {torch.get_num_threads()}, {versions}.",
         "",
         "PSNR in dB to the picture that is wished for, in the mean over the other photographs: as they are, with "

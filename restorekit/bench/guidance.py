@@ -47,6 +47,11 @@ class GuidanceRow:
         """Best PSNR with guidance, less the best by the weight alone."""
         return max(self.guided) - max(self.weighed)
 
+    @property
+    def reach(self) -> float:
+        """Largest share removed with guidance, less the largest by the weight alone."""
+        return max(self.guided_shares) - max(self.weighed_shares)
+
 
 def measure(restorer: Restorer, basis: str, severity: float, clean: Tensor) -> GuidanceRow:
     """Measure a basis. clean: crops, (N, 3, s, s)."""
@@ -98,9 +103,11 @@ def as_markdown(rows: Sequence[GuidanceRow], count: int, side: int) -> str:
     for row in rows:
         figures = " | ".join(f"{value:.2f}" for value in (*row.weighed_shares, *row.guided_shares))
         lines.append(f"| {row.basis} | {row.severity} | {figures} |")
+    far = max(rows, key=lambda row: row.reach)
     lines += [
         "",
-        f"Most that guidance gains over the best weight: {best.gain:+.2f} dB, {best.basis} at {best.severity}.",
+        f"Most that guidance gains over the best weight: {best.gain:+.2f} dB, {best.basis} at {best.severity}. "
+        f"Furthest that it goes beyond the largest share by weights: {far.reach:+.2f}, {far.basis} at {far.severity}.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -112,7 +112,7 @@ def restore(
             min=0,
             max=2,
             metavar="0..2",
-            help="Length of the way: 0 is the input, 1 the restored picture, 2 twice as far.",
+            help="Distance from the input, 0, to the result, 1, and on: sharper than weights make it, less faithful.",
         ),
     ] = 1.0,
     quality: Annotated[

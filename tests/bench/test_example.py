@@ -49,6 +49,7 @@ def test_the_table_counts_wishes_that_were_missed_and_those_above_the_encoder():
 def test_guidance_is_measured_beside_weights_and_the_most_it_gains_is_told(restorer):
     row = measure_guidance(restorer, "noise", 25, CLEAN)
     assert (len(row.weighed), len(row.guided)) == (len(WEIGHED), len(GUIDED))
-    low = GuidanceRow("rain", "18", (30, 31, 32, 31, 30), (29, 30, 32.5, 31, 30), (0,) * 5, (0,) * 5)
-    assert low.gain == pytest.approx(0.5)
-    assert guidance_table([low], 4, 160).endswith("over the best weight: +0.50 dB, rain at 18.\n")
+    low = GuidanceRow("rain", "18", (30, 31, 32, 31, 30), (29, 30, 32.5, 31, 30), (0.7,) * 5, (0.9,) * 5)
+    assert low.gain == pytest.approx(0.5) and low.reach == pytest.approx(0.2)
+    table = guidance_table([low], 4, 160)
+    assert "over the best weight: +0.50 dB, rain at 18. " in table and table.endswith(": +0.20, rain at 18.\n")
