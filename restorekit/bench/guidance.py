@@ -107,7 +107,8 @@ def as_markdown(rows: Sequence[GuidanceRow], count: int, side: int) -> str:
     lines += [
         "",
         f"Most that guidance gains over the best weight: {best.gain:+.2f} dB, {best.basis} at {best.severity}. "
-        f"Furthest that it goes beyond the largest share by weights: {far.reach:+.2f}, {far.basis} at {far.severity}.",
+        f"Furthest that it goes beyond the largest share by weights: {far.reach:+.2f}, {far.basis} at "
+        f"{far.severity}.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -112,7 +112,7 @@ def restore(
             min=0,
             max=2,
             metavar="0..2",
-            help="Distance from the input, 0, to the result, 1, and on: sharper than weights make it, less faithful.",
+            help="Distance from the input, 0, to the result, 1, and on: sharper than by weights, less faithful.",
         ),
     ] = 1.0,
     quality: Annotated[

@@ -33,8 +33,9 @@ def examples_of(
     for number, ((before, after), mask) in enumerate(zip(pairs, masks, strict=True), start=1):
         with numbered(number):
             check_visible(mask, before)
-            filled = before if mask is None else fill_hidden(before, mask[0])
-            examples.append(Example(filled, after, mask))
+            seen = None if mask is None else mask.cpu()
+            filled = before.cpu() if seen is None else fill_hidden(before.cpu(), seen[0])
+            examples.append(Example(filled, after.cpu(), seen))
     return tuple(examples)
 
 
