@@ -2,9 +2,9 @@
 
     x̂ = x̂_w' + g (x̂_w - x̂_w')
 
-At g = 1 it is the estimate with w, at g = 0 that with w'; between them a blend, beyond 1 more than w does. With
-w' = 0 no second network is asked, since x̂_0 is the degraded picture. No g is more faithful than the best weight, but
-above 1 it sharpens further than weights do, which saturate; measured by `restorekit.bench.guidance`.
+At g = 1 it is the estimate with w, at g = 0 that with w'; between them a blend, beyond 1 more than w does.
+With w' = 0 no second network is asked: x̂_0 is the degraded picture. No g is more faithful than the best weight,
+but above 1 it sharpens further than weights do, which saturate; measured by `restorekit.bench.guidance`.
 Classifier-free guidance: Ho & Salimans, 2022, https://arxiv.org/abs/2207.12598
 """
 

@@ -9,7 +9,8 @@ f_w is the restoration with mixture w, so K numbers are sought, in two stages, e
    to tell which sets of a few flips are worth a pass; of two bases that do much the same, one is tried in place of
    the other. The best set is gone on from until none is better; and so it is from no basis at all.
 2. Weights. They leave 0 and 1 where that pays: Levenberg-Marquardt with bounds. The flips are its first Jacobian,
-   which each step mends by its own outcome, J += (Δf - J Δw) Δwᵀ / |Δw|²: one pass a step.
+   which each step mends by its own outcome, J += (Δf - J Δw) Δwᵀ / |Δw|²: one pass a step. Where no set does half
+   of the change, as when half of the grain is to stay, they leave the encoder's set as well.
 
 One example shows less than training did. So a basis has its price, the more so where the encoder sees nothing for
 it to remove, and so has a weight that is neither 0 nor 1.
@@ -40,6 +41,7 @@ DB = math.log(10) / 10  # of an energy, in natural logarithm
 SEEN, UNSEEN = 0.05, 0.3  # price in dB, for one example, of a basis that the encoder sees a use for, and of others
 ASIDE = 1.0  # dB of a weight of 1 in place of 0, or of 0 in place of 1, by its square
 GAIN = 0.2  # dB, below which weights stay at 0 and 1
+HALF = 0.5  # share of the change, from which on what a set leaves shows that a part of its weights is wished for
 NEAR, FINE = (
     0.25,
     2.0,
@@ -117,14 +119,26 @@ def match(
     first = tuple(min(1.0, most) if start[name] > FOUND else 0.0 for name, most in zip(names, top, strict=True))
     prices = tuple((SEEN + (UNSEEN - SEEN) * (1 - min(1.0, start[name]))) / examples for name in names)
     chosen = choose(trials, first, top, prices)
-    refined = refine(trials, chosen, top, ASIDE / examples)
-    weights = chosen
+    sets = [chosen] if trials.share(chosen) < HALF else list(dict.fromkeys([chosen, first]))
+    ends = [around(trials, one, top, examples) for one in sets]
+    weights = min(ends, key=lambda w: trials.level(w) + price_of(w, prices))
+    mixture = Mixture({name: round(weight, 3) for name, weight in zip(names, weights, strict=True)})
+    return Match(mixture, 1 - trials.share(weights), passes=len(trials.left) - 1)
+
+
+def around(trials: Trials, chosen: Weights, top: Weights, examples: int) -> Weights:
+    """The second stage: a set, or the weights around it that are better by enough; examples: their number."""
+    weights, refined = chosen, refine(trials, chosen, top, ASIDE / examples)
     far = tuple(new if abs(new - old) > NEAR else old for new, old in zip(refined, chosen, strict=True))
     for other, least in ((far, GAIN), (refined, FINE)):
         if trials.level(weights) - trials.level(other) >= least / examples:
             weights = other
-    mixture = Mixture({name: round(weight, 3) for name, weight in zip(names, weights, strict=True)})
-    return Match(mixture, 1 - trials.share(weights), passes=len(trials.left) - 1)
+    return weights
+
+
+def price_of(weights: Weights, prices: Sequence[float]) -> float:
+    """Price of the bases with a weight, dB."""
+    return sum(price for price, weight in zip(prices, weights, strict=True) if weight)
 
 
 def flipped(weights: Weights, places: Sequence[int], top: Weights) -> Weights:
@@ -141,7 +155,7 @@ def choose(trials: Trials, first: Weights, top: Weights, prices: Sequence[float]
     """
 
     def cost(level: float, weights: Weights) -> float:
-        return level + sum(price for price, weight in zip(prices, weights, strict=True) if weight)
+        return level + price_of(weights, prices)
 
     def paid(weights: Weights) -> float:
         return cost(trials.level(weights), weights)
@@ -178,7 +192,12 @@ def choose(trials: Trials, first: Weights, top: Weights, prices: Sequence[float]
 
 
 def refine(trials: Trials, chosen: Weights, top: Weights, aside: float) -> Weights:
-    """The second stage: weights around a set. aside: price of a weight away from the set's, dB."""
+    """The best weights around a set.
+
+    chosen: the set.
+    top: greatest weights.
+    aside: price of a weight away from the set's, dB.
+    """
     centre, upper = (torch.tensor(w, dtype=torch.float64) for w in (chosen, top))
     inside = (centre > 0).double()
 

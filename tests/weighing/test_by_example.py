@@ -42,6 +42,11 @@ def test_a_mixture_that_made_a_change_is_found_wherever_the_search_begins(weight
     assert match.explained > 0.999
 
 
+def test_half_of_a_degradation_is_a_wish_too_and_no_two_others_stand_in_for_it():
+    match = found({"noise": 0.5}, NOTHING.set(noise=1.0), noise=0.1)
+    assert match.mixture.active == pytest.approx({"noise": 0.5}, abs=0.1)
+
+
 def test_weights_stay_at_0_and_1_where_an_example_says_little_else():
     match = found({"noise": 1.0, "rain": 1.0}, noise=0.6)
     assert match.mixture.active == {"noise": 1.0, "rain": 1.0}
