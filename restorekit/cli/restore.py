@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from restorekit.cli.example import Examples, Recipe, SaveRecipe, parse_examples
 from restorekit.cli.options import Bases, Model, Offline
 from restorekit.cli.printer import Printer
 from restorekit.cli.terminal import plugins_of, tell
@@ -49,7 +50,13 @@ restorekit restore scan.tif --keep grain --adjust blur=0.5 --strength 0.8
 
 restorekit restore portrait.jpg --mask face.png
 
-restorekit restore night.jpg --without jpeg --mask noise=sky.png"""
+restorekit restore night.jpg --without jpeg --mask noise=sky.png
+
+restorekit restore scans/ -o restored/ --example before.png after.png --save-recipe look.toml
+
+restorekit restore more/ -o restored/ --recipe look.toml
+
+restorekit restore soft.jpg --guidance 1.4"""
 SCALES = (2, 3, 4)
 
 
@@ -98,6 +105,18 @@ def restore(
     strength: Strength = 1.0,
     kept: Kept = None,
     masked: Masked = None,
+    examples: Examples = None,
+    save_recipe: SaveRecipe = None,
+    recipe: Recipe = None,
+    guidance: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=2,
+            metavar="0..2",
+            help="Distance from the input, 0, to the result, 1, and on: sharper than by weights, less faithful.",
+        ),
+    ] = 1.0,
     quality: Annotated[
         int | None,
         typer.Option(
@@ -186,6 +205,7 @@ def restore(
         steps=steps,
         tile=side,
         ensemble=ensemble,
+        guidance=guidance,
         overwrite=overwrite,
         quality=quality,
         strip=metadata == "strip",
@@ -198,6 +218,9 @@ def restore(
         recursive=recursive,
         skip_existing=skip_existing,
         watch=watch,
+        examples=parse_examples(examples),
+        recipe=recipe,
+        save_recipe=save_recipe,
         manifest=manifest,
         cluster=Cluster(address, workers) if engine == "ray" else None,
     )
