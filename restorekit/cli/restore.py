@@ -11,11 +11,13 @@ import typer
 from restorekit.cli.options import Bases, Model, Offline
 from restorekit.cli.printer import Printer
 from restorekit.cli.terminal import plugins_of, tell
+from restorekit.cli.typed import typed
 from restorekit.errors import MixingError, RestorekitError
 from restorekit.model.mixing import MixingWeights
 from restorekit.plugin.catalog import Catalog, build_catalog
 from restorekit.plugin.loose import with_bases
 from restorekit.work import Cluster, Options, Request, restore_files
+from restorekit.work.companions import Companions
 from restorekit.work.request import LOCAL
 from restorekit.work.setup import fetcher
 
@@ -33,7 +35,9 @@ restorekit restore small.png --scale 2 -o large.png
 
 curl -s https://example.org/photo.jpg | restorekit restore - > restored.jpg
 
-restorekit restore rainy.jpg --set rain=1 --only"""
+restorekit restore rainy.jpg --set rain=1 --only
+
+restorekit restore photo.jpg --report photo.html"""
 SCALES = (2, 3, 4)
 
 
@@ -103,6 +107,15 @@ def restore(
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Take what can be read of files that are damaged or cut short.")
     ] = False,
+    reported: Annotated[
+        str | None,
+        typer.Option(
+            "--report",
+            metavar="HTML|FOLDER",
+            help="Page to write about the picture: before and after, what each basis took away, the command; "
+            "a folder for several inputs.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     skip_existing: Annotated[
@@ -171,6 +184,8 @@ def restore(
         quality=quality,
         strip=metadata == "strip",
         salvage=salvage,
+        report=reports_of(reported, inputs, overwrite=overwrite),
+        command=typed(context),
     )
     request = Request(
         inputs=tuple(inputs),
@@ -186,6 +201,13 @@ def restore(
         summary = restore_files(request, printer, catalog)
         if not watch:
             printer.conclude(summary)
+
+
+def reports_of(out: str | None, inputs: Sequence[str], *, overwrite: bool) -> Companions | None:
+    """Places of the reports that --report asks for; None for none."""
+    if out is None:
+        return None
+    return Companions.of("--report", out, inputs, ".report.html", overwrite=overwrite)
 
 
 def parse_tile(text: str) -> int | None:

@@ -37,6 +37,7 @@ from restorekit.running.passing import Pass, Passing
 from restorekit.running.results import RestorationResult
 from restorekit.weighing import Blind, Given, Inspection, Overruled, Weigher
 from restorekit.weighing.looks import Origins
+from restorekit.weighing.places import Places, look_everywhere
 
 __all__ = ["Inspection", "RestorationResult", "Restorer"]
 
@@ -144,6 +145,18 @@ class Restorer:
         check_pictures(image, unclipped=unclipped)
         check_visible(visible, image)
         return tuple(self.blind.weigh(*shown(image, visible, i)) for i in range(len(image)))
+
+    @torch.no_grad()
+    def places(self, image: Tensor, found: Inspection, visible: Tensor | None = None) -> Places:
+        """Weights at each place of one picture.
+
+        image: shape (1, 3, H, W), as in `inspect`.
+        found: what `inspect` says of it.
+        visible: as in `inspect`.
+        """
+        one, seen = shown(image, visible, 0)
+        weights = found.weights.values
+        return look_everywhere(self.encoder, self.keys, self.origins, one, weights, self.remove, seen)
 
     @property
     def blind(self) -> Blind:
