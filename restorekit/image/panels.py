@@ -63,14 +63,14 @@ def side_by_side(panels: Sequence[tuple[str, Tensor]], columns: int | None = Non
     """Titled panels in rows on white paper, (1, 3, H, W); columns: by default about as many as there are rows."""
     drawn = [titled(panel, title) for title, panel in panels]
     columns = columns or math.ceil(math.sqrt(len(drawn)))
-    height, width = (max(panel.shape[side] for panel in drawn) for side in (-2, -1))
     rows = [drawn[i : i + columns] for i in range(0, len(drawn), columns)]
-    paper = torch.full(
-        (1, 3, len(rows) * (height + GAP) + GAP, min(columns, len(drawn)) * (width + GAP) + GAP), PAPER
-    )
+    heights = [max(panel.shape[-2] for panel in row) + GAP for row in rows]
+    width = max(panel.shape[-1] for panel in drawn) + GAP
+    paper = torch.full((1, 3, sum(heights) + GAP, min(columns, len(drawn)) * width + GAP), PAPER)
     for down, row in enumerate(rows):
+        top = GAP + sum(heights[:down])
         for right, panel in enumerate(row):
-            top, left = GAP + down * (height + GAP), GAP + right * (width + GAP)
+            left = GAP + right * width
             paper[..., top : top + panel.shape[-2], left : left + panel.shape[-1]] = panel
     return from_pil(to_pil(paper))
 
