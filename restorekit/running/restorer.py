@@ -233,6 +233,7 @@ class Restorer:
         for i in range(len(image)):
             one, seen = shown(image, visible, i)
             found = weigher.weigh(one, seen)
+            how.notes.extend(found.notes)
             if scale > 1:
                 one, found = self.enlarging.enlarged(weigher, found, one, seen, how, scale=scale)
             mixture = found.weights
