@@ -18,7 +18,7 @@ from restorekit.image.hidden import fill_hidden, give_back_hidden
 from restorekit.model.backbone import Backbone
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
-from restorekit.model.mixing import Mixer, MixingWeights
+from restorekit.model.mixing import Mixer, Mixture
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.plugin.failures import Failure
 from restorekit.plugin.loose import with_bases
@@ -33,9 +33,11 @@ from restorekit.running.arguments import (
 from restorekit.running.device import auto_tile, choose_device, choose_precision
 from restorekit.running.enlarging import Enlarging
 from restorekit.running.loading import load_model
-from restorekit.running.passing import Pass, Passing
+from restorekit.running.masking import Masks
+from restorekit.running.passing import Pass, Passing, enlarge
 from restorekit.running.results import RestorationResult
-from restorekit.weighing import Blind, Given, Inspection, Overruled, Weigher
+from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wished
+from restorekit.weighing.blind import Blind
 from restorekit.weighing.looks import Origins
 from restorekit.weighing.places import Places, look_everywhere
 
@@ -166,14 +168,21 @@ class Restorer:
         scales = {name: catalog.degradation(catalog.basis(name).degradation).severity for name in known}
         return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove)
 
-    def weigher(self, chosen: Mapping[str, float], *, blind: bool) -> Weigher:
+    def weigher(self, chosen: Mapping[str, float], *, blind: bool, wish: Wish | None = None) -> Weigher:
         """The weigher for a user's words, as in `restore`."""
-        return Overruled(self.blind, chosen) if blind else Given(self.none.override(chosen))
+        if wish is None:
+            return Overruled(self.blind, chosen) if blind else Given(self.none.override(chosen))
+        wish.check(self.bases, self.catalog.presets)
+        known = {name: self.catalog.bases[name] for name in self.bases if name in self.catalog.bases}
+        for name in wish.set.keys() & known.keys():
+            known[name].check_weight(float(wish.set[name]))
+        largest = {name: basis.largest for name, basis in known.items()}
+        return Wished(self.weigher(chosen, blind=blind and wish.blind), wish, self.catalog.presets, largest)
 
     @property
-    def none(self) -> MixingWeights:
+    def none(self) -> Mixture:
         """A weight of 0 for every basis."""
-        return MixingWeights(dict.fromkeys(self.bases, 0.0))
+        return Mixture(dict.fromkeys(self.bases, 0.0))
 
     def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
         """Restore crops of one picture, (N, 3, s, s), in one step with a mixture; in [0, 1]."""
@@ -187,6 +196,8 @@ class Restorer:
         *,
         weights: Mapping[str, float] | None = None,
         blind: bool = True,
+        wish: Wish | None = None,
+        mask: Tensor | Mapping[str, Tensor] | None = None,
         scale: int = 1,
         steps: int = 1,
         tile: int | None = None,
@@ -202,6 +213,10 @@ class Restorer:
         weights: by name of the basis, in place of the encoder's; with `blind=False` the encoder is not asked, and
             bases that are not named stay at 0.
         blind: whether the encoder is asked.
+        wish: what to change of the weights that come of it (`restorekit.Wish`), as `Wish(keep=("grain",))`.
+        mask: shape (B, H, W), or (H, W) for all alike: 1 is restored, 0 comes back bit for bit, and between them
+            the two are blended. Boolean, floating in [0, 1], uint8 or uint16. By name of the basis: where that
+            basis acts; "" is then the mask of all.
         scale: times the size: cleaned at the picture's own size, enlarged bicubically, looked at again, sharpened.
         steps: of the sampler; 1 gives the best PSNR.
         tile: side of a tile in px; None chooses by the free memory; where the device runs out of it, the tile is
@@ -228,17 +243,27 @@ class Restorer:
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         check_result_type(dtype)
         how = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
-        weigher = self.weigher(chosen, blind=blind)
+        weigher = self.weigher(chosen, blind=blind, wish=wish)
+        masks = Masks.of(mask, image, self.bases)
         rows, mixtures, severities = [], [], []
         for i in range(len(image)):
             one, seen = shown(image, visible, i)
-            found = weigher.weigh(one, seen)
+            own = one
+            asked = Given(self.none) if masks[i].black else weigher
+            found = asked.weigh(one, seen)
             how.notes.extend(found.notes)
             if scale > 1:
-                one, found = self.enlarging.enlarged(weigher, found, one, seen, how, scale=scale)
+                one, found = self.enlarging.enlarged(asked, found, one, seen, how, scale=scale, masks=masks[i])
             mixture = found.weights
             last = mixture if scale == 1 else self.enlarging.part(mixture, of_scale=True)
-            restored = self.passing.until_it_fits(self.mixer.specialise(last), one, dtype, how)
+            large = masks[i].enlarged(scale)
+
+            def passed(part: Mixture, how: Pass, image: Tensor = one) -> Tensor:
+                return self.passing.until_it_fits(self.mixer.specialise(part), image, dtype, how)
+
+            restored = large.restored(last, passed, how)
+            if large.whole is not None:
+                restored = large.within(restored, enlarge(own, scale))
             if seen is not None:
                 restored = give_back_hidden(restored, image[i : i + 1], seen[0], scale)
             rows.append(restored)
