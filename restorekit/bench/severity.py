@@ -133,9 +133,9 @@ def as_markdown(found: Sequence[Estimate], restorer: Restorer, photographs: int)
         f"{photographs} held-out pictures of {SIDE}x{SIDE} px, in fp32, torch {torch.__version__}, Python "
         f"{platform.python_version()}. The plain kind of each degradation, severities evenly from mild to strong.",
         "",
-        "Median errors: *alone*, and with a second degradation of any severity *beside* it. *Found*: the share whose "
-        "weight is not near 0, for which alone a severity is shown. *Lean*: mean of estimate less truth, alone. "
-        "*Asked*: the largest error that was asked for; then the share of the pictures that keep it.",
+        "Median errors: *alone*, and with a second degradation of any severity *beside* it. *Found*: the share "
+        "whose weight is not near 0, for which alone a severity is shown. *Lean*: mean of estimate less truth, "
+        "alone. *Asked*: the largest error that was asked for; then the share of the pictures that keep it.",
         "",
         "| basis | severity | found | alone | alone, % | lean | beside | asked | kept alone | kept beside |",
         "|---|---|---|---|---|---|---|---|---|---|",
