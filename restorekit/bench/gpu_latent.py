@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from restorekit.bench.gpu import Timed, picture, timed
+from restorekit.bench.gpu_timing import Timed, picture, timed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
