@@ -47,6 +47,8 @@ def restore_files(request: Request, listener: Listener, catalog: Catalog | None 
     listener.started(jobs)
     if request.cluster is not None and (request.watch or STREAM in (jobs[0].output, jobs[0].source)):
         raise RestorekitError("--engine ray restores files; --watch and - work with --engine local")
+    if request.cluster is not None and request.options.report is not None:
+        raise RestorekitError("--report is written by --engine local; leave one of them out")
     for folder in {job.output.parent for job in jobs if job.output not in (None, STREAM)}:
         sweep(folder)
     account = Account(listener, None if request.manifest is None else Manifest(request.manifest))

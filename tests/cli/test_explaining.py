@@ -103,3 +103,9 @@ def test_a_report_that_exists_is_kept_and_nothing_is_restored(cli, photo):
     outcome = cli("restore", "photo.png", "--report", "page.html")
     assert outcome.code == 1 and "--overwrite" in outcome.err
     assert Path("page.html").read_text() == "mine" and not Path("photo.restored.png").exists()
+
+
+def test_a_cluster_writes_no_reports_and_says_so(cli, photo):
+    photo("photo.png")
+    outcome = cli("restore", "photo.png", "--report", "page.html", "--engine", "ray")
+    assert outcome.is_one_error() and "--engine local" in outcome.err
