@@ -24,6 +24,7 @@ from restorekit.bench.items import make_item
 from restorekit.bench.protocol import Protocol
 from restorekit.model.basis import LoraLayer
 from restorekit.running.restorer import Restorer
+from restorekit.work.setup import fingerprint
 
 __all__ = ["Worth", "drawn", "effects", "telling_protocols", "to_markdown", "updates", "worth_of"]
 
@@ -179,14 +180,15 @@ def located_sets(datasets: Mapping[str, Dataset], roots: Sequence[Path]) -> dict
 
 
 def to_markdown(
-    names: Sequence[str], updated: Tensor, effected: Tensor, rows: Sequence[Worth], limit: int, picture: str
+    restorer: Restorer, updated: Tensor, effected: Tensor, rows: Sequence[Worth], limit: int, picture: str
 ) -> str:
     """The report. picture: name of the picture beside it; empty for none."""
+    names = restorer.bases
     lines = [
         "# Bases: overlap, and what each is worth",
         "",
         f"Made by `restorekit basis report --limit {limit} -o benchmarks/bases.md`, in fp32, on middles of {SIDE} "
-        f"px of the first {limit} pictures of each set.",
+        f"px of the first {limit} pictures of each set; weights {fingerprint(restorer)[:12]}.",
         "",
         *([f"![overlap and worth]({picture})", ""] if picture else []),
         "## Cosine of updates, mean over layers",

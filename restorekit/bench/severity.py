@@ -22,6 +22,7 @@ from restorekit.bench.items import as_file
 from restorekit.composition import Compose, Step, in_physical_order
 from restorekit.degradation import Degradation
 from restorekit.model.basis import SEVERITY_ERROR, add_to_record
+from restorekit.model.weights import ENCODER_TENSORS
 from restorekit.running.restorer import Restorer
 from restorekit.training.photos import HELD_OUT_EVERY, chosen_photos, read_copies, validation_crops
 from restorekit.work.words import SHOWN
@@ -126,12 +127,14 @@ def within(found: Sequence[Estimate]) -> str:
 
 def as_markdown(found: Sequence[Estimate], restorer: Restorer, photographs: int) -> str:
     """The tables, with what they were measured on."""
+    encoder = restorer.provenance().get(f"encoder/{ENCODER_TENSORS}", "")
     lines = [
         "# Accuracy of severities",
         "",
         "Made by `python -m restorekit.bench.severity PHOTOS --record -o benchmarks/severity.md` from "
         f"{photographs} held-out pictures of {SIDE}x{SIDE} px, in fp32, torch {torch.__version__}, Python "
-        f"{platform.python_version()}. The plain kind of each degradation, severities evenly from mild to strong.",
+        f"{platform.python_version()}, encoder {encoder[:12]}. The plain kind of each degradation, severities "
+        "evenly from mild to strong.",
         "",
         "Median errors: *alone*, and with a second degradation of any severity *beside* it. *Found*: the share "
         "whose weight is not near 0, for which alone a severity is shown. *Lean*: mean of estimate less truth, "

@@ -81,7 +81,7 @@ def report(
     updated = measuring.updates(restorer.mixer.bases)
     effected = measuring.effects(restorer, pictures)
     beside = "" if out is None else out.with_suffix(".png").name
-    text = measuring.to_markdown(restorer.bases, updated, effected, rows, limit, beside)
+    text = measuring.to_markdown(restorer, updated, effected, rows, limit, beside)
     if out is None:
         put_lines(text)
         return

@@ -78,7 +78,7 @@ def test_each_degradation_alone_is_asked_once_and_every_composite(noisy):
 def test_the_report_shows_every_basis_and_what_is_not_there_as_such(restorer, noisy):
     row = worth_of(restorer, *noisy, 1, ())
     names, missing = restorer.bases, torch.full((6, 6), math.nan)
-    text = to_markdown(names, updates(restorer.mixer.bases), missing, [row], 1, "")
+    text = to_markdown(restorer, updates(restorer.mixer.bases), missing, [row], 1, "")
     assert f"**{row.lost['noise']:.2f}**" in text and "| - |" in text and "nan" not in text
     assert drawn(names, missing, missing, [row]).shape[1] == 3
 
