@@ -12,6 +12,15 @@ from restorekit.bench.datasets import Copy, Dataset, Located, Source
 from restorekit.bench.protocol import Metric, Protocol, StepSpec
 from restorekit.image import write_image
 from restorekit.model.basis import LoraLayer
+from restorekit.running.restorer import Restorer
+
+
+@pytest.fixture(scope="module")
+def restorer(weights_folder):
+    """One for all laws of this file: nothing here changes it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RESTOREKIT_WEIGHTS", str(weights_folder))
+        return Restorer.from_pretrained(device="cpu", precision="fp32")
 
 
 def layer(*values):

@@ -11,6 +11,7 @@ from restorekit.bench.severity import Estimate, as_markdown, errors_by_estimate,
 from restorekit.errors import WeightsError
 from restorekit.model.basis import SEVERITY_ERROR, Basis, add_to_record, save_key
 from restorekit.plugin.catalog import build_catalog, load_plugins
+from restorekit.running.restorer import Restorer
 from restorekit.work.words import with_error
 
 
@@ -79,7 +80,8 @@ def test_inspect_tells_the_error_to_a_program(cli, tiny, photo, tmp_path, monkey
     assert json.loads(cli("inspect", "photo.png", "--json").out)["severity_errors"] == {"noise": 1.5}
 
 
-def test_every_keyed_basis_is_measured_from_mild_to_strong_alone_and_beside_others(restorer):
+def test_every_keyed_basis_is_measured_from_mild_to_strong_alone_and_beside_others(tiny):
+    restorer = Restorer.from_pretrained(device="cpu", precision="fp32")
     photos = list(torch.rand(2, 3, 40, 40, generator=Generator().manual_seed(0)).split(1))
     found = list(estimates(restorer, photos, 4))
     for name in restorer.keys:

@@ -85,7 +85,7 @@ def test_each_command_of_a_report_makes_the_same_pixels_again(cli, reported):
 
 
 def test_a_large_or_enlarged_picture_has_a_part_at_full_size_and_a_page_of_bounded_size(cli, photo):
-    photo("large.png", (1000, 700))
+    photo("large.png", (800, 560))
     outcome = cli(
         "restore", "large.png", "-o", "o.png", "--scale", "2", "--set", "noise=1", "--only", "--precision", "fp32",
         "--report", "pages/",
