@@ -1,16 +1,21 @@
 """Laws of strange pictures: a note tells of them, and nothing else changes."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Generator
 
+from restorekit.image import read_image
 from restorekit.model.encoder import DegradationEncoder
-from restorekit.model.familiar import save_familiar
+from restorekit.model.familiar import FAMILIAR, save_familiar
 from restorekit.model.key import BasisKey
+from restorekit.model.weights import recorded_sums, shipped_weights
 from restorekit.running.restorer import Restorer
+from restorekit.training.strange import STRANGE
 
+SAMPLE = Path(__file__).resolve().parents[2] / "benchmarks" / "samples" / "degraded.png"
 PICTURE = torch.rand(1, 3, 64, 64, generator=Generator().manual_seed(0))
 
 
@@ -68,3 +73,21 @@ def test_a_read_out_for_another_encoder_is_passed_over(tiny, tmp_path):
         encoder.out.bias += 1
     encoder.save(folder)
     assert DegradationEncoder.from_folder(folder).familiar is None
+
+
+@torch.no_grad()
+def logit(encoder, picture):
+    view = encoder.view(picture)
+    features = encoder.features(encoder.see(view.crops), view.crops)
+    query = encoder.read(features, view.owners, view.contexts)[0]
+    return float(encoder.familiar.logit(torch.cat([query, features.mean(0)])))
+
+
+def test_the_shipped_read_out_is_of_the_shipped_encoder_and_finds_a_spectrum_stranger_than_its_picture():
+    folder = shipped_weights("encoder")
+    assert FAMILIAR in recorded_sums(folder)
+    encoder = DegradationEncoder.from_folder(folder)
+    assert encoder.familiar is not None, "run python -m restorekit.training.familiar PHOTOS again"
+    picture = read_image(SAMPLE).rgb[..., :256, :256]
+    assert logit(encoder, picture) <= 0
+    assert logit(encoder, STRANGE["spectra"](picture, Generator().manual_seed(0))) > logit(encoder, picture) + 1
