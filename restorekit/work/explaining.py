@@ -46,8 +46,8 @@ def report(restorer: Restorer, options: Options, job: Job, picture: Picture, res
     profile = picture.icc_profile if (picture.icc_profile or b"")[16:20] == b"RGB " else None
 
     def slider(title: str, first: Tensor, second: Tensor, quality: int) -> Slider:
-        files = [encoded(side, "WEBP", quality=quality, profile=profile) for side in (first, second)]
-        return Slider(title, *files, (second.shape[-1], second.shape[-2]))
+        before, after = (encoded(side, "WEBP", quality=quality, profile=profile) for side in (first, second))
+        return Slider(title, before, after, (second.shape[-1], second.shape[-2]))
 
     small = shrunk(after, WHOLE)
     whole = before if scale == 1 else enlarge(before, scale)
