@@ -18,7 +18,9 @@ EPILOG = """Examples:
 
 restorekit inspect photo.jpg
 
-restorekit inspect holiday/ --json"""
+restorekit inspect holiday/ --json
+
+restorekit inspect photo.jpg --map found.png"""
 
 
 def inspect(
@@ -30,16 +32,36 @@ def inspect(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Take folders with all that is below them.")
     ] = False,
+    maps: Annotated[
+        str | None,
+        typer.Option(
+            "--map",
+            metavar="PNG|FOLDER",
+            help="Picture to write of where each degradation was found; a folder for several inputs.",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace maps that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
 ) -> None:
     """Tell what a picture suffers from: the weight of each basis, and the severity of what it would remove.
 
-    A severity is an estimate, given where the weight is not near 0; with --json all of them are given.
+    A severity is an estimate, given where the weight is not near 0, with the error that was measured for such
+    estimates on held-out photographs (two of three lie within); with --json all of them are given. A note says so
+    where a picture is unlike anything that the encoder was trained on.
 
     Exit code: 0 all done, 1 something failed, 2 wrong usage, 3 all done but without a basis that could not be
     used.
     """
     with Printer(as_json=as_json) as printer:
         catalog = build_catalog(plugins_of(context)).of_model(model)
-        summary = inspect_files(inputs, printer, catalog, recursive=recursive, bases=bases or (), offline=offline)
+        summary = inspect_files(
+            inputs,
+            printer,
+            catalog,
+            recursive=recursive,
+            bases=bases or (),
+            offline=offline,
+            maps=maps,
+            overwrite=overwrite,
+        )
         printer.conclude(summary)

@@ -11,6 +11,7 @@ import typer
 from typer.main import get_command
 
 from restorekit import __version__
+from restorekit.cli.basis_report import app as basis_app
 from restorekit.cli.bench import app as bench_app
 from restorekit.cli.degrade import EPILOG as DEGRADE_EPILOG
 from restorekit.cli.degrade import degrade
@@ -87,6 +88,7 @@ def build_app() -> typer.Typer:
     app.command("import-model", epilog=IMPORT_EPILOG)(import_model)
     app.add_typer(train_app, name="train")
     app.add_typer(bench_app, name="bench")
+    app.add_typer(basis_app, name="basis")
     return app
 
 

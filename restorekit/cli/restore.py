@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from restorekit.cli.example import Examples, Recipe, SaveRecipe, parse_examples
 from restorekit.cli.options import Bases, Model, Offline
 from restorekit.cli.printer import Printer
 from restorekit.cli.terminal import plugins_of, tell
+from restorekit.cli.typed import typed
 from restorekit.cli.wishes import (
     Adjusted,
     Kept,
@@ -27,6 +29,7 @@ from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import build_catalog
 from restorekit.plugin.loose import with_bases
 from restorekit.work import Cluster, Options, Request, restore_files
+from restorekit.work.companions import Companions
 from restorekit.work.request import LOCAL
 from restorekit.work.setup import fetcher
 
@@ -56,7 +59,9 @@ restorekit restore scans/ -o restored/ --example before.png after.png --save-rec
 
 restorekit restore more/ -o restored/ --recipe look.toml
 
-restorekit restore soft.jpg --guidance 1.4"""
+restorekit restore soft.jpg --guidance 1.4
+
+restorekit restore photo.jpg --report photo.html"""
 SCALES = (2, 3, 4)
 
 
@@ -134,6 +139,15 @@ def restore(
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Take what can be read of files that are damaged or cut short.")
     ] = False,
+    reported: Annotated[
+        str | None,
+        typer.Option(
+            "--report",
+            metavar="HTML|FOLDER",
+            help="Page to write about the picture: before and after, what each basis took away, the command; "
+            "a folder for several inputs.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     skip_existing: Annotated[
@@ -210,6 +224,8 @@ def restore(
         quality=quality,
         strip=metadata == "strip",
         salvage=salvage,
+        report=reports_of(reported, inputs, overwrite=overwrite),
+        command=typed(context),
     )
     request = Request(
         inputs=tuple(inputs),
@@ -228,6 +244,13 @@ def restore(
         summary = restore_files(request, printer, catalog)
         if not watch:
             printer.conclude(summary)
+
+
+def reports_of(out: str | None, inputs: Sequence[str], *, overwrite: bool) -> Companions | None:
+    """Places of the reports that --report asks for; None for none."""
+    if out is None:
+        return None
+    return Companions.of("--report", out, inputs, ".report.html", overwrite=overwrite)
 
 
 def parse_tile(text: str) -> int | None:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ __all__ = [
     "KEY",
     "LARGEST",
     "RECORD",
+    "SEVERITY_ERROR",
     "Basis",
     "LoraLayer",
     "add_to_record",
@@ -48,6 +50,7 @@ __all__ = [
 KEY = "basis.safetensors"  # key and gauge, for the encoder
 RECORD = "basis.json"
 LARGEST = 1.5  # weight of any basis; `basis.json` may say less
+SEVERITY_ERROR = "severity_error"  # in `basis.json`: [estimate, error] pairs, measured by `bench.severity`
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,32 @@ class Basis:
             raise WeightsError(f"{self.folder / RECORD} has a largest weight {value!r}; it lies in (0, {LARGEST}]")
         return float(value)
 
+    @property
+    def severity_errors(self) -> tuple[tuple[float, float], ...]:
+        """Pairs of an estimated severity and its measured error, rising; empty where none was measured."""
+        pairs = self.record.get(SEVERITY_ERROR, [])
+        try:
+            read = tuple((float(estimate), float(error)) for estimate, error in pairs)
+        except (TypeError, ValueError):
+            read = ((0.0, -1.0),)
+        if any(not error >= 0 for _, error in read) or list(read) != sorted(read):
+            raise WeightsError(
+                f"{self.folder / RECORD} has a {SEVERITY_ERROR} that is no list of [estimate, error], rising; "
+                "measure it again with `python -m restorekit.bench.severity`"
+            )
+        return read
+
+    def severity_error(self, estimate: float) -> float | None:
+        """Measured error of an estimated severity, in its unit, between its neighbours; None where unmeasured."""
+        pairs = self.severity_errors
+        if not pairs:
+            return None
+        for (below, at_below), (above, at_above) in pairwise(pairs):
+            if below <= estimate <= above:
+                share = (estimate - below) / (above - below) if above > below else 0.0
+                return at_below + share * (at_above - at_below)
+        return pairs[0][1] if estimate < pairs[0][0] else pairs[-1][1]
+
     def check_weight(self, value: float) -> None:
         """Raise MixingError for a weight above the largest."""
         if value > self.largest:
@@ -159,7 +188,7 @@ class Basis:
         files = {ADAPTER, CONFIG, RECORD}
         for name in sorted(files | set(recorded_sums(self.folder))):
             verify(self.folder / name)
-        _ = self.config, self.largest
+        _ = self.config, self.largest, self.severity_errors
 
     def layers(self) -> dict[str, LoraLayer]:
         """The LoRA of every layer, by the layer's name in the backbone, with PEFT's scale alpha / r applied."""
@@ -245,6 +274,7 @@ def save_key(
 
     write_key(folder / KEY, key)
     said: dict[str, Any] = {"encoder_sha256": encoder_sha256} if encoder_sha256 else {}
+    said |= {SEVERITY_ERROR: []} if recorded(folder).get(SEVERITY_ERROR) else {}  # they were another gauge's
     add_to_record(folder, said | ({"key": dict(figures)} if figures else {}))
 
 
@@ -256,7 +286,12 @@ def drop_key(folder: Path, *, figures: Mapping[str, float]) -> None:
 
 def add_to_record(folder: Path, values: Mapping[str, Any]) -> None:
     """Write values into `basis.json`, beside what it says, and the sums anew."""
-    path = folder / RECORD
     if values:
-        save_json(path, (json.loads(path.read_text()) if path.exists() else {}) | dict(values))
+        save_json(folder / RECORD, recorded(folder) | dict(values))
     write_sums(folder)
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """Contents of `basis.json` while a basis is being written; empty where there is none yet."""
+    path = folder / RECORD
+    return json.loads(path.read_text()) if path.exists() else {}

@@ -24,6 +24,8 @@ from torch import Tensor, nn
 
 from restorekit.errors import WeightsError
 from restorekit.model.context import CONTEXT, describe_reduced, reduced
+from restorekit.model.familiar import load_familiar
+from restorekit.model.key import BasisKey
 from restorekit.model.looking import look_at
 from restorekit.model.statistics import SIDE, STATISTICS, statistics_of
 from restorekit.model.weights import ENCODER_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
@@ -158,6 +160,7 @@ class DegradationEncoder(nn.Module):
         self.mix = nn.Linear(4 * config.local, 2 * config.local)  # of all crops
         self.out = nn.Linear(2 * config.local, config.local)
         self.norm = nn.LayerNorm(config.local, elementwise_affine=False)
+        self.familiar: BasisKey | None = None  # tells strange pictures
         for module in (self.stem, *self.reduce, *self.refine, self.look, self.mix):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # type: ignore[arg-type]
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
@@ -272,6 +275,7 @@ class DegradationEncoder(nn.Module):
             config = EncoderConfig(crop, crops, channels, local, tuple(values["blocks"]), fine)
             encoder = cls(config)
             encoder.load_state_dict(load_tensors(folder / TENSORS))
+            encoder.familiar = load_familiar(folder, encoder.dimension + encoder.look.in_features)
         except (KeyError, TypeError, RuntimeError) as error:
             raise WeightsError(f"{folder} does not hold a degradation encoder: {error}") from None
         return encoder.eval().requires_grad_(False)

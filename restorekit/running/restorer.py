@@ -43,6 +43,7 @@ from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wis
 from restorekit.weighing.blind import Blind
 from restorekit.weighing.by_example import Match
 from restorekit.weighing.looks import Origins
+from restorekit.weighing.places import Places, look_everywhere
 
 __all__ = ["Inspection", "RestorationResult", "Restorer"]
 
@@ -150,6 +151,18 @@ class Restorer:
         check_pictures(image, unclipped=unclipped)
         check_visible(visible, image)
         return tuple(self.blind.weigh(*shown(image, visible, i)) for i in range(len(image)))
+
+    @torch.no_grad()
+    def places(self, image: Tensor, found: Inspection, visible: Tensor | None = None) -> Places:
+        """Weights at each place of one picture.
+
+        image: shape (1, 3, H, W), as in `inspect`.
+        found: what `inspect` says of it.
+        visible: as in `inspect`.
+        """
+        one, seen = shown(image, visible, 0)
+        weights = found.weights.values
+        return look_everywhere(self.encoder, self.keys, self.origins, one, weights, self.remove, seen)
 
     @property
     def blind(self) -> Blind:
@@ -266,6 +279,7 @@ class Restorer:
             own = one
             asked = Given(self.none) if masks[i].black else weigher
             found = asked.weigh(one, seen)
+            how.notes.extend(found.notes)
             if scale > 1:
                 one, found = self.enlarging.enlarged(asked, found, one, seen, how, scale=scale, masks=masks[i])
             mixture = found.weights

@@ -15,7 +15,9 @@ from restorekit.model.mixing import MixingWeights
 from restorekit.weighing.looks import Origins, Remove, read_picture
 from restorekit.weighing.weigher import Inspection
 
-__all__ = ["Blind"]
+__all__ = ["UNLIKE", "Blind"]
+
+UNLIKE = "unlike the pictures that the encoder was trained on, so that its weights may be wrong; see --set"
 
 
 @dataclass(frozen=True)
@@ -47,4 +49,4 @@ class Blind:
             for name, fraction in reading.fractions.items()
             if name in self.scales
         }
-        return Inspection(self.none.override(reading.weights), severities)
+        return Inspection(self.none.override(reading.weights), severities, (UNLIKE,) if reading.strange else ())

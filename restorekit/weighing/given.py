@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from restorekit.model.mixing import MixingWeights
@@ -51,4 +51,4 @@ class OneHot:
         values = found.weights.values
         largest = max(values, key=lambda name: values[name])
         one = {name: float(name == largest and values[name] > self.least) for name in values}
-        return Inspection(MixingWeights(one), found.severities)
+        return replace(found, weights=MixingWeights(one))

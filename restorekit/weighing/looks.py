@@ -22,6 +22,7 @@ from torch import Tensor
 from restorekit.degradation import Degradation
 from restorekit.errors import WeightsError
 from restorekit.model.encoder import DegradationEncoder, View, weights_of
+from restorekit.model.familiar import strangeness
 from restorekit.model.key import BasisKey
 from restorekit.model.looking import coarse_noise
 
@@ -67,10 +68,12 @@ class Reading:
     """Weights and severities that the encoder sees in one picture, by basis name.
 
     fractions: severities between off (0) and strong (1), meaningful where the weight is not small.
+    strange: distance from all that the encoder was trained on (`restorekit.model.familiar`); 0 is none.
     """
 
     weights: Mapping[str, float]
     fractions: Mapping[str, float]
+    strange: float = 0.0
 
     def beside(self, other: Reading) -> Reading:
         """Both readings in one, which are of different bases."""
@@ -97,7 +100,8 @@ def read_picture(
     enlarged: whether the picture is known to have been enlarged, so that its grain need not be noise.
     """
     view = encoder.view(image, visible)
-    first = encoder.query_of(view)[0]
+    features = encoder.features(encoder.see(view.crops), view.crops)
+    first = encoder.read(features, view.owners, view.contexts)[0]
     later = read_later(encoder, view, first, keys)
     keys = {name: key for name, key in keys.items() if name not in later.weights}
     reading = read_query(first, keys).beside(later)
@@ -120,7 +124,7 @@ def read_picture(
     for name in origins.sparse:
         if weights.get(name):
             weights[name] = min(weights[name], halves.level_kept(name))
-    return Reading(weights, reading.fractions)
+    return Reading(weights, reading.fractions, strangeness(encoder.familiar, first, features))
 
 
 class Halves:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from restorekit.model.mixing import MixingWeights
@@ -16,14 +16,20 @@ __all__ = ["Inspection", "Weigher"]
 
 @dataclass(frozen=True)
 class Inspection:
-    """Findings in one picture: mixing weights, and severities in each degradation's unit, by basis."""
+    """Findings in one picture.
+
+    weights: of all bases.
+    severities: in each degradation's unit, by basis name.
+    notes: a line for each thing that makes the findings doubtful.
+    """
 
     weights: MixingWeights
     severities: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
     def override(self, chosen: Mapping[str, float]) -> Inspection:
         """The same findings with the chosen weights in their place."""
-        return Inspection(self.weights.override(chosen), self.severities)
+        return replace(self, weights=self.weights.override(chosen))
 
 
 class Weigher(Protocol):

@@ -19,7 +19,8 @@ from restorekit.atomic import Claim
 from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_output, is_finished, list_images, look_through
 
-__all__ = ["STREAM", "Job", "expand", "in_words", "make_folder", "passed_over", "plan", "take"]
+__all__ = ["SEPARATORS", "STREAM", "Job", "expand", "in_words", "make_folder", "names_several",
+           "passed_over", "plan", "take"]  # fmt: skip
 
 MARK = ".restored"
 STREAM = Path("-")  # standard input or output

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from restorekit.errors import ImageError
 from restorekit.files import FORMATS, check_pages, check_size
 from restorekit.machine import short_of_memory
+from restorekit.work.explaining import report
 from restorekit.work.jobs import STREAM, Job
 from restorekit.work.listener import Report
 from restorekit.work.manifest import Journal
@@ -49,11 +50,13 @@ class Page:
     result: with an image of no pixels once the page is encoded.
     record: the findings and the size, for a program.
     encoded: of a page among several, so that the pixels of one are in memory at a time.
+    report: HTML about the file's first picture, where one is wanted.
     """
 
     result: RestorationResult
     record: Mapping[str, Any]
     encoded: Encoded | None = None
+    report: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class Pipeline:
     def open(self, job: Job) -> Opened:
         """Open a file's pictures and read the first, if what becomes of it fits into the output."""
         started = time.perf_counter()
+        if self.options.report is not None:
+            self.options.report.check(job)
         pictures = read_pictures(job.source, salvage=self.options.salvage)
         output = named(target(job), pictures.format, "standard output")
         check_pages(output, len(pictures))
@@ -105,9 +110,11 @@ class Pipeline:
         """Restore the pictures, one after the other."""
         started = time.perf_counter()
         notes: list[str] = []
-        pages = []
+        pages: list[Page] = []
         for picture in opened.pictures:
             page = self.page(job, picture)
+            if self.options.report is not None and not pages:
+                page = replace(page, report=report(self.restorer, self.options, job, picture, page.result))
             notes += picture.notes
             pages.append(self.encoded(job, picture, page) if len(opened.pictures) > 1 else page)
         return Restored(opened.pictures, pages, notes, opened.seconds + time.perf_counter() - started)
@@ -172,6 +179,8 @@ class Pipeline:
         if self.journal is not None and output != STREAM:
             self.journal.begin(record)
         losses = self.put(job, restored, copied=copied)
+        if self.options.report is not None:
+            record["report"] = str(self.options.report.write(job, restored.pages[0].report))
         seconds = restored.seconds + time.perf_counter() - started
         notes = list(dict.fromkeys([*notes, *losses]))  # what holds for all pages is said once
         record |= {"seconds": round(seconds, 3), "notes": [*notes, *self.missing]}

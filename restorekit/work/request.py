@@ -8,6 +8,7 @@ from pathlib import Path
 
 from restorekit.errors import RestorekitError
 from restorekit.weighing.control import Wish
+from restorekit.work.companions import Companions
 
 __all__ = ["LOCAL", "Cluster", "Options", "Request"]
 
@@ -31,6 +32,8 @@ class Options:
     quality: 1 to 100, of formats that lose something; None is the source's own.
     strip: leave EXIF, XMP, IPTC and text out of the output.
     salvage: take what can be read of damaged files.
+    report: places of a page about each picture; None for none.
+    command: words that the user typed, for that page.
     """
 
     model: str = ""
@@ -52,6 +55,8 @@ class Options:
     quality: int | None = None
     strip: bool = False
     salvage: bool = False
+    report: Companions | None = None
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

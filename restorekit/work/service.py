@@ -13,6 +13,7 @@ from restorekit.work.account import Account
 from restorekit.work.batch import Stages, run_jobs
 from restorekit.work.by_example import settled
 from restorekit.work.cluster import run_on_cluster
+from restorekit.work.companions import Companions
 from restorekit.work.inspection import inspection_stages, inspector
 from restorekit.work.jobs import STREAM, Job, expand, in_words, passed_over, plan
 from restorekit.work.listener import Listener, Summary
@@ -47,6 +48,8 @@ def restore_files(request: Request, listener: Listener, catalog: Catalog | None 
     listener.started(jobs)
     if request.cluster is not None and (request.watch or STREAM in (jobs[0].output, jobs[0].source)):
         raise RestorekitError("--engine ray restores files; --watch and - work with --engine local")
+    if request.cluster is not None and request.options.report is not None:
+        raise RestorekitError("--report is written by --engine local; leave one of them out")
     for folder in {job.output.parent for job in jobs if job.output not in (None, STREAM)}:
         sweep(folder)
     account = Account(listener, None if request.manifest is None else Manifest(request.manifest))
@@ -74,6 +77,8 @@ def inspect_files(
     recursive: bool = False,
     bases: Sequence[str] = (),
     offline: bool = False,
+    maps: str | None = None,
+    overwrite: bool = False,
 ) -> Summary:
     """Tell what pictures suffer from, without touching them.
 
@@ -82,8 +87,11 @@ def inspect_files(
     catalog: as in `restore_files`.
     recursive: take folders with all that is below them.
     bases, offline: as in `Options`.
+    maps: a PNG file for one picture, else a folder: where each degradation was found.
+    overwrite: replace maps that exist.
     """
     catalog = catalog or build_catalog(load_plugins())
+    places = maps and Companions.of("--map", maps, inputs, ".map.png", overwrite=overwrite)
     jobs = expand(inputs, recursive=recursive)
     listener.started(jobs)
     account = Account(listener)
@@ -94,7 +102,7 @@ def inspect_files(
     account.warn(restorer.failures)
     missing = left_out(restorer)
     account.incomplete = bool(missing)
-    return run_jobs(jobs, inspection_stages(restorer, missing), account)
+    return run_jobs(jobs, inspection_stages(restorer, missing, places or None), account)
 
 
 def degrade_file(

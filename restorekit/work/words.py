@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from restorekit.model.mixing import MixingWeights
 from restorekit.plugin.catalog import Catalog
 
-__all__ = ["SHOWN", "describe", "describe_severity", "rounded"]
+__all__ = ["SHOWN", "describe", "describe_severity", "rounded", "with_error"]
 
 SHOWN = 0.05  # weights below it are summed up as "rest"
 
@@ -35,3 +35,13 @@ def describe(weights: MixingWeights, severities: Mapping[str, float], catalog: C
 def describe_severity(basis: str, value: float, catalog: Catalog) -> str:
     """A severity in the words of the degradation that a basis removes."""
     return catalog.degradation(catalog.basis(basis).degradation).severity.describe(value)
+
+
+def with_error(basis: str, value: float, catalog: Catalog) -> str:
+    """A severity in words with its measured error, "sigma 24 ± 2"; without it where none was measured."""
+    words, error = describe_severity(basis, value, catalog), catalog.basis(basis).severity_error(value)
+    if error is None:
+        return words
+    scale = catalog.degradation(catalog.basis(basis).degradation).severity
+    digits = 0 if abs(scale.strong - scale.off) >= 20 else 1
+    return f"{words} ± {max(error, 10.0**-digits):.{digits}f}"
