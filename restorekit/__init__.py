@@ -19,18 +19,31 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from restorekit.errors import RestorekitError as RestorekitError
     from restorekit.model.mixing import MixingWeights as MixingWeights
+    from restorekit.model.mixing import Mixture as Mixture
     from restorekit.pil import restore_pil as restore_pil
     from restorekit.running.restorer import RestorationResult as RestorationResult
     from restorekit.running.restorer import Restorer as Restorer
+    from restorekit.weighing.control import Wish as Wish
 
 _NAMES = {
     "MixingWeights": "restorekit.model.mixing",
+    "Mixture": "restorekit.model.mixing",
     "RestorationResult": "restorekit.running.restorer",
     "RestorekitError": "restorekit.errors",
     "Restorer": "restorekit.running.restorer",
+    "Wish": "restorekit.weighing.control",
     "restore_pil": "restorekit.pil",
 }
-__all__ = ["MixingWeights", "RestorationResult", "RestorekitError", "Restorer", "__version__", "restore_pil"]
+__all__ = [
+    "MixingWeights",
+    "Mixture",
+    "RestorationResult",
+    "RestorekitError",
+    "Restorer",
+    "Wish",
+    "__version__",
+    "restore_pil",
+]
 
 
 def __getattr__(name: str) -> object:

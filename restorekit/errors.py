@@ -11,6 +11,9 @@ RestorekitError
 A message says what came, and names the remedy.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 __all__ = [
     "DeviceError",
     "ImageError",
@@ -19,6 +22,7 @@ __all__ = [
     "RestorekitError",
     "TrainingError",
     "WeightsError",
+    "unknown_name",
 ]
 
 
@@ -48,3 +52,15 @@ class DeviceError(RestorekitError):
 
 class TrainingError(RestorekitError):
     """Training cannot start or go on."""
+
+
+def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
+    """Say in a line that a name is unknown: the nearest one, where one is near, and those there are.
+
+    kind: of thing, such as "basis".
+    names: those that are known.
+    """
+    known = sorted(names)
+    near = get_close_matches(name.strip("'\""), known, 1)
+    meant = f"did you mean {near[0]}? There" if near else "there"
+    return f"no {kind} {name}; {meant} are {', '.join(known) or 'none'}"

@@ -194,9 +194,11 @@ def test_restoring_loads_neither_diffusers_nor_peft(tiny):
 def test_the_public_names_are_these():
     assert set(restorekit.__all__) == {
         "MixingWeights",
+        "Mixture",
         "RestorationResult",
         "RestorekitError",
         "Restorer",
+        "Wish",
         "__version__",
         "restore_pil",
     }

@@ -10,12 +10,12 @@ with tensors of its own. The backbone is never written to, so that mixtures live
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from restorekit.errors import MixingError
+from restorekit.errors import MixingError, unknown_name
 from restorekit.model.basis import LARGEST
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from restorekit.model.basis import LoraLayer
     from restorekit.model.lora import Stacked
 
-__all__ = ["Mixer", "MixingWeights", "Recent"]
+__all__ = ["Mixer", "MixingWeights", "Mixture", "Recent"]
 
 KEPT = 4  # mixtures: the first look's, the second's, the one for pictures at their own size, the last one
 ROOM = 2**28  # bytes of tensors that the mixtures before the newest may take
@@ -33,8 +33,12 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True)
-class MixingWeights:
-    """Weights of the bases, by name; each in [0, 1.5], 1 removes all of a degradation and 0 none."""
+class Mixture:
+    """Weights of the bases, by name; each in [0, 1.5], 1 removes all of a degradation and 0 none.
+
+    Each verb gives a new mixture: `found.adjust(blur=0.5).without("noise")`. A basis at 0 leaves its degradation
+    in the picture; with all at 0 a picture comes back bit for bit.
+    """
 
     values: Mapping[str, float]
 
@@ -46,17 +50,53 @@ class MixingWeights:
     def __getitem__(self, name: str) -> float:
         return self.values[name]
 
-    def override(self, chosen: Mapping[str, float]) -> MixingWeights:
+    def override(self, chosen: Mapping[str, float]) -> Mixture:
         """Put the chosen weights in the place of these."""
-        unknown = sorted(set(chosen) - set(self.values))
+        self._know(chosen)
+        return Mixture({**self.values, **chosen})
+
+    def set(self, /, **weights: float) -> Mixture:
+        """Put weights in the place of these: `set(noise=0.8)`."""
+        return self.override(weights)
+
+    def adjust(self, /, **factors: float) -> Mixture:
+        """Multiply weights: `adjust(blur=0.5)`. The product ends at 1.5.
+
+        factors: 0 or more, by name.
+        """
+        self._know(factors)
+        for name, factor in factors.items():
+            if not 0 <= factor < float("inf"):
+                raise MixingError(f"factor {name}={factor:g} is no number from 0; 0.5 halves a weight, 1 keeps it")
+        return self.override({name: min(LARGEST, self[name] * factor) for name, factor in factors.items()})
+
+    def only(self, /, *names: str) -> Mixture:
+        """Keep the weights of the named bases, and put all others at 0."""
+        self._know(names)
+        return Mixture({name: value if name in names else 0.0 for name, value in self.values.items()})
+
+    def without(self, /, *names: str) -> Mixture:
+        """Put the named bases at 0."""
+        return self.override(dict.fromkeys(names, 0.0))
+
+    def strength(self, factor: float) -> Mixture:
+        """Multiply all weights; each product ends at 1.5. factor: in [0, 1.5]."""
+        if not 0 <= factor <= LARGEST:
+            raise MixingError(f"strength {factor:g} is outside [0, {LARGEST}]; 0 is the input, 1 the full effect")
+        return self.adjust(**dict.fromkeys(self.values, factor))
+
+    def _know(self, names: Iterable[str]) -> None:
+        unknown = [name for name in names if name not in self.values]
         if unknown:
-            raise MixingError(f"no basis {', '.join(unknown)}; there are {', '.join(sorted(self.values))}")
-        return MixingWeights({**self.values, **chosen})
+            raise MixingError(unknown_name("basis", ", ".join(sorted(unknown)), self.values))
 
     @property
     def active(self) -> dict[str, float]:
         """The weights that are not 0, in order of name."""
         return {name: value for name, value in sorted(self.values.items()) if value != 0}
+
+
+MixingWeights = Mixture  # the older name
 
 
 class Recent(Generic[V]):
@@ -108,7 +148,7 @@ class Mixer:
         self.mixtures: Recent[Predictor] = Recent(KEPT, ROOM)
         self.stacks: Recent[Stacked] = Recent(KEPT, ROOM)
 
-    def specialise(self, weights: MixingWeights) -> Predictor:
+    def specialise(self, weights: Mixture) -> Predictor:
         """Make a predictor with a mixture merged, which nothing done later changes; threads may share both."""
         active = weights.active
 
@@ -118,7 +158,7 @@ class Mixer:
 
         return self.mixtures.get(tuple(active.items()), make)
 
-    def tensors(self, weights: MixingWeights) -> dict[str, Tensor]:
+    def tensors(self, weights: Mixture) -> dict[str, Tensor]:
         """Merged weights of the layers that a mixture changes, by parameter name."""
         import torch
 

@@ -18,6 +18,7 @@ from restorekit.model.weights import shipped_weights
 from restorekit.paired import Paired
 from restorekit.plugin.hookspecs import INTERFACE, BackboneCard, Method, ModelCard, hookimpl
 from restorekit.remote import Remote
+from restorekit.weighing.control import Preset
 
 __all__ = [
     "INTERFACE",
@@ -28,6 +29,7 @@ __all__ = [
     "Method",
     "ModelCard",
     "Paired",
+    "Preset",
     "Realisation",
     "Remote",
     "Severity",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from restorekit.degradation import Degradation
-from restorekit.errors import PluginError, WeightsError
+from restorekit.errors import PluginError, WeightsError, unknown_name
 from restorekit.model.basis import Basis
 from restorekit.plugin.asking import Asking, key_of
 from restorekit.plugin.bundles import models_of
@@ -34,6 +34,7 @@ from restorekit.plugin.installed import (
     package_of,
     wants_newer,
 )
+from restorekit.weighing.control import Preset
 
 if TYPE_CHECKING:
     import typer
@@ -62,7 +63,7 @@ T = TypeVar("T")
 class Catalog:
     """Everything that plugins registered, seen from one model: `bases` are that model's.
 
-    degradations, methods: by name.
+    degradations, methods, presets: by name.
     registered: bases by (model, name).
     models: by name, the default first.
     owners: the plugin that brought a thing, by `key_of`.
@@ -80,6 +81,7 @@ class Catalog:
     strays: tuple[Failure, ...] = ()
     chosen: str = ""
     protocols: tuple[tuple[str, Path], ...] = ()
+    presets: Mapping[str, Preset] = field(default_factory=dict)
     datasets: tuple[tuple[str, Path], ...] = ()
 
     @property
@@ -133,7 +135,7 @@ class Catalog:
 def pick(kind: str, name: str, things: Mapping[str, T]) -> T:
     """The thing of that name, or a PluginError that lists the names there are."""
     if name not in things:
-        raise PluginError(f"no {kind} {name!r}; there are {', '.join(sorted(things)) or 'none'}")
+        raise PluginError(unknown_name(kind, repr(name), things))
     return things[name]
 
 
@@ -209,6 +211,7 @@ def build_catalog(plugins: Plugins) -> Catalog:
     methods = asking.named("method", hook.register_methods, Method)
     protocols = asking.paths("protocols", hook.register_protocols)
     datasets = asking.paths("data sets", hook.register_datasets)
+    presets = asking.named("preset", hook.register_presets, Preset)
     failures = tuple(asking.failures)
     return Catalog(
         degradations,
@@ -219,6 +222,7 @@ def build_catalog(plugins: Plugins) -> Catalog:
         methods,
         strays,
         protocols=protocols,
+        presets=presets,
         datasets=datasets,
     )
 

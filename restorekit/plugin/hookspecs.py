@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from restorekit.degradation import Degradation
     from restorekit.model.basis import Basis
+    from restorekit.weighing.control import Preset
 
 __all__ = [
     "GROUP",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 GROUP = "restorekit"
-INTERFACE = 1  # version of all that plugins may rely on: the names in restorekit.plugin, the hooks, the cards
+INTERFACE = 2  # version of all that plugins may rely on: the names in restorekit.plugin, the hooks, the cards
 WANTED = "restorekit_interface"  # by which a plugin's module says which version it needs
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -171,6 +172,10 @@ class Hooks:
     @hookspec
     def register_datasets(self) -> Iterable[Path]:  # type: ignore[empty-body]
         """Catalogues of data sets (`datasets.toml`), for the benchmark."""
+
+    @hookspec
+    def register_presets(self) -> Iterable[Preset]:  # type: ignore[empty-body]
+        """Words for what stays in a picture, behind `--keep`."""
 
     @hookspec
     def register_commands(self, app: typer.Typer) -> None:

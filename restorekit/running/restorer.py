@@ -35,7 +35,8 @@ from restorekit.running.enlarging import Enlarging
 from restorekit.running.loading import load_model
 from restorekit.running.passing import Pass, Passing
 from restorekit.running.results import RestorationResult
-from restorekit.weighing import Blind, Given, Inspection, Overruled, Weigher
+from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wished
+from restorekit.weighing.blind import Blind
 from restorekit.weighing.looks import Origins
 
 __all__ = ["Inspection", "RestorationResult", "Restorer"]
@@ -153,9 +154,16 @@ class Restorer:
         scales = {name: catalog.degradation(catalog.basis(name).degradation).severity for name in known}
         return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove)
 
-    def weigher(self, chosen: Mapping[str, float], *, blind: bool) -> Weigher:
+    def weigher(self, chosen: Mapping[str, float], *, blind: bool, wish: Wish | None = None) -> Weigher:
         """The weigher for a user's words, as in `restore`."""
-        return Overruled(self.blind, chosen) if blind else Given(self.none.override(chosen))
+        if wish is None:
+            return Overruled(self.blind, chosen) if blind else Given(self.none.override(chosen))
+        wish.check(self.bases, self.catalog.presets)
+        known = {name: self.catalog.bases[name] for name in self.bases if name in self.catalog.bases}
+        for name in wish.set.keys() & known.keys():
+            known[name].check_weight(float(wish.set[name]))
+        largest = {name: basis.largest for name, basis in known.items()}
+        return Wished(self.weigher(chosen, blind=blind and wish.blind), wish, self.catalog.presets, largest)
 
     @property
     def none(self) -> MixingWeights:
@@ -174,6 +182,7 @@ class Restorer:
         *,
         weights: Mapping[str, float] | None = None,
         blind: bool = True,
+        wish: Wish | None = None,
         scale: int = 1,
         steps: int = 1,
         tile: int | None = None,
@@ -189,6 +198,7 @@ class Restorer:
         weights: by name of the basis, in place of the encoder's; with `blind=False` the encoder is not asked, and
             bases that are not named stay at 0.
         blind: whether the encoder is asked.
+        wish: what to change of the weights that come of it (`restorekit.Wish`), as `Wish(keep=("grain",))`.
         scale: times the size: cleaned at the picture's own size, enlarged bicubically, looked at again, sharpened.
         steps: of the sampler; 1 gives the best PSNR.
         tile: side of a tile in px; None chooses by the free memory; where the device runs out of it, the tile is
@@ -215,7 +225,7 @@ class Restorer:
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         check_result_type(dtype)
         how = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
-        weigher = self.weigher(chosen, blind=blind)
+        weigher = self.weigher(chosen, blind=blind, wish=wish)
         rows, mixtures, severities = [], [], []
         for i in range(len(image)):
             one, seen = shown(image, visible, i)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from restorekit.model.mixing import MixingWeights
 from restorekit.weighing.weigher import Inspection, Weigher
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Given", "OneHot", "Overruled"]
 

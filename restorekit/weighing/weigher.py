@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from restorekit.model.mixing import MixingWeights
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Inspection", "Weigher"]
 

@@ -6,7 +6,7 @@ from torch import Generator
 
 from restorekit.running.passing import enlarge
 from restorekit.running.restorer import Restorer
-from restorekit.weighing import Blind
+from restorekit.weighing.blind import Blind
 
 
 @pytest.fixture
