@@ -20,6 +20,7 @@ LAYERS = (
     {"pil", "work"},
     {"training", "bench"},
     {"plugin.testing"},
+    {"web"},
     {"cli"},
     {"__main__"},
 )

@@ -24,6 +24,8 @@ from restorekit.cli.plugins import EPILOG as PLUGINS_EPILOG
 from restorekit.cli.plugins import plugins
 from restorekit.cli.restore import EPILOG as RESTORE_EPILOG
 from restorekit.cli.restore import restore
+from restorekit.cli.serve import EPILOG as SERVE_EPILOG
+from restorekit.cli.serve import serve
 from restorekit.cli.terminal import put, showable, tell
 from restorekit.cli.train import app as train_app
 from restorekit.errors import RestorekitError
@@ -72,6 +74,7 @@ def build_app() -> typer.Typer:
     app.command(epilog=RESTORE_EPILOG)(restore)
     app.command(epilog=INSPECT_EPILOG)(inspect)
     app.command(epilog=DEGRADE_EPILOG)(degrade)
+    app.command(epilog=SERVE_EPILOG)(serve)
     app.command(epilog=PLUGINS_EPILOG)(plugins)
     app.command("new-plugin", epilog=NEW_PLUGIN_EPILOG)(new_plugin)
     app.command("import-model", epilog=IMPORT_EPILOG)(import_model)

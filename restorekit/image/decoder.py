@@ -17,13 +17,17 @@ from restorekit.image.damage import DAMAGE
 from restorekit.image.kinds import READ
 from restorekit.machine import short_of_memory
 
-__all__ = ["SALVAGE", "DamagedError", "decoding", "unknown"]
+__all__ = ["SALVAGE", "DamagedError", "UnknownKindError", "decoding", "unknown"]
 
 SALVAGE = "restore --salvage takes what can still be read"
 
 
 class DamagedError(ImageError):
     """A file that is damaged or cut short."""
+
+
+class UnknownKindError(ImageError):
+    """A file that is no picture of a kind that is read."""
 
 
 class _Switch:
@@ -84,7 +88,7 @@ def decoding(path: Path, *, salvage: bool = False) -> Iterator[None]:
         ) from error
 
 
-def unknown(path: Path, name: str) -> ImageError:
+def unknown(path: Path, name: str) -> UnknownKindError:
     """The error for a file that is of none of the formats that are read. name: its format's, if known."""
     came = f"is {name}, which is not read" if name else "is not an image of a kind that is read"
-    return ImageError(f"{path} {came}; convert it to PNG first ({READ} are read)")
+    return UnknownKindError(f"{path} {came}; convert it to PNG first ({READ} are read)")

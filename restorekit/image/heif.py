@@ -13,7 +13,7 @@ from torch import Tensor
 from restorekit.image.pixels import MODES, raw_bytes
 from restorekit.image.values import PEAKS
 
-__all__ = ["BITS", "INSTALL", "bits_of_avif", "encode_heif", "is_heif", "read_heif"]
+__all__ = ["BITS", "INSTALL", "bits_of_avif", "encode_heif", "is_heif", "read_heif", "size_of"]
 
 INSTALL = "pip install 'restorekit[heic]'"
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -67,6 +67,15 @@ def read_heif(file: BinaryIO, check_size: Callable[[int, int], None]) -> Decoded
         white = (2**bits - 1) << (16 - bits)  # the lower bits are empty
         values = ((values.to(torch.int64) * PEAKS[16] + white // 2) // white).to(torch.uint16)
     return Decoded(values, bits, info, len(found) > 1)
+
+
+def size_of(file: BinaryIO) -> tuple[int, int]:
+    """Width and height of the main picture, of which nothing is decoded. ImportError without libheif."""
+    import pillow_heif
+
+    found = pillow_heif.open_heif(file)
+    width, height = found[found.primary_index].size
+    return width, height
 
 
 def encode_heif(values: Tensor, *, icc: bytes | None, exif: bytes, xmp: bytes, quality: int) -> bytes:
