@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from restorekit.plugin import Basis, Degradation, hookimpl, shipped_weights
+from restorekit.plugin import Basis, Degradation, Preset, hookimpl, shipped_weights
 
-__all__ = ["register_bases", "register_degradations"]
+__all__ = ["register_bases", "register_degradations", "register_presets"]
 
 
 @hookimpl
@@ -19,3 +19,12 @@ def register_degradations() -> Iterable[Degradation]:
 def register_bases() -> Iterable[Basis]:
     """List the card of the basis."""
     return [Basis("blur", "blur", shipped_weights("blur"), "removes blur", "base")]
+
+
+@hookimpl
+def register_presets() -> Iterable[Preset]:
+    """List words for what stays."""
+    return [
+        Preset("bokeh", "Backgrounds out of focus and motion that was meant stay.", ("blur",)),
+        Preset("soft", "Softness stays: nothing is sharpened, as in a portrait.", ("blur", "lowres")),
+    ]

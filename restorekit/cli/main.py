@@ -22,6 +22,8 @@ from restorekit.cli.new_plugin import EPILOG as NEW_PLUGIN_EPILOG
 from restorekit.cli.new_plugin import new_plugin
 from restorekit.cli.plugins import EPILOG as PLUGINS_EPILOG
 from restorekit.cli.plugins import plugins
+from restorekit.cli.presets import EPILOG as PRESETS_EPILOG
+from restorekit.cli.presets import presets
 from restorekit.cli.restore import EPILOG as RESTORE_EPILOG
 from restorekit.cli.restore import restore
 from restorekit.cli.serve import EPILOG as SERVE_EPILOG
@@ -76,6 +78,7 @@ def build_app() -> typer.Typer:
     app.command(epilog=DEGRADE_EPILOG)(degrade)
     app.command(epilog=SERVE_EPILOG)(serve)
     app.command(epilog=PLUGINS_EPILOG)(plugins)
+    app.command(epilog=PRESETS_EPILOG)(presets)
     app.command("new-plugin", epilog=NEW_PLUGIN_EPILOG)(new_plugin)
     app.command("import-model", epilog=IMPORT_EPILOG)(import_model)
     app.add_typer(train_app, name="train")

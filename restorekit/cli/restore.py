@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +11,19 @@ import typer
 from restorekit.cli.options import Bases, Model, Offline
 from restorekit.cli.printer import Printer
 from restorekit.cli.terminal import plugins_of, tell
-from restorekit.errors import MixingError, RestorekitError
-from restorekit.model.mixing import MixingWeights
-from restorekit.plugin.catalog import Catalog, build_catalog
+from restorekit.cli.wishes import (
+    Adjusted,
+    Kept,
+    Masked,
+    Only,
+    Settings,
+    Strength,
+    Without,
+    parse_masks,
+    parse_wish,
+)
+from restorekit.errors import RestorekitError
+from restorekit.plugin.catalog import build_catalog
 from restorekit.plugin.loose import with_bases
 from restorekit.work import Cluster, Options, Request, restore_files
 from restorekit.work.request import LOCAL
@@ -33,7 +43,11 @@ restorekit restore small.png --scale 2 -o large.png
 
 curl -s https://example.org/photo.jpg | restorekit restore - > restored.jpg
 
-restorekit restore rainy.jpg --set rain=1 --only"""
+restorekit restore rainy.jpg --set rain=1 --only
+
+restorekit restore scan.tif --keep grain --adjust blur=0.5 --strength 0.8
+
+restorekit restore night.jpg --without jpeg --mask noise=sky.png"""
 SCALES = (2, 3, 4)
 
 
@@ -75,17 +89,13 @@ def restore(
         int | None,
         typer.Option(help="Seed, for backbones that draw random numbers; the embedded one does not."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=WEIGHT",
-            help="Weight of a basis, in place of the encoder's: 0 is off, 1 removes all, at most 1.5.",
-        ),
-    ] = None,
-    only: Annotated[
-        bool, typer.Option("--only", help="Use the bases that --set names alone; the encoder is not asked.")
-    ] = False,
+    settings: Settings = None,
+    adjusted: Adjusted = None,
+    only: Only = False,
+    without: Without = None,
+    strength: Strength = 1.0,
+    kept: Kept = None,
+    masked: Masked = None,
     quality: Annotated[
         int | None,
         typer.Option(
@@ -151,9 +161,15 @@ def restore(
         raise RestorekitError("--address and --workers are of a cluster; add --engine ray")
     catalog = build_catalog(plugins_of(context)).of_model(model)
     seen = with_bases(catalog, bases or [], fetcher(offline=offline, tell=tell))
-    chosen = parse_settings(settings or [], seen)
-    if only and not chosen:
-        raise MixingError("--only leaves every basis at 0; name what to remove, as in --set noise=1")
+    wish = parse_wish(
+        seen,
+        settings=settings,
+        adjusted=adjusted,
+        only=only,
+        without=without,
+        strength=strength,
+        kept=kept,
+    )
     options = Options(
         model=model,
         bases=tuple(bases or ()),
@@ -161,8 +177,9 @@ def restore(
         device=device,
         precision=precision,
         seed=seed,
-        chosen=chosen,
-        blind=not only,
+        blind=wish.blind,
+        wish=wish,
+        masks=parse_masks(masked, seen, os.path.isfile),
         scale=scale or 1,
         steps=steps,
         tile=side,
@@ -195,21 +212,3 @@ def parse_tile(text: str) -> int | None:
     if not text.isdecimal() or int(text) == 0:
         raise RestorekitError(f"--tile {text} is no size; use auto, or a number of pixels such as 512")
     return int(text)
-
-
-def parse_settings(settings: Sequence[str], catalog: Catalog) -> dict[str, float]:
-    """Read NAME=WEIGHT, checked against the bases there are."""
-    chosen: dict[str, float] = {}
-    for setting in settings:
-        name, _, text = setting.partition("=")
-        basis = catalog.basis(name)
-        if name in chosen:
-            raise MixingError(f"--set names {name} twice; give one weight")
-        try:
-            chosen[name] = float(text)
-        except ValueError:
-            raise MixingError(
-                f"--set {setting} has no weight; write {name}=1, from 0 to {basis.largest:g}"
-            ) from None
-        basis.check_weight(chosen[name])
-    return dict(MixingWeights(chosen).values)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from restorekit.model.mixing import Mixer, MixingWeights
+from restorekit.model.mixing import Mixer, Mixture
 from restorekit.plugin.catalog import Catalog
+from restorekit.running.masking import Masks
 from restorekit.running.passing import Pass, Passing, enlarge
 from restorekit.weighing import Inspection, Weigher
 from restorekit.weighing.looks import Origins
@@ -44,23 +45,29 @@ class Enlarging:
         how: Pass,
         *,
         scale: int,
+        masks: Masks,
     ) -> tuple[Tensor, Inspection]:
         """Clean one picture at its own size, enlarge it, and look at the enlargement.
 
         found: the weigher's findings at its own size; those with what the enlargement says come back.
         scale: as in `Restorer.restore`.
+        masks: of the picture at its own size.
         """
         found = self.agreed(weigher, found, image, visible, scale)
         native = self.part(found.weights, of_scale=False)
         if native.active:
-            predictor = self.mixer.specialise(native)
-            image = self.passing.until_it_fits(predictor, image, torch.float32, replace(how, progress=None))
+            small = image
+
+            def passed(mixture: Mixture, how: Pass) -> Tensor:
+                return self.passing.until_it_fits(self.mixer.specialise(mixture), small, torch.float32, how)
+
+            image = masks.restored(native, passed, replace(how, progress=None))
         image = enlarge(image, scale)
         return image, self.look_enlarged(weigher, found, image, visible, scale, self.origins.optical)
 
-    def part(self, mixture: MixingWeights, *, of_scale: bool) -> MixingWeights:
+    def part(self, mixture: Mixture, *, of_scale: bool) -> Mixture:
         """The mixture with those bases alone that are for the enlarged picture, or that are not."""
-        return MixingWeights({n: w if self.is_of_scale(n) == of_scale else 0.0 for n, w in mixture.values.items()})
+        return Mixture({n: w if self.is_of_scale(n) == of_scale else 0.0 for n, w in mixture.values.items()})
 
     def is_of_scale(self, basis: str) -> bool:
         """Tell whether a basis is for the enlarged picture: it sharpens, or is for a look."""

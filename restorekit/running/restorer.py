@@ -18,7 +18,7 @@ from restorekit.image.hidden import fill_hidden, give_back_hidden
 from restorekit.model.backbone import Backbone
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
-from restorekit.model.mixing import Mixer, MixingWeights
+from restorekit.model.mixing import Mixer, Mixture
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.plugin.failures import Failure
 from restorekit.plugin.loose import with_bases
@@ -33,7 +33,8 @@ from restorekit.running.arguments import (
 from restorekit.running.device import auto_tile, choose_device, choose_precision
 from restorekit.running.enlarging import Enlarging
 from restorekit.running.loading import load_model
-from restorekit.running.passing import Pass, Passing
+from restorekit.running.masking import Masks
+from restorekit.running.passing import Pass, Passing, enlarge
 from restorekit.running.results import RestorationResult
 from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wished
 from restorekit.weighing.blind import Blind
@@ -166,9 +167,9 @@ class Restorer:
         return Wished(self.weigher(chosen, blind=blind and wish.blind), wish, self.catalog.presets, largest)
 
     @property
-    def none(self) -> MixingWeights:
+    def none(self) -> Mixture:
         """A weight of 0 for every basis."""
-        return MixingWeights(dict.fromkeys(self.bases, 0.0))
+        return Mixture(dict.fromkeys(self.bases, 0.0))
 
     def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
         """Restore crops of one picture, (N, 3, s, s), in one step with a mixture; in [0, 1]."""
@@ -183,6 +184,7 @@ class Restorer:
         weights: Mapping[str, float] | None = None,
         blind: bool = True,
         wish: Wish | None = None,
+        mask: Tensor | Mapping[str, Tensor] | None = None,
         scale: int = 1,
         steps: int = 1,
         tile: int | None = None,
@@ -199,6 +201,9 @@ class Restorer:
             bases that are not named stay at 0.
         blind: whether the encoder is asked.
         wish: what to change of the weights that come of it (`restorekit.Wish`), as `Wish(keep=("grain",))`.
+        mask: shape (B, H, W), or (H, W) for all alike: 1 is restored, 0 comes back bit for bit, and between them
+            the two are blended. Boolean, floating in [0, 1], uint8 or uint16. By name of the basis: where that
+            basis acts; "" is then the mask of all.
         scale: times the size: cleaned at the picture's own size, enlarged bicubically, looked at again, sharpened.
         steps: of the sampler; 1 gives the best PSNR.
         tile: side of a tile in px; None chooses by the free memory; where the device runs out of it, the tile is
@@ -226,15 +231,25 @@ class Restorer:
         check_result_type(dtype)
         how = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
         weigher = self.weigher(chosen, blind=blind, wish=wish)
+        masks = Masks.of(mask, image, self.bases)
         rows, mixtures, severities = [], [], []
         for i in range(len(image)):
             one, seen = shown(image, visible, i)
-            found = weigher.weigh(one, seen)
+            own = one
+            asked = Given(self.none) if masks[i].black else weigher
+            found = asked.weigh(one, seen)
             if scale > 1:
-                one, found = self.enlarging.enlarged(weigher, found, one, seen, how, scale=scale)
+                one, found = self.enlarging.enlarged(asked, found, one, seen, how, scale=scale, masks=masks[i])
             mixture = found.weights
             last = mixture if scale == 1 else self.enlarging.part(mixture, of_scale=True)
-            restored = self.passing.until_it_fits(self.mixer.specialise(last), one, dtype, how)
+            large = masks[i].enlarged(scale)
+
+            def passed(part: Mixture, how: Pass, image: Tensor = one) -> Tensor:
+                return self.passing.until_it_fits(self.mixer.specialise(part), image, dtype, how)
+
+            restored = large.restored(last, passed, how)
+            if large.whole is not None:
+                restored = large.within(restored, enlarge(own, scale))
             if seen is not None:
                 restored = give_back_hidden(restored, image[i : i + 1], seen[0], scale)
             rows.append(restored)

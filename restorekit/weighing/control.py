@@ -55,7 +55,7 @@ class Preset:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What a user wants of a restoration, beside what the encoder sees.
+    """Words of a user over what the encoder sees.
 
     keep: names of presets: things that stay in the picture.
     adjust: factors of the weights that are found, by basis.
@@ -97,7 +97,7 @@ class Wish:
 
     @property
     def blind(self) -> bool:
-        """Whether the encoder has to be asked: not where `only` names bases that all have a weight."""
+        """True if the encoder has to be asked: not where `only` names bases that all have a weight."""
         return not self.only or any(name not in self.set for name in self.only)
 
     def check(self, bases: Collection[str], presets: Mapping[str, Preset]) -> None:

@@ -24,6 +24,8 @@ from restorekit.work.streams import named, read_pictures, write_bytes, write_enc
 from restorekit.work.words import describe, rounded
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from restorekit.image import Encoded, Pages, Picture
     from restorekit.running.restorer import RestorationResult, Restorer
 
@@ -86,6 +88,7 @@ class Pipeline:
         self.missing = missing
         self.journal = journal
         self.progress = progress
+        self.masks = read_masks(options.masks)
 
     def open(self, job: Job) -> Opened:
         """Open a file's pictures and read the first, if what becomes of it fits into the output."""
@@ -119,6 +122,8 @@ class Pipeline:
                 picture.values,
                 weights=options.chosen,
                 blind=options.blind,
+                wish=options.wish,
+                mask=self.masks,
                 scale=options.scale,
                 steps=options.steps,
                 tile=options.tile,
@@ -156,6 +161,7 @@ class Pipeline:
             "input": str(job.source),
             "output": str(output),
             **records[0],
+            **self.asked(),
             "copied": copied,
             "seconds": round(restored.seconds, 3),
             "notes": [*dict.fromkeys(notes), *self.missing],
@@ -170,6 +176,11 @@ class Pipeline:
         record |= {"seconds": round(seconds, 3), "notes": [*notes, *self.missing]}
         found = COPIED if copied else "; ".join(self.findings(restored))
         return Report(f"{found}  {seconds:.1f} s", record, notes)
+
+    def asked(self) -> dict[str, Any]:
+        """The wish and the masks, for a program; empty where nothing is asked for."""
+        said = {"wish": self.options.wish.record(), "masks": dict(self.options.masks)}
+        return {name: part for name, part in said.items() if part}
 
     def put(self, job: Job, restored: Restored, *, copied: bool) -> tuple[str, ...]:
         """Write the file, and tell what it cannot hold, a line each. copied: byte for byte, as it was."""
@@ -206,6 +217,14 @@ def target(job: Job) -> Path:
     """The output of a job that has one, as those of a plan have."""
     assert job.output is not None
     return job.output
+
+
+def read_masks(files: Mapping[str, str]) -> dict[str, Tensor] | None:
+    """Read masks, each file once, by name of the basis; None for none."""
+    from restorekit.image.masks import read_mask
+
+    read = {path: read_mask(path) for path in dict.fromkeys(files.values())}
+    return {name: read[path] for name, path in files.items()} or None
 
 
 def record_of(result: RestorationResult) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from restorekit.errors import RestorekitError
+from restorekit.weighing.control import Wish
 
 __all__ = ["LOCAL", "Cluster", "Options", "Request"]
 
@@ -23,6 +24,8 @@ class Options:
     offline: never touch the network; what lies at an address has to be in the cache.
     chosen: weights of bases, in place of the encoder's.
     blind: whether the encoder is asked.
+    wish: what to change of the weights that come of it.
+    masks: files of masks, by name of the basis, empty for the mask of all.
     scale, steps, tile, ensemble: as in `Restorer.restore`.
     overwrite: replace outputs that exist.
     quality: 1 to 100, of formats that lose something; None is the source's own.
@@ -38,6 +41,8 @@ class Options:
     seed: int | None = None
     chosen: Mapping[str, float] = field(default_factory=dict)
     blind: bool = True
+    wish: Wish = field(default_factory=Wish)
+    masks: Mapping[str, str] = field(default_factory=dict)
     scale: int = 1
     steps: int = 1
     tile: int | None = None

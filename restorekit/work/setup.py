@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restorekit.machine import keep_freed_memory, processors
-from restorekit.model.mixing import MixingWeights
+from restorekit.model.mixing import Mixture
 from restorekit.plugin.catalog import ANY, Catalog
 from restorekit.remote import Remote, fetch
 from restorekit.work.request import Options
@@ -48,7 +48,8 @@ def load(
         bases=options.bases,
         fetching=fetcher(offline=options.offline, tell=tell),
     )
-    MixingWeights(dict.fromkeys(restorer.bases, 0.0)).override(options.chosen)
+    Mixture(dict.fromkeys(restorer.bases, 0.0)).override(options.chosen)
+    options.wish.check(restorer.bases, restorer.catalog.presets)
     if options.seed is not None:
         torch.manual_seed(options.seed)
     return restorer

@@ -133,7 +133,7 @@ def test_plugins_lists_what_each_brings(cli):
         "name": "denoise",
         "package": "restorekit",
         "version": restorekit.__version__,
-        "hooks": ["register_bases", "register_degradations"],
+        "hooks": ["register_bases", "register_degradations", "register_presets"],
         "bases": ["noise"],
         "degradations": ["noise"],
         "models": [],

@@ -56,7 +56,7 @@ def test_each_run_says_once_which_weights_precision_options_and_versions_made_it
     cli(*command, "bf16", "-o", "c.png", "--set", "noise=0.5")
     heads = [record for record in records() if "input" not in record]
     assert [head["precision"] for head in heads] == ["fp32", "bf16"]
-    assert heads[0]["options"]["steps"] == 2 and heads[1]["options"]["chosen"] == {"noise": 0.5}
+    assert heads[0]["options"]["steps"] == 2 and heads[1]["options"]["wish"]["set"] == {"noise": 0.5}
     for head in heads:
         assert head["fingerprint"] == fingerprint(Restorer.from_pretrained(device="cpu"))
         assert head["restorekit"] == restorekit.__version__ and head["versions"]["torch"] == version("torch")

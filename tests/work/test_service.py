@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from restorekit.errors import RestorekitError
 from restorekit.image import Picture, write_pages
 from restorekit.running.restorer import Restorer
+from restorekit.weighing import Wish
 from restorekit.work import Listener, Options, Request, Summary, degrade_file, inspect_files, restore_files
 
 
@@ -108,6 +110,7 @@ def test_a_run_that_its_listener_refuses_writes_nothing(here, photo):
 WISHES = {
     "chosen": {"noise": 0.5},
     "blind": False,
+    "wish": Wish(strength=0.5),
     "scale": 2,
     "steps": 2,
     "tile": 64,
@@ -124,9 +127,12 @@ def test_every_wish_reaches_the_restorer(here, photo, monkeypatch):
         return real(self, image, **named)
 
     monkeypatch.setattr(Restorer, "restore", restore)
-    options = Options(device="cpu", precision="fp32", **WISHES)
+    Image.new("L", (20, 14), 128).save("mask.png")
+    masks = {"noise": str(here / "mask.png")}
+    options = Options(device="cpu", precision="fp32", masks=masks, **WISHES)
     assert restore_files(Request(inputs=("a.png",), options=options), Silent()) == Summary(1)
     assert seen.pop("weights") == WISHES["chosen"]
+    assert seen.pop("mask").keys() == masks.keys()
     assert {name: seen[name] for name in WISHES if name != "chosen"}.items() <= WISHES.items()
     others = {
         "seed",
@@ -139,6 +145,7 @@ def test_every_wish_reaches_the_restorer(here, photo, monkeypatch):
         "salvage",
         "bases",
         "offline",
+        "masks",
     }  # taken by other hands
     assert {field.name for field in fields(Options)} == others | set(WISHES)
 

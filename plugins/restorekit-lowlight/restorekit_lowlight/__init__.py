@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from restorekit.plugin import Basis, Degradation, hookimpl
+from restorekit.plugin import Basis, Degradation, Preset, hookimpl
 from restorekit_lowlight.lowlight import LowLight
 
-__all__ = ["register_bases", "register_degradations", "register_protocols"]
+__all__ = ["register_bases", "register_degradations", "register_presets", "register_protocols"]
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -20,6 +20,11 @@ def register_degradations() -> list[Degradation]:
 @hookimpl
 def register_bases() -> list[Basis]:
     return [Basis("lowlight", "lowlight", WEIGHTS, "lifts what too little light left")] if WEIGHTS.is_dir() else []
+
+
+@hookimpl
+def register_presets() -> list[Preset]:
+    return [Preset("night", "Darkness stays: nothing is lifted.", ("lowlight",))]
 
 
 @hookimpl
