@@ -122,12 +122,12 @@ def responses(restorer: Restorer, clean: Tensor) -> Iterator[Response]:
 
 
 def as_markdown(rows: Sequence[Response], source: str, count: int, side: int) -> str:
-    """The table, with what it was measured on."""
+    """The table, with what it was measured on. source: name of the photographs."""
     lines = [
         "# Response of the bases to their weights",
         "",
-        f"Made by `python -m restorekit.bench.control {source} -o benchmarks/control.md` on {count} crops of "
-        f"{side}x{side}, seeds 0 to {count - 1}, in fp32, torch {torch.__version__}, Python "
+        f"Made by `python -m restorekit.bench.control PHOTOS -o benchmarks/control.md` on {count} crops of "
+        f"{side}x{side} out of {source}, seeds 0 to {count - 1}, in fp32, torch {torch.__version__}, Python "
         f"{platform.python_version()}.",
         "",
         "Share of a degradation's damage d that is removed at each weight, 1 - <x - c, d> / <d, d>, with the clean"
@@ -159,7 +159,7 @@ def main() -> None:
         shares = "".join(f"{value:7.2f}" for value in row.shares)
         print(f"{row.basis:10} {row.what:36}{shares}  {'' if row.monotone else 'NOT MONOTONE'}", flush=True)
     if chosen.output:
-        chosen.output.write_text(as_markdown(rows, str(chosen.photos), len(clean), chosen.side))
+        chosen.output.write_text(as_markdown(rows, chosen.photos.name, len(clean), chosen.side))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def forward(restorer: Restorer, image: Tensor) -> Callable[[], None]:
 
     degraded = image.contiguous(memory_format=torch.channels_last)
     predictor = restorer.mixer.specialise(restorer.none)
-    context, once = predictor.describe(image), torch.ones(1)
+    context, once = predictor.describe(image), torch.ones(1, device=image.device)
 
     @torch.inference_mode()
     def run() -> None:

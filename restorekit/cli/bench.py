@@ -11,7 +11,7 @@ import typer
 from restorekit.cli.bench_data import brought
 from restorekit.cli.bench_progress import Progress
 from restorekit.cli.options import Model
-from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json, put_table
+from restorekit.cli.terminal import patient_progress, plugins_of, put, put_json, put_table, warn
 
 if TYPE_CHECKING:
     from restorekit.bench.datasets import Dataset
@@ -67,9 +67,11 @@ def run(
     from restorekit.bench.methods import with_model
     from restorekit.bench.scoring import RunOptions
     from restorekit.plugin.catalog import build_catalog
+    from restorekit.plugin.loading import unusable_bases
 
     catalog = build_catalog(plugins_of(context))
     known, datasets = brought(catalog)
+    warn(unusable_bases(catalog.of_model(model)))
     protocols = known.select(protocol or (), group or ())
     methods = [with_model(spec, model, catalog) for spec in method or OWN]
     names = tuple(n.strip() for n in metrics.split(",") if n.strip())

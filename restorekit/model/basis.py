@@ -205,7 +205,8 @@ class Basis:
 def save_basis(
     folder: Path, layers: Mapping[str, LoraLayer], *, rank: int, backbone_sha256: str, degradation: str
 ) -> None:
-    """Write a basis as a PEFT adapter. Layers may have ranks of their own."""
+    """Write a basis as a PEFT adapter. Layers may have ranks of their own. A key that is there stays, and so does
+    what `basis.json` says of it."""
     tensors: dict[str, Tensor] = {}
     ranks: dict[str, int] = {}
     for name, layer in layers.items():
@@ -227,8 +228,9 @@ def save_basis(
         "inference_mode": True,
     }
     save_json(folder / CONFIG, config)
-    save_json(folder / RECORD, {"backbone_sha256": backbone_sha256, "degradation": degradation})
-    write_sums(folder)
+    if not (folder / KEY).exists():
+        (folder / RECORD).unlink(missing_ok=True)
+    add_to_record(folder, {"backbone_sha256": backbone_sha256, "degradation": degradation})
 
 
 def save_key(

@@ -200,13 +200,14 @@ class BackboneTraining(Training):
     def loss_of(self, *inputs: Tensor) -> Tensor:
         degraded, target, times, weights = inputs
         losses = []
-        bases = None if self.counters.stage == WARM_UP else self.bank.stacked()
-        for i, t in enumerate(times.unbind()):
-            with autocast(self.device.type, self.precision):
-                tensors: dict[str, Tensor] = {f"{HEAD}.weight": self.blind_head}
-                if bases is not None:
-                    tensors = bases.merged(self.backbone, weights[i])
-            losses.append(self.error_with(tensors, degraded[i], target[i], t))
+        # In one context, so that what no basis changes is brought to the number format once for all groups.
+        with autocast(self.device.type, self.precision):
+            if self.counters.stage == WARM_UP:
+                mixtures: list[dict[str, Tensor]] = [{f"{HEAD}.weight": self.blind_head}] * len(times)
+            else:
+                mixtures = self.bank.stacked().merged_each(self.backbone, weights)
+            for i, tensors in enumerate(mixtures):
+                losses.append(self.error_with(tensors, degraded[i], target[i], times[i]))
         return torch.stack(losses).mean()
 
     def networks(self) -> list[Stateless]:

@@ -1,7 +1,7 @@
 """A step on a device that computes while Python goes on: all parts as one piece, no value asked for.
 
-Parts are drawn ahead (`Pool`). On a CUDA device the step is recorded once as a graph and then replayed:
-https://pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
+Parts are drawn ahead (`Pool`). On a CUDA device the step is recorded once as a graph and then replayed, and what
+the next one needs is drawn beside it: https://pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 """
 
 from __future__ import annotations
@@ -51,19 +51,52 @@ class Pool:
 
 
 class Recorded:
-    """A function of tensors of fixed shapes, recorded as a CUDA graph. Nothing runs while it is recorded."""
+    """A function of tensors of fixed shapes, recorded as a CUDA graph; its next inputs are drawn while it runs.
 
-    def __init__(self, function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> None:
+    function: to be recorded. Nothing runs meanwhile.
+    inputs: such as it is to be given.
+    draw: makes its inputs, on a stream of its own, of tensors that nobody else writes to.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Tensor],
+        inputs: Sequence[Tensor],
+        draw: Callable[[], tuple[Tensor, ...]],
+    ) -> None:
         self.inputs = [tensor.clone() for tensor in inputs]
+        self.draw = draw
+        self.drawn: tuple[Tensor, ...] | None = None
+        self.stream = torch.cuda.Stream()
         torch.cuda.synchronize()
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             self.result = function(*self.inputs)
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        torch._foreach_copy_(self.inputs, list(inputs))
+    def __call__(self) -> Tensor:
+        """Compute with new inputs; the result's memory is the graph's."""
+        if self.drawn is None:
+            self.draw_after(event_on_stream())
+        assert self.drawn is not None
+        torch.cuda.current_stream().wait_stream(self.stream)
+        torch._foreach_copy_(self.inputs, list(self.drawn))
+        copied = event_on_stream()
         self.graph.replay()
+        self.draw_after(copied)  # their memory is used again
         return self.result
+
+    def draw_after(self, event: torch.cuda.Event) -> None:
+        """Draw the next inputs once the device has come to an event."""
+        self.stream.wait_event(event)
+        with torch.cuda.stream(self.stream):
+            self.drawn = self.draw()
+
+
+def event_on_stream() -> torch.cuda.Event:
+    """An event behind all that the present stream was given."""
+    event = torch.cuda.Event()
+    event.record()
+    return event
 
 
 class Stepper:
@@ -94,26 +127,31 @@ class Stepper:
             return self.pool.take(training.recipe.groups, training.generator)
         return [self.draw() for _ in range(training.recipe.groups)]
 
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The data of one step in one piece."""
+        return self.training.inputs(self.measured(self.parts), self.generator)
+
     def step(self, factor: float) -> Tensor:
         """One iteration at a share of the full learning rates; the loss, (), on the device."""
         training = self.training
-        parts = self.measured(self.parts)
         for optimiser in training.optimisers:
             for group in optimiser.param_groups:
                 set_rate(group, factor)
         self.share.fill_(training.average.share(training.counters.stage_iteration))
         if not training.stacked:
-            return self.update(self.mean_loss(parts))
-        inputs = training.inputs(parts, self.generator)
+            return self.update(self.mean_loss(self.measured(self.parts)))
         if self.recorded is not None:
-            return self.recorded(*inputs)
+            return self.recorded()
+        inputs = self.inputs()
         if training.device.type == "cuda" and training.engine.graph and self.eager == EAGER:
             self.record(inputs)
         self.eager += 1
-        return (self.recorded or self.whole)(*inputs)
+        return self.whole(*inputs) if self.recorded is None else self.recorded()
 
     def whole(self, *inputs: Tensor) -> Tensor:
-        return self.update(self.training.loss_of(*inputs))
+        # Shapes are the same in every step, so the fastest convolution of each is looked for once.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+            return self.update(self.training.loss_of(*inputs))
 
     def mean_loss(self, parts: Sequence[Any]) -> Tensor:
         """Loss of parts whose shapes differ."""
@@ -136,10 +174,12 @@ class Stepper:
     def record(self, inputs: Sequence[Tensor]) -> None:
         """Record the step; without it the steps go on one operation after the other."""
         try:
-            self.recorded = Recorded(self.whole, inputs)
+            self.recorded = Recorded(self.whole, inputs, self.inputs)
         except RuntimeError as error:
             torch.cuda.synchronize()
             self.training.note("graph", f"steps are not recorded: {str(error).splitlines()[0]}")
+        else:
+            self.pool.parts.clear()  # their memory is another stream's
 
     def rehearse(self) -> None:
         """Compute the gradients of one step, and change nothing."""

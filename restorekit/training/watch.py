@@ -16,6 +16,9 @@ __all__ = ["MOST", "Watch"]
 TOO_HIGH = 1.5  # times its running mean
 SHARE = 0.3  # of the last mean in the running one
 MOST = 6  # times in a row that a training is rolled back
+FIRST_SECONDS = (
+    3.0  # after which the losses are judged for the first time, at most: later ones are compared with it
+)
 
 
 class Watch:
@@ -40,7 +43,8 @@ class Watch:
     def restart(self) -> None:
         self.total: float | Tensor = 0.0
         self.count = 0
-        self.due = Every(self.training.engine.judge_seconds)
+        seconds = self.training.engine.judge_seconds
+        self.due = Every(min(seconds, FIRST_SECONDS) if self.mean is None else seconds)
 
     @torch.no_grad()
     def keep(self) -> None:

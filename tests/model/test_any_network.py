@@ -7,8 +7,9 @@ from torch import nn
 
 from restorekit.errors import DeviceError, MixingError, WeightsError
 from restorekit.model.adapter import pairs_of
-from restorekit.model.basis import Basis, LoraLayer, save_basis
+from restorekit.model.basis import Basis, LoraLayer, save_basis, save_key
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig
+from restorekit.model.key import BasisKey
 from restorekit.model.lora import layer_shapes, mergeable_layers
 from restorekit.model.mixing import Mixer, MixingWeights
 from restorekit.plugin.catalog import Catalog
@@ -99,6 +100,20 @@ def test_a_basis_for_it_is_written_and_read_as_a_peft_adapter(backbone, bases, t
         assert torch.equal(read[name].up, lora.up.half().float())
     with pytest.raises(WeightsError, match="do not fit"):
         list(pairs_of(folder, {"a.lora_A.weight": torch.zeros(3), "a.lora_B.weight": torch.zeros(8, 3)}))
+
+
+def test_a_basis_written_anew_keeps_its_key_and_whose_encoder_it_reads(bases, tmp_path):
+    key = BasisKey(torch.ones(4), torch.zeros(()), torch.zeros(5))
+    for sha256 in ("1" * 64, "2" * 64):
+        save_basis(tmp_path, bases["fog"], rank=3, backbone_sha256=sha256, degradation="fog")
+        if sha256[0] == "1":
+            save_key(tmp_path, key, encoder_sha256="e" * 64, figures={"found": 0.9})
+    basis = Basis("fog", "fog", tmp_path)
+    assert (basis.backbone_sha256, basis.encoder_sha256) == ("2" * 64, "e" * 64)
+    assert basis.record["key"] == {"found": 0.9} and torch.equal(basis.key((4,)).key, key.key)
+    (tmp_path / "basis.safetensors").unlink()
+    save_basis(tmp_path, bases["fog"], rank=3, backbone_sha256="3" * 64, degradation="fog")
+    assert Basis("fog", "fog", tmp_path).record == {"backbone_sha256": "3" * 64, "degradation": "fog"}
 
 
 def test_its_bases_are_trained_as_those_of_any_other(backbone):

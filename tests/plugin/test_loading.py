@@ -182,6 +182,20 @@ def test_a_key_for_another_encoder_is_left_out_with_the_remedy_and_its_basis_sta
     assert restorer.restore(PICTURE).weights[0]["fog"] == 0 and not torch.equal(changed, PICTURE)
 
 
+def test_the_benchmark_tells_of_bases_that_it_does_without(tiny, cli, tmp_path, monkeypatch):
+    folder = tmp_path / "weights"
+    shutil.copytree(tiny, folder)
+    (folder / "noise" / RECORD).write_text(
+        json.dumps(
+            {k: v for k, v in json.loads((folder / "noise" / RECORD).read_text()).items() if "encoder" not in k}
+        )
+    )
+    write_sums(folder / "noise")
+    monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(folder))
+    told = cli("bench", "run", "-p", "set5-x2", "-m", "input", "--data", str(tmp_path / "nothing")).err
+    assert "the key of its basis 'noise' does not say which encoder it reads" in told
+
+
 def test_what_needs_no_tensors_is_told_before_any_is_loaded(tiny, tmp_path):
     for number, damage in enumerate((cut(ADAPTER), put(CONFIG, lora_alpha=800), shutil.rmtree)):
         folder = fog_basis(tiny, tmp_path / str(number))

@@ -137,6 +137,10 @@ def test_bases_side_by_side_make_the_same_mixture_as_those_that_take_part():
         same = stacked.merged(backbone, weights)
         assert same.keys() == merged.keys()
         assert all(torch.allclose(same[name], merged[name], atol=1e-5) for name in merged)
+        others_too = torch.tensor([[0.4, 0.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.7, 0.2]])
+        for mixture, row in zip(stacked.merged_each(backbone, others_too), others_too, strict=True):
+            alone = stacked.merged(backbone, row)
+            assert all(torch.allclose(mixture[name], alone[name], atol=1e-5) for name in alone)
 
 
 def test_patches_from_one_flat_buffer_are_those_cut_from_the_photographs():
@@ -187,12 +191,12 @@ def test_a_step_is_recorded_once_and_replayed_with_new_data_until_the_stage_chan
     replayed = []
 
     class Recorded:
-        def __init__(self, function, inputs):
-            self.function = function
+        def __init__(self, function, inputs, draw):
+            self.function, self.draw = function, draw
 
-        def __call__(self, *inputs):
-            replayed.append(inputs)
-            return self.function(*inputs)
+        def __call__(self):
+            replayed.append(self.draw())
+            return self.function(*replayed[-1])
 
     monkeypatch.setattr(stepper, "Recorded", Recorded)
     training = BackboneTraining(TINY, degradations(), photos, Engine(CUDA))
@@ -207,7 +211,7 @@ def test_a_step_is_recorded_once_and_replayed_with_new_data_until_the_stage_chan
 
 
 def test_a_step_that_cannot_be_recorded_is_run_as_it_is_and_said_once(photos, dry, monkeypatch):
-    def fail(function, inputs):
+    def fail(function, inputs, draw):
         raise RuntimeError("not while capturing\nmore")
 
     told = []

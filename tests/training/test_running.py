@@ -98,6 +98,18 @@ def test_a_loss_that_goes_wrong_brings_the_last_good_weights_back_at_half_the_ra
     assert [row["value"] for row in rows(tmp_path) if row["name"] == "rolled back"] == told
 
 
+def test_losses_that_go_wrong_before_the_first_minute_is_over_are_compared_with_those_of_the_first_seconds(photos):
+    from restorekit.training.watch import FIRST_SECONDS, Watch
+
+    training = start(photos, engine=Engine(judge_steps=2))
+    training.watched = lambda: True
+    watch = Watch(training)
+    watch.due.last -= FIRST_SECONDS
+    assert [watch.add(torch.tensor(1.0)) for _ in range(3)] == [""] * 3
+    watch.due.last -= training.engine.judge_seconds
+    assert any(watch.add(torch.tensor(40.0)).endswith("half the learning rate") for _ in range(2))
+
+
 def test_going_back_also_brings_back_the_averages_and_what_the_optimiser_knows(photos, tmp_path):
     training = start(photos, engine=EACH)
     training.run(Budget(iterations=2), tmp_path)
