@@ -14,6 +14,7 @@ from restorekit import __version__
 from restorekit.cli.bench import app as bench_app
 from restorekit.cli.degrade import EPILOG as DEGRADE_EPILOG
 from restorekit.cli.degrade import degrade
+from restorekit.cli.example import TakesPairs
 from restorekit.cli.import_model import EPILOG as IMPORT_EPILOG
 from restorekit.cli.import_model import import_model
 from restorekit.cli.inspect import EPILOG as INSPECT_EPILOG
@@ -75,7 +76,7 @@ def build_app() -> typer.Typer:
     ) -> None:
         """Restores degraded photographs: one LoRA per degradation, mixed by what the picture needs."""
 
-    app.command(epilog=RESTORE_EPILOG)(restore)
+    app.command(cls=TakesPairs, epilog=RESTORE_EPILOG)(restore)
     app.command(epilog=INSPECT_EPILOG)(inspect)
     app.command(epilog=DEGRADE_EPILOG)(degrade)
     app.command(epilog=SERVE_EPILOG)(serve)

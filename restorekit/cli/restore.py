@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from restorekit.cli.example import Examples, Recipe, SaveRecipe, parse_examples
 from restorekit.cli.options import Bases, Model, Offline
 from restorekit.cli.printer import Printer
 from restorekit.cli.terminal import plugins_of, tell
@@ -47,7 +48,13 @@ restorekit restore rainy.jpg --set rain=1 --only
 
 restorekit restore scan.tif --keep grain --adjust blur=0.5 --strength 0.8
 
-restorekit restore night.jpg --without jpeg --mask noise=sky.png"""
+restorekit restore night.jpg --without jpeg --mask noise=sky.png
+
+restorekit restore scans/ -o restored/ --example before.png after.png --save-recipe look.toml
+
+restorekit restore more/ -o restored/ --recipe look.toml
+
+restorekit restore soft.jpg --guidance 1.4"""
 SCALES = (2, 3, 4)
 
 
@@ -96,6 +103,18 @@ def restore(
     strength: Strength = 1.0,
     kept: Kept = None,
     masked: Masked = None,
+    examples: Examples = None,
+    save_recipe: SaveRecipe = None,
+    recipe: Recipe = None,
+    guidance: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=2,
+            metavar="0..2",
+            help="Length of the way: 0 is the input, 1 the restored picture, 2 twice as far.",
+        ),
+    ] = 1.0,
     quality: Annotated[
         int | None,
         typer.Option(
@@ -184,6 +203,7 @@ def restore(
         steps=steps,
         tile=side,
         ensemble=ensemble,
+        guidance=guidance,
         overwrite=overwrite,
         quality=quality,
         strip=metadata == "strip",
@@ -196,6 +216,9 @@ def restore(
         recursive=recursive,
         skip_existing=skip_existing,
         watch=watch,
+        examples=parse_examples(examples),
+        recipe=recipe,
+        save_recipe=save_recipe,
         manifest=manifest,
         cluster=Cluster(address, workers) if engine == "ray" else None,
     )

@@ -11,8 +11,16 @@ from torch import Tensor
 from restorekit.errors import ImageError, MixingError
 from restorekit.image import check_batch
 
-__all__ = ["check_pictures", "check_result_type", "check_visible", "check_weights", "check_whole"]
+__all__ = [
+    "check_guidance",
+    "check_pictures",
+    "check_result_type",
+    "check_visible",
+    "check_weights",
+    "check_whole",
+]
 
+MOST_GUIDED = 2.0  # beyond it nothing was measured
 SLACK = 1e-3  # beyond [0, 1]: rounding of whoever made the batch, and clipped in the result
 
 
@@ -47,6 +55,14 @@ def check_whole(name: str, value: object, least: int = 1) -> None:
     """Raise ImageError unless a value is a whole number, of at least that size."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ImageError(f"{name} must be a whole number, {least} or more, got {value!r}")
+
+
+def check_guidance(value: object) -> None:
+    """Raise MixingError unless a value is a number from 0 to 2."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MOST_GUIDED:
+        raise MixingError(
+            f"guidance must be a number from 0 to {MOST_GUIDED:g}, got {value!r}; 1 is the plain result"
+        )
 
 
 def check_result_type(dtype: object) -> None:

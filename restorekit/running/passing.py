@@ -16,6 +16,7 @@ from restorekit.errors import ImageError
 from restorekit.image import as_float
 from restorekit.model.backbone import Facts, Predictor
 from restorekit.model.flow import sample
+from restorekit.model.guidance import Guided
 from restorekit.model.streaming import SampledRows
 from restorekit.running.device import autocast
 from restorekit.running.ensemble import mirrored
@@ -33,6 +34,7 @@ class Pass:
     ensemble: whether mirror images are restored too.
     progress: told how many pieces are done, and of how many.
     notes: a line for each time that memory ran out.
+    guidance: g of `restorekit.model.guidance`, from the input at 0 to the estimate at 1 and beyond.
     """
 
     steps: int
@@ -40,6 +42,7 @@ class Pass:
     ensemble: bool = False
     progress: Callable[[int, int], None] | None = None
     notes: list[str] = field(default_factory=list)
+    guidance: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,21 +78,33 @@ class Passing:
         """Compute in this machine's precision, around the network."""
         return autocast(self.device.type, self.dtype)
 
-    def run(self, predictor: Predictor, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
+    def run(
+        self,
+        predictor: Predictor,
+        image: Tensor,
+        dtype: torch.dtype,
+        how: Pass,
+        whole: Tensor | None = None,
+    ) -> Tensor:
         """Take a picture through a predictor, piece by piece.
 
         image: (1, 3, H, W), or several of one tile each; the same shape comes back.
         dtype: type of the result.
+        whole: (1, 3, H, W), the picture that the image is a part of, for its context; None for the image itself.
         """
+        if how.guidance != 1:
+            predictor = Guided(predictor, how.guidance)
+            how = replace(how, guidance=1.0)
         if how.ensemble:
             one = replace(how, ensemble=False)
             return mirrored(
-                lambda part, told: self.run(predictor, part, torch.float32, replace(one, progress=told)),
+                lambda part, told: self.run(predictor, part, torch.float32, replace(one, progress=told), whole),
                 image,
                 dtype,
                 how.progress,
             )
-        context = predictor.describe(image).to(self.device)
+        context = predictor.describe(image if whole is None else whole).to(self.device)
+        context = context.expand(len(image), -1)
         longest = max(image.shape[2:])
         side = longest + self.facts.multiple if self.smallest is None else max(how.side, self.smallest)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from restorekit.errors import DeviceError
 from restorekit.image.hidden import fill_hidden, give_back_hidden
 from restorekit.model.backbone import Backbone
+from restorekit.model.basis import LARGEST
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
 from restorekit.model.mixing import Mixer, Mixture
@@ -24,6 +25,7 @@ from restorekit.plugin.failures import Failure
 from restorekit.plugin.loose import with_bases
 from restorekit.remote import Remote, fetch
 from restorekit.running.arguments import (
+    check_guidance,
     check_pictures,
     check_result_type,
     check_visible,
@@ -32,12 +34,14 @@ from restorekit.running.arguments import (
 )
 from restorekit.running.device import auto_tile, choose_device, choose_precision
 from restorekit.running.enlarging import Enlarging
+from restorekit.running.exemplary import examples_of, mixture_of
 from restorekit.running.loading import load_model
 from restorekit.running.masking import Masks
 from restorekit.running.passing import Pass, Passing, enlarge
 from restorekit.running.results import RestorationResult
 from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wished
 from restorekit.weighing.blind import Blind
+from restorekit.weighing.by_example import Match
 from restorekit.weighing.looks import Origins
 
 __all__ = ["Inspection", "RestorationResult", "Restorer"]
@@ -160,11 +164,15 @@ class Restorer:
         if wish is None:
             return Overruled(self.blind, chosen) if blind else Given(self.none.override(chosen))
         wish.check(self.bases, self.catalog.presets)
-        known = {name: self.catalog.bases[name] for name in self.bases if name in self.catalog.bases}
-        for name in wish.set.keys() & known.keys():
-            known[name].check_weight(float(wish.set[name]))
-        largest = {name: basis.largest for name, basis in known.items()}
-        return Wished(self.weigher(chosen, blind=blind and wish.blind), wish, self.catalog.presets, largest)
+        for name in wish.set.keys() & self.catalog.bases.keys():
+            self.catalog.bases[name].check_weight(float(wish.set[name]))
+        return Wished(self.weigher(chosen, blind=blind and wish.blind), wish, self.catalog.presets, self.largest)
+
+    @property
+    def largest(self) -> dict[str, float]:
+        """Greatest weight of each basis."""
+        known = self.catalog.bases
+        return {name: known[name].largest if name in known else LARGEST for name in self.bases}
 
     @property
     def none(self) -> Mixture:
@@ -175,6 +183,22 @@ class Restorer:
         """Restore crops of one picture, (N, 3, s, s), in one step with a mixture; in [0, 1]."""
         predictor = self.mixer.specialise(self.none.override(weights))
         return self.passing.run(predictor, crops, torch.float32, Pass(1, max(crops.shape[2:])))
+
+    @torch.no_grad()
+    def by_example(
+        self, pairs: Sequence[tuple[Tensor, Tensor]], visible: Sequence[Tensor | None] | None = None
+    ) -> Match:
+        """Find the mixture that carries pictures from before to after, to restore others with.
+
+            match = restorer.by_example([(before, after)])
+            restorer.restore(other, weights=match.mixture.values, blind=False)
+
+        pairs: before and after, shape (1, 3, H, W) each, floating in [0, 1], uint8 or uint16, of one size. The one
+            after may lie a few px beside the one before.
+        visible: for each pair, shape (1, H, W), boolean, False where one of them is transparent; None for opaque.
+        """
+        examples = examples_of(pairs, visible)
+        return mixture_of(examples, self.mixer, self.passing, self.blind, self.largest)
 
     @torch.no_grad()  # not inference_mode: the result is the caller's to change in place
     def restore(
@@ -190,6 +214,7 @@ class Restorer:
         tile: int | None = None,
         dtype: torch.dtype | None = None,
         ensemble: bool = False,
+        guidance: float = 1.0,
         unclipped: bool = False,
         progress: Callable[[int, int], None] | None = None,
         visible: Tensor | None = None,
@@ -211,6 +236,8 @@ class Restorer:
         dtype: type of the result; None is float32 for floating images, else the image's own, rounded.
         ensemble: restore the mirror images too, and average: better, in four times the time
             (`restorekit.running.ensemble`).
+        guidance: how far to go from the input, at 0, to the restored picture, at 1, and beyond it, at most 2
+            (`restorekit.model.guidance`).
         progress: told how many tiles are done, and of how many.
         visible: shape (B, H, W), boolean, False where pictures are transparent. The colours there decide nothing,
             bleed into nothing, and come back as they were. None: all is visible.
@@ -224,12 +251,13 @@ class Restorer:
         for name, number in (("scale", scale), ("steps", steps), ("tile", 1 if tile is None else tile)):
             check_whole(name, number)
         check_weights(weights)
+        check_guidance(guidance)
         chosen = weights or {}
         for name in set(chosen) & set(self.catalog.bases):
             self.catalog.bases[name].check_weight(float(chosen[name]))
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         check_result_type(dtype)
-        how = Pass(steps, tile or auto_tile(self.device), ensemble, progress)
+        how = Pass(steps, tile or auto_tile(self.device), ensemble, progress, guidance=guidance)
         weigher = self.weigher(chosen, blind=blind, wish=wish)
         masks = Masks.of(mask, image, self.bases)
         rows, mixtures, severities = [], [], []

@@ -128,6 +128,7 @@ class Pipeline:
                 steps=options.steps,
                 tile=options.tile,
                 ensemble=options.ensemble,
+                guidance=options.guidance,
                 dtype=working_type(picture),
                 progress=self.progress,
                 visible=picture.visible,

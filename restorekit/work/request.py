@@ -26,7 +26,7 @@ class Options:
     blind: whether the encoder is asked.
     wish: what to change of the weights that come of it.
     masks: files of masks, by name of the basis, empty for the mask of all.
-    scale, steps, tile, ensemble: as in `Restorer.restore`.
+    scale, steps, tile, ensemble, guidance: as in `Restorer.restore`.
     overwrite: replace outputs that exist.
     quality: 1 to 100, of formats that lose something; None is the source's own.
     strip: leave EXIF, XMP, IPTC and text out of the output.
@@ -47,6 +47,7 @@ class Options:
     steps: int = 1
     tile: int | None = None
     ensemble: bool = False
+    guidance: float = 1.0
     overwrite: bool = False
     quality: int | None = None
     strip: bool = False
@@ -75,6 +76,9 @@ class Request:
     recursive: take folders with all that is below them, mirrored below out.
     skip_existing: pass over inputs whose output is there.
     watch: stay, and restore what is put into the folders, until KeyboardInterrupt.
+    examples: files before and after, which show what to do to the pictures.
+    recipe: file of weights that were found by example; None for none.
+    save_recipe: file for the weights that the examples show; None for none.
     manifest: file to which a line of JSON is added for each picture.
     cluster: a Ray cluster to work on; None is this process.
     """
@@ -85,9 +89,16 @@ class Request:
     recursive: bool = False
     skip_existing: bool = False
     watch: bool = False
+    examples: tuple[tuple[str, str], ...] = ()
+    recipe: Path | None = None
+    save_recipe: Path | None = None
     manifest: Path | None = None
     cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         if self.options.overwrite and (self.skip_existing or self.watch):
             raise RestorekitError("--overwrite and --skip-existing or --watch contradict each other; choose one")
+        if self.examples and self.recipe is not None:
+            raise RestorekitError("--example and --recipe both say what to do; choose one")
+        if self.save_recipe is not None and not self.examples:
+            raise RestorekitError("--save-recipe keeps what an example shows; add --example BEFORE AFTER")

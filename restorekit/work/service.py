@@ -11,6 +11,7 @@ from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.work.account import Account
 from restorekit.work.batch import Stages, run_jobs
+from restorekit.work.by_example import settled
 from restorekit.work.cluster import run_on_cluster
 from restorekit.work.inspection import inspection_stages, inspector
 from restorekit.work.jobs import STREAM, Job, expand, in_words, passed_over, plan
@@ -50,6 +51,9 @@ def restore_files(request: Request, listener: Listener, catalog: Catalog | None 
         sweep(folder)
     account = Account(listener, None if request.manifest is None else Manifest(request.manifest))
     tell_passed_over(request.inputs, request.out, request.recursive, listener, restored=False)
+    shown = request.examples or request.recipe is not None
+    if shown and (request.watch or request.save_recipe is not None or to_do(jobs)):
+        request = settled(request, catalog, listener)
     if request.cluster is not None:
         return run_on_cluster(request.cluster, jobs, request.options, account)
     if request.watch or to_do(jobs):
