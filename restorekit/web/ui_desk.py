@@ -18,8 +18,9 @@ from restorekit.model.mixing import Mixture, Recent
 from restorekit.web.ui_pieces import bare, box_around, fitted, reduced, restored_name
 from restorekit.web.ui_values import Mask, Order, Outcome, Sheet, Trial
 from restorekit.weighing import Wish
+from restorekit.work.faults import in_one_line
 from restorekit.work.jobs import Job
-from restorekit.work.listener import Report
+from restorekit.work.listener import Level, Listener, Report
 from restorekit.work.pipeline import Pipeline, Restored
 from restorekit.work.request import Options
 from restorekit.work.streams import write_picture
@@ -193,6 +194,22 @@ class Desk:
             restored = pipeline.restore(job, pipeline.open(job))
             return pipeline.write(job, restored), restored
 
+    def match(self, before: Path, after: Path) -> tuple[Mapping[str, float], tuple[str, ...]]:
+        """Weights that carry one picture to the other, and lines about them; errors name files without folders."""
+        from restorekit.work.by_example import found_by
+
+        for path in (before, after):
+            upload = Upload(path, path.name, self.most)
+            with upload.named():
+                upload.header()
+        heard = Heard()  # type: ignore[abstract]  # what a listener leaves out does nothing
+        recipe = found_by(self.restorer, [(str(before), str(after))], heard)
+        return recipe.mixture.values, tuple(named(line, before, after) for line in heard.lines)
+
+    def said(self, problem: Exception, *paths: Path) -> str:
+        """An error in one line, which names files without their folders."""
+        return named(str(in_one_line(Job(paths[0]), problem)), *paths)
+
     def ordered(self, order: Order) -> Options:
         """Options of a run for an order, without its mask."""
         return replace(self.options, wish=order.wish, scale=order.scale, strip=order.strip, overwrite=True)
@@ -205,6 +222,24 @@ class Desk:
         values = values.expand(1, 3, -1, -1)
         write_picture(folder / "mask.png", values, Picture(values, mode="grey"), overwrite=True)
         return folder / "mask.png"
+
+
+class Heard(Listener):
+    """Keeps the notes of a run."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str, level: Level = "note") -> None:
+        """Keep a line."""
+        self.lines.append(text)
+
+
+def named(line: str, *paths: Path) -> str:
+    """A line with names in the place of paths."""
+    for path in paths:
+        line = line.replace(str(path), path.name)
+    return line
 
 
 def surrounded(

@@ -20,12 +20,11 @@ from restorekit.errors import RestorekitError
 from restorekit.files import EXTENSIONS
 from restorekit.web import ui_views as views
 from restorekit.web.ui_desk import OVERVIEW, Desk
+from restorekit.web.ui_example import ByExample
 from restorekit.web.ui_parts import NO_PROGRESS, ONE, QUIET, SCALES, presets_of
 from restorekit.web.ui_pieces import data_uri
 from restorekit.web.ui_values import Mask, Order, Sheet, mask_of
 from restorekit.weighing import Wish
-from restorekit.work.faults import in_one_line
-from restorekit.work.jobs import Job
 from restorekit.work.uploads import StoppedError
 
 __all__ = ["OnePicture"]
@@ -53,11 +52,6 @@ class Visit:
     point: tuple[float, float] = CENTRE
     mask: Mask | None = None
     done: Order | None = None
-
-    def said(self, problem: Exception) -> str:
-        """An error in one line, by the name of the picture."""
-        path = self.sheet.path
-        return str(in_one_line(Job(path), problem)).replace(str(path), self.sheet.name)
 
 
 class OnePicture:
@@ -102,6 +96,7 @@ class OnePicture:
         self.again = gr.Button("Back to what was found", size="sm")
         self.keep = gr.CheckboxGroup(presets, label="Keep", visible=bool(presets))
         self.scale = gr.Radio(SCALES, value=1, label="Size")
+        self.example = ByExample(self.desk, self.sliders)
         with gr.Accordion("Only a part of it", open=False) as self.painting:
             self.painted = gr.Radio([ALONE, SPARED], value=ALONE, label="What to do with what you paint")
             self.brush = gr.ImageEditor(
@@ -149,6 +144,9 @@ class OnePicture:
             self.painted.input(self.masked, [self.visit, self.brush, self.painted], [self.visit], **QUIET),
         ):
             moved.then(self.tried, asked, shown, **QUIET).then(self.finished, asked, made, **QUIET)
+        self.example.wire(
+            lambda moved: moved.then(self.tried, asked, shown, **QUIET).then(self.finished, asked, made, **QUIET)
+        )
         self.painting.expand(self.canvas, [self.visit, self.brush], [self.brush], **QUIET)
         started = self.run.click(self.started, None, [self.run, self.stop], queue=False, api_visibility="private")
         started.then(self.restored, asked, made, show_progress_on=self.message, **ONE)
@@ -207,7 +205,7 @@ class OnePicture:
             visit, order = self.order(asked)
             trial = self.desk.try_out(visit.sheet, order, visit.point)
         except Exception as problem:
-            return {self.message: views.error(asked[self.visit].said(problem))}
+            return {self.message: views.error(self.desk.said(problem, asked[self.visit].sheet.path))}
         return {
             self.compare: views.compared(trial),
             self.overview: views.framed(visit.overview, visit.sheet, trial.box),
@@ -254,7 +252,7 @@ class OnePicture:
         except StoppedError:
             return {self.message: views.note("Stopped: nothing was written."), **rest}
         except Exception as problem:
-            return {self.message: views.error(visit.said(problem)), **rest}
+            return {self.message: views.error(self.desk.said(problem, visit.sheet.path)), **rest}
         whole = None if result.view is None else views.compared(result.view, fit=True)
         assert result.path is not None
         label = f"Download {result.path.name} ({result.path.stat().st_size / 1e6:.1f} MB)"

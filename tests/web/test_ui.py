@@ -192,3 +192,16 @@ def test_without_gradio_the_error_names_the_extra(cli, monkeypatch):
     assert done.is_one_error() and ui.INSTALL in done.err
     with pytest.raises(RestorekitError):
         ui.check_installed()
+
+
+def test_an_example_moves_the_sliders_to_what_made_it(desk, picture, tmp_path):
+    made = desk.restore(desk.open(picture), Order(wish=Wish(set={"noise": 0.8}, only=("noise",))), tmp_path).path
+    weights, lines = desk.match(picture, made)
+    assert weights["noise"] == pytest.approx(0.8, abs=0.1) and set(weights) == set(desk.restorer.bases)
+    assert "explains" in lines[-1] and str(tmp_path) not in " ".join(lines)
+    small = tmp_path / "small.png"
+    Image.new("RGB", (64, 64)).save(small)
+    with pytest.raises(RestorekitError) as raised:
+        desk.match(picture, small)
+    said = desk.said(raised.value, picture, small)
+    assert "a photo.png has 120x90 px and small.png has 64x64" in said and str(tmp_path) not in said

@@ -143,6 +143,23 @@ def test_a_picture_is_dropped_tried_painted_on_and_downloaded(page, photo, tmp_p
         assert got.size == (160, 120) and got.getexif()[ExifTags.Base.Make] == "Maker"
 
 
+def test_an_example_moves_the_sliders(page, photo, tmp_path):
+    after = tmp_path / "after.png"
+    with Image.open(photo) as picture:
+        picture.resize((80, 60)).resize(picture.size).save(after)
+    put(page, photo)
+    page.wait_for_selector("#download:not([disabled])")
+    trial = page.get_attribute(AFTER, "src")
+    page.get_by_role("button", name="By example").click()
+    for name, path in (("before", photo), ("after", after)):
+        page.locator(f"#example-{name} input[type=file]").set_input_files(str(path))
+    page.get_by_text("after.png").first.wait_for()
+    page.click("#match")
+    page.wait_for_selector("#matched .rk-note")
+    assert "of the change" in page.inner_text("#matched")
+    changed(page, AFTER, trial)
+
+
 def test_what_cannot_be_taken_is_said(page, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no picture")
