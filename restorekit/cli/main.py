@@ -34,6 +34,8 @@ from restorekit.cli.serve import EPILOG as SERVE_EPILOG
 from restorekit.cli.serve import serve
 from restorekit.cli.terminal import put, showable, tell
 from restorekit.cli.train import app as train_app
+from restorekit.cli.ui import EPILOG as UI_EPILOG
+from restorekit.cli.ui import ui
 from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import load_plugins, register_commands
 from restorekit.plugin.failures import Failure
@@ -82,6 +84,7 @@ def build_app() -> typer.Typer:
     app.command(epilog=DEGRADE_EPILOG)(degrade)
     app.command(epilog=SERVE_EPILOG)(serve)
     app.command(epilog=EXPORT_EPILOG)(export)
+    app.command(epilog=UI_EPILOG)(ui)
     app.command(epilog=PLUGINS_EPILOG)(plugins)
     app.command(epilog=PRESETS_EPILOG)(presets)
     app.command("new-plugin", epilog=NEW_PLUGIN_EPILOG)(new_plugin)

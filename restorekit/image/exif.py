@@ -8,6 +8,7 @@ picture), and goes. So do thumbnails, which would show the degraded picture. Exi
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
 
 from PIL import ExifTags, Image
 from PIL.TiffTags import BYTE, UNDEFINED
@@ -64,7 +65,8 @@ def kept(
     """
     gone = []
     with suppress(*DAMAGE):
-        if thumbnail and exif.get_ifd(ExifTags.IFD.IFD1):
+        # PIL before 13 would write the directory that it was asked for, even an empty one: a copy is asked.
+        if thumbnail and deepcopy(exif).get_ifd(ExifTags.IFD.IFD1):
             gone.append("the thumbnail")
     for tag in sorted(set(exif) - KEPT):
         if tag not in SILENT and tag not in claimed:
