@@ -15,9 +15,9 @@ from restorekit.cli.basis_report import app as basis_app
 from restorekit.cli.bench import app as bench_app
 from restorekit.cli.degrade import EPILOG as DEGRADE_EPILOG
 from restorekit.cli.degrade import degrade
+from restorekit.cli.example import TakesPairs
 from restorekit.cli.export import EPILOG as EXPORT_EPILOG
 from restorekit.cli.export import export
-from restorekit.cli.example import TakesPairs
 from restorekit.cli.import_model import EPILOG as IMPORT_EPILOG
 from restorekit.cli.import_model import import_model
 from restorekit.cli.inspect import EPILOG as INSPECT_EPILOG
