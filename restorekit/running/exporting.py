@@ -236,8 +236,8 @@ def properties_of(restorer: Restorer, mixture: MixingWeights) -> dict[str, str]:
         "mixture": json.dumps(mixture.active),
         "sha256": json.dumps(sums),
         "licence": ", ".join(licences),
-        "input": "image: float32, (batch, 3, height, width), RGB, in [0, 1], any size",
-        "output": "restored: as the input",
+        "takes": "image: float32, (batch, 3, height, width), RGB, in [0, 1], any size",
+        "gives": "restored: as the input",
     }
 
 
