@@ -175,7 +175,7 @@ def save(network: OneNetwork, path: Path, opset: int, properties: Mapping[str, s
             ) from error
         assert program is not None
         graph = program.model.graph
-        graph.outputs[0].shape = graph.inputs[0].shape.copy()  # else it is said by a formula of the extension
+        graph.outputs[0].shape = graph.inputs[0].shape  # else it is said by a formula of the extension
         program.model.metadata_props.update(properties)
         program.save(path)
 
