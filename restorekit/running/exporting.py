@@ -174,6 +174,8 @@ def save(network: OneNetwork, path: Path, opset: int, properties: Mapping[str, s
                 f"update torch and onnxscript, or choose another --opset"
             ) from error
         assert program is not None
+        graph = program.model.graph
+        graph.outputs[0].shape = graph.inputs[0].shape  # else it is said by a formula of the extension
         program.model.metadata_props.update(properties)
         program.save(path)
 
@@ -236,8 +238,8 @@ def properties_of(restorer: Restorer, mixture: MixingWeights) -> dict[str, str]:
         "mixture": json.dumps(mixture.active),
         "sha256": json.dumps(sums),
         "licence": ", ".join(licences),
-        "input": "image: float32, (batch, 3, height, width), RGB, in [0, 1], any size",
-        "output": "restored: as the input",
+        "takes": "image: float32, (batch, 3, height, width), RGB, in [0, 1], any size",
+        "gives": "restored: as the input",
     }
 
 

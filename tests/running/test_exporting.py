@@ -92,6 +92,9 @@ def test_a_file_says_its_model_mixture_digests_and_licence(exported, restorer):
     assert json.loads(kept["sha256"]).items() <= sums.items()
     assert kept["licence"].endswith("unknown")  # tiny bases have no card
     assert model.opset_import[0].version == 20
+    shapes = [[d.dim_param or d.dim_value for d in end.type.tensor_type.shape.dim]
+              for end in (*model.graph.input, *model.graph.output)]  # fmt: skip
+    assert shapes == 2 * [["batch", 3, "height", "width"]]
     assert said["output"] == "both.onnx" and said["difference"] < 1e-4 and kept.items() <= said.items()
 
 
