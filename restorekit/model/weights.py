@@ -40,11 +40,8 @@ __all__ = [
 SUMS = "sha256sums"
 BACKBONE_TENSORS = "diffusion_pytorch_model.safetensors"  # diffusers' name
 ENCODER_TENSORS = "model.safetensors"
-ASIDE = (
-    "familiar.safetensors",
-    "familiar.json",
-    "severity.json",
-)  # what is told of a picture: they decide no pixel
+# Files that are told from, to people: no pixel depends on them.
+ASIDE = ("familiar.safetensors", "familiar.json", "severity.json")
 WEIGHTS = "RESTOREKIT_WEIGHTS"
 
 
