@@ -2,8 +2,8 @@
 
 Held-out photographs get a degradation of a known severity, evenly spread from mild to strong, every other one a
 second degradation beside it. What `Restorer.inspect` says is compared with what was done. The error that is shown
-with an estimate is the one within which two of three pictures with such an estimate lie; `--record` writes it into
-`basis.json`, as [estimate, error] pairs.
+with an estimate is the one within which two of three pictures with such an estimate lie; `--record` writes it
+beside each basis, as `severity.json`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Generator, Tensor
 from restorekit.bench.items import as_file
 from restorekit.composition import Compose, Step, in_physical_order
 from restorekit.degradation import Degradation
-from restorekit.model.basis import SEVERITY_ERROR, add_to_record
+from restorekit.model.basis import save_severity
 from restorekit.model.weights import ENCODER_TENSORS
 from restorekit.running.restorer import Restorer
 from restorekit.training.photos import HELD_OUT_EVERY, chosen_photos, read_copies, validation_crops
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path, nargs="+", help="folders of the training: one in 16 was held out")
     parser.add_argument("-o", "--output", type=Path, help="Markdown file to write")
     parser.add_argument("--count", type=int, default=100, help="number of pictures for each basis")
-    parser.add_argument("--record", action="store_true", help="write the errors into the bases' basis.json")
+    parser.add_argument("--record", action="store_true", help="write the errors beside the bases")
     chosen = parser.parse_args()
     photos = held_out_pictures(chosen.photos)
     if not photos:
@@ -193,7 +193,7 @@ def main() -> None:
     if chosen.record:
         for name in restorer.keys:
             pairs = errors_by_estimate(one for one in found if one.basis == name)
-            add_to_record(restorer.catalog.basis(name).folder, {SEVERITY_ERROR: pairs})
+            save_severity(restorer.catalog.basis(name).folder, pairs)
 
 
 if __name__ == "__main__":

@@ -38,19 +38,20 @@ __all__ = [
     "KEY",
     "LARGEST",
     "RECORD",
-    "SEVERITY_ERROR",
+    "SEVERITY",
     "Basis",
     "LoraLayer",
     "add_to_record",
     "drop_key",
     "save_basis",
     "save_key",
+    "save_severity",
 ]
 
 KEY = "basis.safetensors"  # key and gauge, for the encoder
 RECORD = "basis.json"
 LARGEST = 1.5  # weight of any basis; `basis.json` may say less
-SEVERITY_ERROR = "severity_error"  # in `basis.json`: [estimate, error] pairs, measured by `bench.severity`
+SEVERITY = "severity.json"  # measured errors of what the gauge says
 
 
 @dataclass(frozen=True)
@@ -134,30 +135,30 @@ class Basis:
             raise WeightsError(f"{self.folder / RECORD} has a largest weight {value!r}; it lies in (0, {LARGEST}]")
         return float(value)
 
-    @property
+    @cached_property
     def severity_errors(self) -> tuple[tuple[float, float], ...]:
         """Pairs of an estimated severity and its measured error, rising; empty where none was measured."""
-        pairs = self.record.get(SEVERITY_ERROR, [])
+        path = self.folder / SEVERITY
+        if not path.exists():
+            return ()
         try:
-            read = tuple((float(estimate), float(error)) for estimate, error in pairs)
+            read = tuple((float(estimate), float(error)) for estimate, error in load_json(path).get("errors", ()))
         except (TypeError, ValueError):
             read = ((0.0, -1.0),)
         if any(not error >= 0 for _, error in read) or list(read) != sorted(read):
             raise WeightsError(
-                f"{self.folder / RECORD} has a {SEVERITY_ERROR} that is no list of [estimate, error], rising; "
-                "measure it again with `python -m restorekit.bench.severity`"
+                f"{path} has errors that are no list of [estimate, error], rising; measure them again with "
+                "`python -m restorekit.bench.severity`"
             )
         return read
 
     def severity_error(self, estimate: float) -> float | None:
         """Measured error of an estimated severity, in its unit, between its neighbours; None where unmeasured."""
-        pairs = self.severity_errors
-        if not pairs:
+        if not (pairs := self.severity_errors):
             return None
         for (below, at_below), (above, at_above) in pairwise(pairs):
-            if below <= estimate <= above:
-                share = (estimate - below) / (above - below) if above > below else 0.0
-                return at_below + share * (at_above - at_below)
+            if below <= estimate < above:
+                return at_below + (estimate - below) / (above - below) * (at_above - at_below)
         return pairs[0][1] if estimate < pairs[0][0] else pairs[-1][1]
 
     def check_weight(self, value: float) -> None:
@@ -274,7 +275,7 @@ def save_key(
 
     write_key(folder / KEY, key)
     said: dict[str, Any] = {"encoder_sha256": encoder_sha256} if encoder_sha256 else {}
-    said |= {SEVERITY_ERROR: []} if recorded(folder).get(SEVERITY_ERROR) else {}  # they were another gauge's
+    (folder / SEVERITY).unlink(missing_ok=True)  # measured with another gauge
     add_to_record(folder, said | ({"key": dict(figures)} if figures else {}))
 
 
@@ -286,12 +287,13 @@ def drop_key(folder: Path, *, figures: Mapping[str, float]) -> None:
 
 def add_to_record(folder: Path, values: Mapping[str, Any]) -> None:
     """Write values into `basis.json`, beside what it says, and the sums anew."""
+    path = folder / RECORD
     if values:
-        save_json(folder / RECORD, recorded(folder) | dict(values))
+        save_json(path, (json.loads(path.read_text()) if path.exists() else {}) | dict(values))
     write_sums(folder)
 
 
-def recorded(folder: Path) -> dict[str, Any]:
-    """Contents of `basis.json` while a basis is being written; empty where there is none yet."""
-    path = folder / RECORD
-    return json.loads(path.read_text()) if path.exists() else {}
+def save_severity(folder: Path, errors: Sequence[tuple[float, float]]) -> None:
+    """Write measured errors of a basis's severities beside it. errors: pairs of estimate and error, rising."""
+    save_json(folder / SEVERITY, {"errors": [list(pair) for pair in errors]})
+    write_sums(folder)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "ASIDE",
     "BACKBONE_TENSORS",
     "ENCODER_TENSORS",
     "SUMS",
@@ -39,6 +40,8 @@ __all__ = [
 SUMS = "sha256sums"
 BACKBONE_TENSORS = "diffusion_pytorch_model.safetensors"  # diffusers' name
 ENCODER_TENSORS = "model.safetensors"
+# Files that are told from, to people: no pixel depends on them.
+ASIDE = ("familiar.safetensors", "familiar.json", "severity.json")
 WEIGHTS = "RESTOREKIT_WEIGHTS"
 
 

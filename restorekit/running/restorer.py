@@ -20,6 +20,7 @@ from restorekit.model.basis import LARGEST
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
 from restorekit.model.mixing import Mixer, Mixture
+from restorekit.model.weights import ASIDE
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.plugin.failures import Failure
 from restorekit.plugin.loose import with_bases
@@ -135,8 +136,9 @@ class Restorer:
         return tuple(self.mixer.bases)
 
     def provenance(self) -> dict[str, str]:
-        """sha256 of the files of weights as `from_pretrained` read them, by "backbone/FILE" and the like."""
-        return dict(self.sums)
+        """sha256 of the files of weights that pixels depend on, as `from_pretrained` read them, by "backbone/FILE"
+        and the like."""
+        return {name: sha256 for name, sha256 in self.sums.items() if name.rpartition("/")[2] not in ASIDE}
 
     @torch.no_grad()
     def inspect(

@@ -9,7 +9,8 @@ from torch import Generator
 
 from restorekit.bench.severity import Estimate, as_markdown, errors_by_estimate, estimates
 from restorekit.errors import WeightsError
-from restorekit.model.basis import SEVERITY_ERROR, Basis, add_to_record, save_key
+from restorekit.model.basis import SEVERITY, Basis, save_key, save_severity
+from restorekit.model.weights import save_json, write_sums
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.running.restorer import Restorer
 from restorekit.work.words import with_error
@@ -21,7 +22,8 @@ def basis(tiny, tmp_path):
     shutil.copytree(tiny / "noise", folder)
 
     def made(pairs):
-        add_to_record(folder, {SEVERITY_ERROR: pairs})
+        save_json(folder / SEVERITY, {"errors": pairs})
+        write_sums(folder)
         return Basis("noise", "noise", folder)
 
     return made
@@ -64,8 +66,8 @@ def test_a_new_key_makes_the_old_errors_untrue(basis):
 
 def test_a_severity_is_shown_with_its_error_in_its_unit_and_never_as_exact(tiny, basis):
     catalog = build_catalog(load_plugins())
-    assert with_error("noise", 24.2, catalog) == "sigma 24"  # nobody has measured the tiny weights
-    catalog.bases["noise"].__dict__["record"] = {SEVERITY_ERROR: [[10, 0.01], [30, 2.4]]}
+    assert with_error("jpeg", 24.2, catalog) == "quality 24"  # nobody has measured the tiny weights
+    catalog.bases["noise"].__dict__["severity_errors"] = ((10.0, 0.01), (30.0, 2.4))
     assert (
         with_error("noise", 30.0, catalog) == "sigma 30 ± 2" and with_error("noise", 10, catalog) == "sigma 10 ± 1"
     )
@@ -74,7 +76,7 @@ def test_a_severity_is_shown_with_its_error_in_its_unit_and_never_as_exact(tiny,
 def test_inspect_tells_the_error_to_a_program(cli, tiny, photo, tmp_path, monkeypatch):
     copy = tmp_path / "weights"
     shutil.copytree(tiny, copy)
-    add_to_record(copy / "noise", {SEVERITY_ERROR: [[0, 1.5], [75, 1.5]]})
+    save_severity(copy / "noise", [(0, 1.5), (75, 1.5)])
     monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(copy))
     photo("photo.png")
     assert json.loads(cli("inspect", "photo.png", "--json").out)["severity_errors"] == {"noise": 1.5}
@@ -90,3 +92,12 @@ def test_every_keyed_basis_is_measured_from_mild_to_strong_alone_and_beside_othe
         assert [bool(one.beside) for one in mine] == [False, True] * 2 and len({one.true for one in mine}) == 4
         assert all(min(scale.mild, scale.strong) <= one.true <= max(scale.mild, scale.strong) for one in mine)
     assert "| noise | all |" in as_markdown([Estimate("noise", 9, 9, 1, b) for b in ("", "rain")], restorer, 2)
+
+
+def test_measured_errors_change_nothing_of_what_a_result_says_of_its_weights(tiny, tmp_path, monkeypatch):
+    copy = tmp_path / "weights"
+    shutil.copytree(tiny, copy)
+    monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(copy))
+    before = Restorer.from_pretrained(device="cpu", precision="fp32").provenance()
+    save_severity(copy / "noise", [(0, 1.5), (75, 1.5)])
+    assert Restorer.from_pretrained(device="cpu", precision="fp32").provenance() == before
