@@ -84,6 +84,8 @@ def theme() -> gr.themes.Base:
         block_info_text_color_dark="*neutral_300",
         block_title_text_color="*neutral_800",
         block_title_text_color_dark="*neutral_100",
+        checkbox_border_color="*neutral_400",
+        checkbox_border_color_dark="*neutral_400",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         slider_color="*primary_600",
