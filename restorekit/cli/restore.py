@@ -48,6 +48,8 @@ restorekit restore rainy.jpg --set rain=1 --only
 
 restorekit restore scan.tif --keep grain --adjust blur=0.5 --strength 0.8
 
+restorekit restore portrait.jpg --mask face.png
+
 restorekit restore night.jpg --without jpeg --mask noise=sky.png
 
 restorekit restore scans/ -o restored/ --example before.png after.png --save-recipe look.toml

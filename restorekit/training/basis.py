@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.model.backbone import Backbone
-from restorekit.model.basis import LoraLayer, drop_key, save_basis, save_key
+from restorekit.model.basis import Basis, LoraLayer, drop_key, save_basis, save_key
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
 from restorekit.model.lora import Stacked, mergeable_layers
@@ -48,6 +48,7 @@ class BasisTraining(Training):
 
     others: LoRA layers of the other bases, by the degradation that each removes.
     fitted: the key and its quality, once it was exported.
+    old_key: of a basis that it began at, for the same encoder, and its quality: it is exported again.
     failures: bases that are not among them because they are broken.
     """
 
@@ -85,6 +86,7 @@ class BasisTraining(Training):
         self.encoder_sha256 = encoder_sha256
         self.failures = tuple(failures)
         self.fitted: tuple[BasisKey, Judgement] | None = None
+        self.old_key: tuple[BasisKey, Judgement] | None = None
         self.mixer = Mixer(backbone, others)
         self.others = Stacked.of([others[name] for name in recipe.names[1:]], self.backbone)
         self.bank = BasisBank(backbone, {recipe.names[0]: recipe.rank}, self.generator, inlet=recipe.inlet)
@@ -96,6 +98,13 @@ class BasisTraining(Training):
         self.bank.to(self.device)
         self.crops = validation_crops(photos.validation, 12, recipe.picture)
         self.prepare()
+
+    def keep_key_of(self, basis: Basis) -> None:
+        """Export a basis's key as it is, if it reads this encoder: it knows nothing of the backbone, and a new one
+        would take minutes."""
+        figures = basis.record.get("key")
+        if figures and basis.encoder_sha256 == self.encoder_sha256 and (key := basis.key()) is not None:
+            self.old_key = key, Judgement.of_record(figures)
 
     def start_from(self, layers: Mapping[str, LoraLayer]) -> None:
         """Begin at a basis that was trained before, layer by layer where its shapes fit this backbone."""
@@ -230,7 +239,7 @@ class BasisTraining(Training):
                 backbone_sha256=self.backbone_sha256,
                 degradation=self.degradations[0].name,
             )
-        key, judgement = self.fitted = self.fit_key()
+        key, judgement = self.fitted = self.old_key or self.fit_key()
         if judgement.good:
             save_key(folder, key, encoder_sha256=self.encoder_sha256, figures=judgement.record())
         else:

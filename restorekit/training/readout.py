@@ -89,6 +89,11 @@ class Judgement:
         """True where the basis may ship with the key."""
         return self.found >= ENOUGH and self.false_alarms <= FALSE_ALARMS
 
+    @classmethod
+    def of_record(cls, figures: Mapping[str, Any]) -> Judgement:
+        """The quality that `record` wrote."""
+        return cls(**{**figures, "kin": tuple(figures.get("kin", ()))})
+
     def record(self) -> dict[str, Any]:
         """The figures for `basis.json`."""
         values = asdict(self)

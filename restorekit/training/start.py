@@ -207,8 +207,12 @@ def start_basis_of(
         [failure for failure in loaded.failures if failure.basis != name],
         engine,
     )
-    if not resume_or_start(training, run) and start is not None:
-        training.start_from(Basis(name, name, start).layers())
+    resumed = resume_or_start(training, run)
+    if start is not None:
+        old = Basis(name, name, start)
+        training.keep_key_of(old)
+        if not resumed:
+            training.start_from(old.layers())
     return training
 
 

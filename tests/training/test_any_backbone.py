@@ -11,7 +11,7 @@ from torch import Generator
 
 from restorekit.errors import TrainingError
 from restorekit.model.backbone.flow_unet import FlowUnet, FlowUnetConfig
-from restorekit.model.basis import RECORD, Basis
+from restorekit.model.basis import RECORD, Basis, add_to_record
 from restorekit.model.weights import BACKBONE_TENSORS, SUMS, digest, load_json
 from restorekit.plugin import BackboneCard, ModelCard, catalog
 from restorekit.plugin.catalog import build_catalog, load_plugins
@@ -146,6 +146,23 @@ def test_a_training_starts_from_an_old_basis_where_its_shapes_fit(two, photos, t
         assert torch.equal(started[name].down[:rank], layer.down.reshape(started[name].down[:rank].shape)), name
     assert torch.equal(started["inlet"].down, new["inlet"].down)  # which the old one lacks
     assert all(torch.equal(v, p) for v, p in zip(begun.average.values, begun.trainable().values(), strict=True))
+
+
+def test_a_key_that_reads_the_same_encoder_is_kept_and_one_of_another_is_fitted_anew(two, photos, tiny, tmp_path):
+    seen, _ = two
+    recipe = replace(RECIPE_OF_FOG, names=("noise",), rank=4, patch=32, picture=64)
+    old = tmp_path / "noise"
+    shutil.copytree(tiny / "noise", old)
+    figures = {"accuracy": 0.9, "found": 0.9, "false_alarms": 0.001, "queries": 100}
+    add_to_record(old, {"key": figures})
+    for model, same in (("base", True), ("other", False)):
+        training = start_basis_of(seen.of_model(model).model, "noise", recipe, seen, photos, tmp_path, None, old)
+        assert (training.old_key is not None) == same
+        if same:
+            training.export(tmp_path / model)
+            made = Basis("noise", "noise", tmp_path / model)
+            assert torch.equal(made.key().key, Basis("noise", "noise", old).key().key)
+            assert made.record["key"].items() >= figures.items()
 
 
 def test_one_command_trains_a_basis_for_new_weights_beside_the_old_one(two, cli, tiny, folder, tmp_path):
