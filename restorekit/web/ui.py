@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INSTALL", "check_installed", "offered", "open_page"]
 
+UPLOADS = "GRADIO_TEMP_DIR"  # Gradio's only way to be told where uploads go
 INSTALL = "pip install 'restorekit[web]'"
 
 
@@ -83,18 +84,17 @@ def offered(
 ) -> Iterator[str]:
     """Offer the page of a restorer while the `with` lasts; gives its address. Arguments as in `open_page`."""
     with tempfile.TemporaryDirectory(prefix="restorekit-ui-", ignore_cleanup_errors=True) as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder  # Gradio's only way to be told where uploads go
-        from restorekit.web.ui_blocks import Page
+        before = os.environ.get(UPLOADS)
+        os.environ[UPLOADS] = folder
+        try:
+            from restorekit.web.ui_blocks import Page
 
-        desk = Desk(restorer, options, most=limits.pixels, missing=missing)
-        page = Page(desk, Path(folder), limits)
-        try:
-            address = page.listen(host, port, browser)
-        except OSError as error:
-            raise RestorekitError(
-                f"cannot listen on {host}:{port}: {error}; choose another --host or --port"
-            ) from error
-        try:
-            yield address
+            page = Page(Desk(restorer, options, most=limits.pixels, missing=missing), Path(folder), limits)
+            try:
+                yield page.listen(host, port, browser)
+            finally:
+                page.close()
         finally:
-            page.close()
+            os.environ.pop(UPLOADS)
+            if before is not None:
+                os.environ[UPLOADS] = before

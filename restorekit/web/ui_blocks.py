@@ -8,6 +8,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from restorekit.errors import RestorekitError
 from restorekit.web.serve_service import LOOPBACK, Limits
 from restorekit.web.ui_batch import SeveralPictures
 from restorekit.web.ui_desk import Desk
@@ -45,28 +46,33 @@ class Page:
         self.blocks.queue(max_size=limits.waiting, default_concurrency_limit=1, api_open=False)
 
     def listen(self, host: str, port: int, browser: bool) -> str:
-        """Begin to listen; gives the address. OSError where host or port cannot be had."""
+        """Begin to listen; gives the address."""
         hosts = [*LOOPBACK, f"[{LOOPBACK[-1]}]"] if host in LOOPBACK else ["*"]
         guard = Middleware(TrustedHostMiddleware, allowed_hosts=hosts)
-        _, address, _ = self.blocks.launch(
-            server_name=host,
-            server_port=port,
-            inbrowser=browser,
-            prevent_thread_lock=True,
-            quiet=True,
-            share=False,
-            ssr_mode=False,
-            pwa=False,
-            run_history=False,
-            enable_monitoring=False,
-            mcp_server=False,
-            footer_links=[],
-            max_file_size=self.limits.size,
-            state_session_capacity=200,
-            app_kwargs={"middleware": [guard], "docs_url": None, "redoc_url": None, "openapi_url": None},
-            theme=theme(),
-            css=asset("page.css"),
-        )
+        try:
+            _, address, _ = self.blocks.launch(
+                server_name=host,
+                server_port=port,
+                inbrowser=browser,
+                prevent_thread_lock=True,
+                quiet=True,
+                share=False,
+                ssr_mode=False,
+                pwa=False,
+                run_history=False,
+                enable_monitoring=False,
+                mcp_server=False,
+                footer_links=[],
+                max_file_size=self.limits.size,
+                state_session_capacity=200,
+                app_kwargs={"middleware": [guard], "docs_url": None, "redoc_url": None, "openapi_url": None},
+                theme=theme(),
+                css=asset("page.css"),
+            )
+        except OSError as error:
+            raise RestorekitError(
+                f"cannot listen on {host}:{port}: {error}; choose another --host or --port"
+            ) from error
         return str(address)
 
     def close(self) -> None:
@@ -84,6 +90,8 @@ def theme() -> gr.themes.Base:
         block_info_text_color_dark="*neutral_300",
         block_title_text_color="*neutral_800",
         block_title_text_color_dark="*neutral_100",
+        checkbox_border_color="*neutral_400",
+        checkbox_border_color_dark="*neutral_400",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         slider_color="*primary_600",

@@ -94,6 +94,11 @@ class OnePicture:
             ]  # fmt: skip
             self.strength = gr.Slider(0, 1, 1, step=0.01, label="Strength of all", buttons=[], elem_id="strength")
         self.again = gr.Button("Back to what was found", size="sm")
+        with gr.Row():
+            self.run = gr.Button("Restore the whole picture", variant="primary", elem_id="run")
+            self.stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop")
+        self.download = gr.DownloadButton("Download", interactive=False, elem_id="download")
+        self.command = gr.HTML(elem_id="command")
         self.keep = gr.CheckboxGroup(presets, label="Keep", visible=bool(presets))
         self.scale = gr.Radio(SCALES, value=1, label="Size")
         self.example = ByExample(self.desk, self.sliders)
@@ -113,11 +118,6 @@ class OnePicture:
                 elem_id="brush",
             )
         self.strip = gr.Checkbox(False, label="Leave out the metadata (place, time, camera)")
-        with gr.Row():
-            self.run = gr.Button("Restore the whole picture", variant="primary", elem_id="run")
-            self.stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop")
-        self.download = gr.DownloadButton("Download", interactive=False, elem_id="download")
-        self.command = gr.HTML(elem_id="command")
 
     def wire(self) -> None:
         """Say what happens when something is touched."""
