@@ -1,15 +1,15 @@
 """Print pins of all dependencies at the lower bounds that pyproject.toml names, for pip.
 
-Left out: torch, whose old wheels take gigabytes, so that the one that is there is kept; the tools of `dev`, whose
-rules change from one release to the next; `bench` and `peers`, other people's restorers and scores, which nothing
-but the benchmark needs.
+Left out: torch, whose old wheels take gigabytes, so that the one that is there is kept; `export`, which goes with
+torch; the tools of `dev`, whose rules change from one release to the next; `bench` and `peers`, other people's
+restorers and scores, which nothing but the benchmark needs.
 """
 
 import re
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("train", "hdr", "heic", "ray", "test")
+EXTRAS = ("train", "hdr", "heic", "ray", "serve", "test")
 KEPT = ("torch",)
 REQUIREMENT = re.compile(r"([\w.-]+)(\[[\w,]+\])?>=([\w.]+)")
 

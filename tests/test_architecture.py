@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def room_of(module: str) -> str:
 
 
 IMAGE = ROOT / "restorekit" / "image"
-HEAVY = {"diffusers", "peft", "kornia", "pyiqa", "PIL", "pyvips", "pillow_heif"}
+HEAVY = {"diffusers", "peft", "kornia", "pyiqa", "PIL", "pyvips", "pillow_heif", "uvicorn", "onnx", "onnxruntime"}
 
 
 def imported(path: Path) -> set[str]:
@@ -42,6 +43,7 @@ def imported(path: Path) -> set[str]:
     return {module for module, _ in imports(path)}
 
 
+@cache
 def imports(path: Path, *, types: bool = False) -> set[tuple[str, str]]:
     """Modules that a file imports, and the name that it takes from each; empty for the module itself. types: those
     for the type checker too."""
@@ -176,8 +178,8 @@ def test_importing_the_package_and_the_plugin_seam_loads_no_torch():
 
 
 def test_the_doors_of_runs_and_a_clusters_worker_load_neither_the_command_line_nor_torch():
-    code = "import restorekit.work, restorekit.work.cluster as c; c.Worker"
-    assert not loaded_after(code) & {"torch", "typer", "click", "rich", "ray"}
+    code = "import restorekit.work, restorekit.web.serve, restorekit.work.cluster as c; c.Worker"
+    assert not loaded_after(code) & {"torch", "typer", "click", "rich", "ray", "fastapi", "uvicorn", "starlette"}
     script = f"{code}; import sys; assert not any(m.startswith('restorekit.cli') for m in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
 

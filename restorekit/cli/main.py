@@ -15,6 +15,8 @@ from restorekit.cli.bench import app as bench_app
 from restorekit.cli.degrade import EPILOG as DEGRADE_EPILOG
 from restorekit.cli.degrade import degrade
 from restorekit.cli.example import TakesPairs
+from restorekit.cli.export import EPILOG as EXPORT_EPILOG
+from restorekit.cli.export import export
 from restorekit.cli.import_model import EPILOG as IMPORT_EPILOG
 from restorekit.cli.import_model import import_model
 from restorekit.cli.inspect import EPILOG as INSPECT_EPILOG
@@ -81,6 +83,7 @@ def build_app() -> typer.Typer:
     app.command(epilog=DEGRADE_EPILOG)(degrade)
     app.command(epilog=SERVE_EPILOG)(serve)
     app.command(epilog=UI_EPILOG)(ui)
+    app.command(epilog=EXPORT_EPILOG)(export)
     app.command(epilog=PLUGINS_EPILOG)(plugins)
     app.command(epilog=PRESETS_EPILOG)(presets)
     app.command("new-plugin", epilog=NEW_PLUGIN_EPILOG)(new_plugin)

@@ -230,12 +230,11 @@ def handle_errors(app: FastAPI) -> None:
 
 
 def in_one_sentence(error: RequestValidationError) -> str:
-    """What is wrong with an option, and its remedy."""
+    """One sentence on the option that is wrong, with its remedy."""
     first = error.errors()[0]
     name = str(first["loc"][-1])
     if first["type"] == "extra_forbidden":
-        there = ", ".join(field.alias or key for key, field in Wishes.model_fields.items())
-        return f"there is no option {name}; there are {there}"
+        return f"there is no option {name}; there are {', '.join(Wishes.model_fields)}"
     return f"{name}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {first['input']!r}"
 
 

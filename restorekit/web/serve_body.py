@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -73,8 +74,9 @@ class Body:
         """Write the file of a form to a file; its name."""
         try:
             form = await self.counted().form(max_files=1, max_fields=1, max_part_size=FRAME)
-        except HTTPException as error:
-            raise Refusal(422, f"the form cannot be read: {str(error.detail).rstrip('.')}; {REMEDY}") from error
+        except (HTTPException, FormParserError) as error:
+            reason = str(getattr(error, "detail", error)).rstrip(".")
+            raise Refusal(422, f"the form cannot be read: {reason}; {REMEDY}") from error
         try:
             for field, value in form.multi_items():
                 if not isinstance(value, UploadFile):

@@ -10,6 +10,7 @@ from restorekit.errors import MixingError
 from restorekit.files import FORMATS
 from restorekit.plugin.catalog import Catalog
 from restorekit.web.serve_refusals import Refusal
+from restorekit.weighing.control import Wish
 from restorekit.work.request import Options
 
 __all__ = ["Wishes"]
@@ -22,11 +23,14 @@ class Wishes(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    chosen: list[str] = Field(
-        default=[],
-        alias="set",
-        description="Weight of a basis, as noise=0.5: 0 is off, 1 removes all. Repeatable.",
+    set: list[str] = Field(
+        [], description="Weight of a basis, as noise=0.5: 0 is off, 1 removes all. Repeatable, as all names are."
     )
+    adjust: list[str] = Field([], description="Factor of the weight that is seen: blur=0.5 halves it.")
+    only: list[str] = Field([], description="Basis to use, all others at 0.")
+    without: list[str] = Field([], description="Basis to leave out.")
+    keep: list[str] = Field([], description="Thing that stays, such as grain; `restorekit presets` lists them.")
+    strength: float = Field(1.0, ge=0, le=1.5, description="Factor of all weights; 0 is the input.")
     scale: int = Field(1, ge=1, le=4, description="Factor of enlargement: 2, 3 or 4.")
     steps: int = Field(1, ge=1, le=50, description="Steps of the sampler.")
     ensemble: bool = Field(False, description="Restore the mirror images too, and average: four times as slow.")
@@ -44,8 +48,10 @@ class Wishes(BaseModel):
 
         tile: side, px, of the largest that the machine has room for.
         """
+        wish = self.wish(catalog)
         return Options(
-            chosen=weights_of(self.chosen, catalog),
+            blind=wish.blind,
+            wish=wish,
             scale=self.scale,
             steps=self.steps,
             tile=min(self.tile or tile, tile),
@@ -55,6 +61,22 @@ class Wishes(BaseModel):
             salvage=self.salvage,
         )
 
+    def wish(self, catalog: Catalog) -> Wish:
+        """The user's words over what is found, checked against the bases and presets there are."""
+        chosen = numbers_of("set", self.set)
+        wish = Wish(
+            keep=tuple(self.keep),
+            adjust=numbers_of("adjust", self.adjust),
+            set=chosen,
+            only=tuple(self.only),
+            without=tuple(self.without),
+            strength=self.strength,
+        )
+        wish.check(catalog.bases, catalog.presets)
+        for name, weight in chosen.items():
+            catalog.basis(name).check_weight(weight)
+        return wish
+
     @property
     def ending(self) -> str:
         """Ending of the result's format, such as ".png"; empty for the picture's own."""
@@ -63,15 +85,15 @@ class Wishes(BaseModel):
         return f".{self.format}" if self.format else ""
 
 
-def weights_of(settings: list[str], catalog: Catalog) -> dict[str, float]:
-    """Read NAME=WEIGHT, each."""
-    chosen = {}
-    for setting in settings:
-        name, _, text = setting.partition("=")
-        basis = catalog.basis(name)
+def numbers_of(option: str, texts: list[str]) -> dict[str, float]:
+    """Read NAME=NUMBER, each name once."""
+    numbers: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        if name in numbers:
+            raise MixingError(f"{option} names {name} twice; give it once")
         try:
-            chosen[name] = float(text)
+            numbers[name] = float(number)
         except ValueError:
-            raise MixingError(f"set={setting} has no weight; write set={name}=1") from None
-        basis.check_weight(chosen[name])
-    return chosen
+            raise MixingError(f"{option}={text} has no number; write {option}={name}=0.5") from None
+    return numbers

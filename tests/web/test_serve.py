@@ -19,6 +19,7 @@ from restorekit.errors import RestorekitError
 from restorekit.running.restorer import Restorer
 from restorekit.web import serve as door
 from restorekit.web.serve_service import Limits
+from restorekit.weighing.control import Wish
 from restorekit.work import Listener, Options, Request, restore_files
 from tests.web.conftest import form, serving
 
@@ -47,6 +48,7 @@ def many_pages() -> bytes:
     return buffer.getvalue()
 
 
+ASKED = "/restore?set=noise=0.5&adjust=jpeg=0.5&without=rain&keep=soft&strength=0.9"
 SENT = {
     "photo.png": picture(),
     "photo.jpg": picture(kind="JPEG", exif=exif(), icc_profile=None, quality=60),
@@ -59,18 +61,24 @@ SENT = {
 def test_what_is_sent_comes_back_as_restore_writes_it(client, tiny, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(SENT[name])
-    options = Options(chosen={"noise": 0.5}, precision="fp32", device="cpu")
+    wish = Wish(set={"noise": 0.5}, adjust={"jpeg": 0.5}, without=("rain",), keep=("soft",), strength=0.9)
+    options = Options(wish=wish, precision="fp32", device="cpu")
     assert not restore_files(Request(inputs=(name,), out="out/", options=options), Silent()).failed
     written = Path("out", name).read_bytes()
-    raw = client.ask("/restore?set=noise=0.5", SENT[name])
+    raw = client.ask(ASKED, SENT[name])
     body, headers = form(SENT[name], name)
-    sent = client.ask("/restore?set=noise=0.5", body, headers)
+    sent = client.ask(ASKED, body, headers)
     assert raw.status == sent.status == 200
     assert raw.body == sent.body == written
     assert sent.headers["content-type"] == Image.MIME[Image.open(io.BytesIO(written)).format]
     record = json.loads(sent.headers["restorekit-record"])
-    assert record["input"] == name and record["weights"]["noise"] == 0.5 and "output" not in record
+    assert record["input"] == name and record["weights"]["noise"] == 0.45 and "output" not in record
     assert sent.headers["content-disposition"].endswith(f"{Path(name).stem}.restored{Path(name).suffix}")
+
+
+def test_only_the_named_bases_are_used(client):
+    found = client.ask("/restore?set=rain=1&only=rain&answer=json", picture()).json["weights"]
+    assert {name for name, weight in found.items() if weight} == {"rain"} and found["rain"] == 1
 
 
 def test_options_are_those_of_restore(client):
@@ -120,6 +128,10 @@ BAD = {
     "a scale that is none": ("/restore?scale=big", picture(), 422),
     "an unknown basis": ("/restore?set=fog=1", picture(), 422),
     "a weight that is none": ("/restore?set=noise=much", picture(), 422),
+    "a name twice": ("/restore?set=noise=1&set=noise=0", picture(), 422),
+    "wishes that contradict": ("/restore?set=noise=1&without=noise", picture(), 422),
+    "an unknown preset": ("/restore?keep=beer", picture(), 422),
+    "a strength of 3": ("/restore?strength=3", picture(), 422),
     "too large a weight": ("/restore?set=noise=7", picture(), 422),
     "an unknown format": ("/restore?format=gif", picture(), 422),
     "pages for a PNG": ("/restore?format=png", many_pages(), 422),
