@@ -68,7 +68,7 @@ class Desk:
             self.pictures.get(path, lambda: (picture, picture.values.nbytes))
             (found,) = self.restorer.inspect(picture.values, picture.visible)
         height, width = picture.values.shape[-2:]
-        return Sheet(path, path.name, width, height, count, found, picture.notes)
+        return Sheet(path, path.name, width, height, count, found, (*picture.notes, *found.notes))
 
     def picture(self, sheet: Sheet) -> Picture:
         """The pixels of a sheet, read again where they are not at hand; ImageError where the file is gone."""
