@@ -12,8 +12,8 @@ f_w is the restoration with mixture w, so K numbers are sought, in two stages, e
    which each step mends by its own outcome, J += (Δf - J Δw) Δwᵀ / |Δw|²: one pass a step. Where no set does half
    of the change, as when half of the grain is to stay, they leave the encoder's set as well.
 
-One example shows less than training did. So a basis has its price, the more so where the encoder sees nothing for
-it to remove, and so has a weight that is neither 0 nor 1.
+One example shows less than training did. So a basis for which the encoder sees no use has its price, and so has a
+weight that is neither 0 nor 1.
 
 Task: LoRWeB, Manor et al., 2026, https://arxiv.org/abs/2602.15727
 Levenberg-Marquardt: Marquardt, 1963, https://doi.org/10.1137/0111030
@@ -38,7 +38,7 @@ Render = Callable[[Mapping[str, float]], Tensor]  # weights by basis name to the
 Weights = tuple[float, ...]  # in the order of the names
 
 DB = math.log(10) / 10  # of an energy, in natural logarithm
-SEEN, UNSEEN = 0.05, 0.3  # price in dB, for one example, of a basis that the encoder sees a use for, and of others
+UNSEEN = 0.3  # dB, price of a basis that the encoder sees no use for, for one example
 ASIDE = 1.0  # dB of a weight of 1 in place of 0, or of 0 in place of 1, by its square
 GAIN = 0.2  # dB, below which weights stay at 0 and 1
 HALF = 0.5  # share of the change, from which on what a set leaves shows that a part of its weights is wished for
@@ -46,7 +46,7 @@ NEAR, FINE = (
     0.25,
     2.0,
 )  # moves of weights up to the first, which one picture's contents ask for, have to gain more dB
-FOUND = 0.5  # weight from which a basis is in the first set
+FOUND = 0.5  # weight from which the encoder sees a use for a basis, which is then in the first set
 FLIPS = 3  # most of them at once
 TRIED = 3  # sets that the flips speak for, in each round
 ROUNDS, STEPS = 6, 8  # most of the two stages
@@ -117,7 +117,7 @@ def match(
     trials = Trials(render, wanted, names)
     top = tuple(float(largest[name]) for name in names)
     first = tuple(min(1.0, most) if start[name] > FOUND else 0.0 for name, most in zip(names, top, strict=True))
-    prices = tuple((SEEN + (UNSEEN - SEEN) * (1 - min(1.0, start[name]))) / examples for name in names)
+    prices = tuple(0.0 if start[name] > FOUND else UNSEEN / examples for name in names)
     chosen = choose(trials, first, top, prices)
     sets = [chosen] if trials.share(chosen) < HALF else list(dict.fromkeys([chosen, first]))
     ends = [around(trials, one, top, examples) for one in sets]
