@@ -28,7 +28,18 @@ from restorekit.files import list_images
 from restorekit.image import read_image
 from restorekit.running.restorer import Restorer
 
-__all__ = ["WEIGHTS", "Response", "as_markdown", "crops_of", "degraded", "main", "response", "responses", "share"]
+__all__ = [
+    "SAMPLE",
+    "WEIGHTS",
+    "Response",
+    "as_markdown",
+    "crops_of",
+    "degraded",
+    "main",
+    "response",
+    "responses",
+    "share",
+]
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 # The second degradation; for all others it is noise. A JPEG's damage to noise is less noise, which says nothing.

@@ -25,6 +25,7 @@ __all__ = [
     "count_operations",
     "encoder_ratio",
     "first_ratio",
+    "forward",
     "in_turns",
     "mixing_ratio",
     "peer_ratios",

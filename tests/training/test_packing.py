@@ -219,9 +219,9 @@ def test_the_recipes_of_shipped_weights_are_runs_that_train_what_they_lie_beside
     for folder in folders:
         settings, given = read_run(folder / "recipe.toml", [])
         recipe = make_recipe(settings, given)
-        trained = recipe.only if settings.training == "backbone" and recipe.only else (settings.training,)
-        assert folder.name in trained
-        assert settings.minutes
+        whole = ("backbone", *recipe.names) if settings.training == "backbone" else (settings.training,)
+        assert folder.name in (getattr(recipe, "only", ()) or whole)
+        assert settings.minutes or settings.deadline
 
 
 def test_the_recipes_of_the_burst_plan_are_runs(monkeypatch):
@@ -233,6 +233,7 @@ def test_the_recipes_of_the_burst_plan_are_runs(monkeypatch):
         recipe = make_recipe(settings, given)
         assert isinstance(recipe, RECIPES[settings.training]) and settings.deadline == "9m"
         shares = sum(share for _, share in recipe.sets)
-        assert 0 < shares <= 1 and (recipe.groups, recipe.group_size, recipe.patch) == (8, 32, 64)
+        assert 0 < shares <= 1 and recipe.groups == 8
+        assert (recipe.group_size, recipe.patch) in ((32, 64), (24, 96))
     recipe = make_recipe(*read_run(ROOT / "weights" / "recipes" / "noise.toml", []))
     assert recipe.only == ("noise",) and dict(zip(recipe.names, recipe.ranks, strict=True))["noise"] == 64

@@ -115,6 +115,7 @@ WISHES = {
     "steps": 2,
     "tile": 64,
     "ensemble": True,
+    "guidance": 1.5,
 }
 
 
@@ -146,6 +147,8 @@ def test_every_wish_reaches_the_restorer(here, photo, monkeypatch):
         "bases",
         "offline",
         "masks",
+        "report",
+        "command",
     }  # taken by other hands
     assert {field.name for field in fields(Options)} == others | set(WISHES)
 
