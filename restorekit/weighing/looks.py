@@ -37,6 +37,7 @@ UNLIKELY, SURE = -4.5, 5.0
 SHARPEN = 0.1  # the most of an optical basis where the grain may be noise
 FOUND = 0.5  # of a late basis, which then is the reason for the grain
 LEVEL = 1.2  # of 255, the most that a sparse basis may shift the level between the streaks
+STRONG = 0.5  # of the scale of noise or JPEG: keys of later bases have seldom seen it
 FAINT, PLAIN = 20.0, 30.0  # of 255: streaks that may be none, and streaks that are, whatever the level does
 
 
@@ -103,6 +104,7 @@ def read_picture(
     features = encoder.features(encoder.see(view.crops), view.crops)
     first = encoder.read(features, view.owners, view.contexts)[0]
     later = read_later(encoder, view, first, keys)
+    later_keys = {name: key for name, key in keys.items() if name in later.weights}
     keys = {name: key for name, key in keys.items() if name not in later.weights}
     reading = read_query(first, keys).beside(later)
     if bool(view.blank[0]):
@@ -117,6 +119,10 @@ def read_picture(
                 break
         reading = read_query(first, keys, second).beside(later)
     weights = dict(reading.weights)
+    strong = max((reading.fractions[name] for name in found), default=0.0) > STRONG
+    if strong and any(later.weights.values()):
+        standing = stands(encoder, halves, later_keys)
+        weights |= {name: 0.0 for name, weight in standing.items() if not weight}
     explained = enlarged or max(found.values(), default=0.0) >= FOUND
     sharpened = any(weights.get(name, 0.0) > SHARPEN for name in origins.optical)
     if sharpened and not explained and coarse_noise(view.crops):
@@ -201,6 +207,17 @@ def read_later(encoder: DegradationEncoder, view: View, first: Tensor, keys: Map
     clipped = replace(view, crops=view.crops.clamp(0, 1))
     query = first[None] if torch.equal(clipped.crops, view.crops) else encoder.query_of(clipped)
     return read_query(encoder.with_statistics(query, clipped)[0], later)
+
+
+def stands(encoder: DegradationEncoder, halves: Halves, keys: Mapping[str, BasisKey]) -> Mapping[str, float]:
+    """Weights by later keys once what the sensor and the file did is restored: strong noise looks like anything to
+    them.
+
+    keys: by basis name.
+    """
+    whole = halves.counts[-1]
+    view = replace(halves.view(whole), crops=halves.cleaned(whole).clamp(0, 1))
+    return read_later(encoder, view, encoder.query_of(view)[0], keys).weights
 
 
 def read_query(query: Tensor, keys: Mapping[str, BasisKey], second: Tensor | None = None) -> Reading:

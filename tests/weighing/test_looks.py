@@ -10,6 +10,7 @@ from restorekit.model.basis import Basis, save_key
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig, View
 from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
+from restorekit.weighing import looks
 from restorekit.weighing.looks import Halves, Origins, read_picture, read_query
 
 LATE = Origins(late=("jpeg", "noise"))
@@ -249,3 +250,24 @@ def test_a_later_key_sees_a_picture_as_a_file_has_it_and_changes_no_other_readin
         read(both, image.clamp(0, 1)).fractions["fog"], abs=1e-5
     )
     assert read(both, image).weights["noise"] == read(own, image).weights["noise"]
+
+
+@pytest.mark.parametrize(("fraction", "left", "weight"), [(0.9, 0.0, 0.0), (0.9, 1.0, 1.0), (0.3, 0.0, 1.0)])
+def test_a_later_key_that_only_strong_noise_convinced_is_not_believed(monkeypatch, fraction, left, weight):
+    encoder = DegradationEncoder(EncoderConfig(32, 4, (8, 8, 8, 8), 8, (1, 0, 1), 0)).eval()
+    gauge = torch.zeros(encoder.dimension + 1)
+    gauge[-1] = fraction
+    keys = {
+        "noise": BasisKey(torch.zeros(encoder.dimension), torch.tensor(9.0), gauge),
+        "fog": later_key(encoder, torch.Generator().manual_seed(5)),
+    }
+
+    def bright(encoder, view, first, keys):
+        seen = float(view.crops.mean() > 0.25)
+        return looks.Reading({n: seen for n in keys if n == "fog"}, {n: 0.5 for n in keys if n == "fog"})
+
+    monkeypatch.setattr(looks, "read_later", bright)
+    image = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        reading = read_picture(encoder, keys, Origins(late=("noise",)), image, lambda crops, weights: left * crops)
+    assert reading.weights == {"noise": 1.0, "fog": weight}
