@@ -15,7 +15,10 @@ __all__ = [
     "Bases",
     "Decay",
     "FromWeights",
+    "Host",
     "Limit",
+    "MaxBytes",
+    "MaxPixels",
     "Model",
     "Offline",
     "PhotosArgument",
@@ -23,6 +26,8 @@ __all__ = [
     "Rate",
     "RunOptions",
     "Seed",
+    "ServedDevice",
+    "ServedPrecision",
     "Share",
     "Threads",
     "Together",
@@ -55,6 +60,20 @@ Bases = Annotated[
 Offline = Annotated[
     bool,
     typer.Option("--offline", help="Never touch the network: what lies at an address has to be in the cache."),
+]
+Host = Annotated[str, typer.Option(help="Name or number to listen on; 0.0.0.0 lets the whole network in.")]
+MaxBytes = Annotated[
+    str, typer.Option("--max-bytes", metavar="N[K|M|G]", help="Bytes that a picture's file may have.")
+]
+MaxPixels = Annotated[
+    str,
+    typer.Option(
+        "--max-pixels", metavar="N[K|M|G]", help="Pixels that a picture may have, also after enlargement."
+    ),
+]
+ServedDevice = Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Device to compute on.")]
+ServedPrecision = Annotated[
+    str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Number format, as of `restore`.")
 ]
 Rate = Annotated[float, typer.Option("--learning-rate", help="Full learning rate.")]
 Precision = Annotated[str, typer.Option(help="Precision of the convolutions: auto, fp32 or bf16.")]

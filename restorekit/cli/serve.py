@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from restorekit.cli.options import Bases, Model, Offline
+from restorekit.cli.options import Bases, Host, MaxBytes, MaxPixels, Model, Offline, ServedDevice, ServedPrecision
 from restorekit.cli.terminal import plugins_of, put, tell
 from restorekit.errors import RestorekitError
 from restorekit.plugin.catalog import build_catalog
@@ -33,9 +33,7 @@ LARGER = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3}
 
 def serve(
     context: typer.Context,
-    host: Annotated[
-        str, typer.Option(help="Name or number to listen on; 0.0.0.0 lets the whole network in.")
-    ] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one.")] = 7000,
     at_once: Annotated[
         int, typer.Option("--at-once", min=1, help="Number of pictures that are restored at the same time.")
@@ -43,15 +41,8 @@ def serve(
     waiting: Annotated[
         int, typer.Option(min=0, help="Number of pictures that may wait; further ones are told to come later.")
     ] = 16,
-    max_bytes: Annotated[
-        str, typer.Option("--max-bytes", metavar="N[K|M|G]", help="Bytes that a picture's file may have.")
-    ] = "128M",
-    max_pixels: Annotated[
-        str,
-        typer.Option(
-            "--max-pixels", metavar="N[K|M|G]", help="Pixels that a picture may have, also after enlargement."
-        ),
-    ] = "50M",
+    max_bytes: MaxBytes = "128M",
+    max_pixels: MaxPixels = "50M",
     origins: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,10 +54,8 @@ def serve(
     model: Model = "",
     bases: Bases = None,
     offline: Offline = False,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Device to compute on.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Number format, as of `restore`.")
-    ] = "auto",
+    device: ServedDevice = "auto",
+    precision: ServedPrecision = "auto",
     dockerfile: Annotated[
         bool, typer.Option("--dockerfile", help="Print a Dockerfile for the server, and exit.")
     ] = False,

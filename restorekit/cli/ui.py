@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from restorekit.cli.options import Bases, Model, Offline
+from restorekit.cli.options import Bases, Host, MaxBytes, MaxPixels, Model, Offline, ServedDevice, ServedPrecision
 from restorekit.cli.serve import number_of
 from restorekit.cli.terminal import plugins_of, tell
 from restorekit.plugin.catalog import build_catalog
@@ -27,30 +27,19 @@ restorekit ui --host 0.0.0.0 --port 8000 --max-pixels 24M"""
 
 def ui(
     context: typer.Context,
-    host: Annotated[
-        str, typer.Option(help="Name or number to listen on; 0.0.0.0 lets the whole network in.")
-    ] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
     browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     waiting: Annotated[
         int, typer.Option(min=1, help="Number of things that may wait to be done; further ones are refused.")
     ] = 32,
-    max_bytes: Annotated[
-        str, typer.Option("--max-bytes", metavar="N[K|M|G]", help="Bytes that a picture's file may have.")
-    ] = "128M",
-    max_pixels: Annotated[
-        str,
-        typer.Option(
-            "--max-pixels", metavar="N[K|M|G]", help="Pixels that a picture may have, also after enlargement."
-        ),
-    ] = "50M",
+    max_bytes: MaxBytes = "128M",
+    max_pixels: MaxPixels = "50M",
     model: Model = "",
     bases: Bases = None,
     offline: Offline = False,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Device to compute on.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Number format, as of `restore`.")
-    ] = "auto",
+    device: ServedDevice = "auto",
+    precision: ServedPrecision = "auto",
 ) -> None:
     """Open a page: drop a picture, see before and after, move a slider for each basis, download the result.
 

@@ -282,11 +282,10 @@ def save_key(
 def drop_key(folder: Path, *, figures: Mapping[str, float]) -> None:
     """Leave the basis without a key, at the user's command only. figures: how good it would have been."""
     (folder / KEY).unlink(missing_ok=True)
-    add_to_record(folder, {"key": dict(figures)})
     record = json.loads((folder / RECORD).read_text())
-    if record.pop("encoder_sha256", None):
-        save_json(folder / RECORD, record)
-        write_sums(folder)
+    record.pop("encoder_sha256", None)
+    save_json(folder / RECORD, record | {"key": dict(figures)})
+    write_sums(folder)
 
 
 def add_to_record(folder: Path, values: Mapping[str, Any]) -> None:
