@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["LookFlow", "interpolate", "sample", "time_steps", "walk"]
+__all__ = ["LOOK_STEPS", "LookFlow", "interpolate", "sample", "time_steps", "walk"]
+
+LOOK_STEPS = 4  # of the flow to a look, by default
 
 
 @dataclass(frozen=True)
