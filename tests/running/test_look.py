@@ -146,6 +146,7 @@ def test_where_no_basis_acts_a_look_does_not_either(restorer):
 def test_a_picture_that_needs_nothing_comes_back_bit_for_bit(restorer, dtype):
     image = picture(dtype=dtype)
     assert torch.equal(numbers(restorer.restore(image, weights={}, blind=False, look=1.0).image), numbers(image))
+    assert torch.equal(numbers(restorer.restore(image, guidance=0, look=1.0, **HOW).image), numbers(image))
     enlarged = restorer.restore(image, weights={}, blind=False, look=1.0, scale=2, dtype=torch.float32).image
     assert torch.equal(enlarged, enlarge(image, 2))
 
