@@ -12,8 +12,8 @@ from restorekit.errors import TrainingError
 from restorekit.model.backbone.flow_unet import FlowUnet, FlowUnetConfig
 from restorekit.model.basis import Basis
 from restorekit.model.context import CONTEXT
-from restorekit.model.flow import LookFlow
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig, weights_of
+from restorekit.model.flow import LookFlow
 from restorekit.model.weights import BACKBONE_TENSORS, ENCODER_TENSORS, digest
 from restorekit.plugin import BackboneCard, ModelCard
 from restorekit.plugin.catalog import build_catalog, load_plugins
