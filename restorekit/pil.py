@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from restorekit.image.masks import mask_of
+from restorekit.image.masks import feathered, mask_of
 from restorekit.image.pil import image_of, picture_of, working_type
 from restorekit.running.restorer import Restorer
 from restorekit.weighing.control import Wish
@@ -23,6 +23,7 @@ def restore_pil(
     mask: Image | None = None,
     look: float = 0.0,
     seed: int = 0,
+    feather: int = 0,
 ) -> Image:
     """Restore one PIL image with the shipped weights, or with a restorer that is at hand already.
 
@@ -33,13 +34,14 @@ def restore_pil(
     restorer: None loads the shipped weights.
     scale, ensemble, wish, look, seed: as in `Restorer.restore`.
     mask: white where to restore, black where not, grey for a part; of the picture's size, seen upright.
+    feather: px over which the edges of the mask fade, to both sides (`restorekit.image.masks.feathered`).
     """
     restorer = restorer or Restorer.from_pretrained()
     source = picture_of(picture)
     result = restorer.restore(
         source.values,
         wish=wish,
-        mask=None if mask is None else mask_of(picture_of(mask)),
+        mask=None if mask is None else feathered(mask_of(picture_of(mask)), feather),
         scale=scale,
         ensemble=ensemble,
         look=look,

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -36,6 +37,7 @@ __all__ = [
     "crops_of",
     "degraded",
     "main",
+    "measure_crops",
     "response",
     "responses",
     "share",
@@ -46,6 +48,7 @@ WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 BESIDE = {"noise": "rain", "jpeg": "rain"}
 SECOND = "noise"
 SAMPLE = Path("benchmarks/samples/clean.jpg")
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -154,23 +157,48 @@ def as_markdown(rows: Sequence[Response], source: str, count: int, side: int) ->
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def line_of(row: Response) -> str:
+    """A response on one line."""
+    shares = "".join(f"{value:7.2f}" for value in row.shares)
+    return f"{row.basis:10} {row.what:36}{shares}  {'' if row.monotone else 'NOT MONOTONE'}"
+
+
+def measure_crops(
+    about: str | None,
+    crops: int,
+    measure: Callable[[Restorer, Tensor], Iterable[Row]],
+    line: Callable[[Row], str],
+    table: Callable[[Sequence[Row], str, int, int], str],
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Measure crops of photographs by the command line: a line for each row as it comes, and a table in a file.
+
+    about: help of the command.
+    crops: number of them, unless the user says another.
+    measure: gives the rows of a restorer and clean crops, (N, 3, side, side).
+    line: writes a row for a person who waits.
+    table: writes all of them: rows, name of the photographs, number of crops, side in px.
+    arguments: of the command line; None for those of the program.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, nargs="?", default=SAMPLE, help="clean photograph, or a folder")
     parser.add_argument("-o", "--output", type=Path, help="Markdown file to write")
-    parser.add_argument("--crops", type=int, default=12, help="number of crops; as many photographs at most")
+    parser.add_argument("--crops", type=int, default=crops, help="number of crops; as many photographs at most")
     parser.add_argument("--side", type=int, default=160, help="side of a crop in pixels")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     files = list_images(chosen.photos) if chosen.photos.is_dir() else [chosen.photos]
     photos = [read_image(path).rgb for path in files[: chosen.crops]]
     clean = crops_of(photos, chosen.crops, chosen.side)
     rows = []
-    for row in responses(Restorer.from_pretrained(device="cpu", precision="fp32"), clean):
+    for row in measure(Restorer.from_pretrained(device="cpu", precision="fp32"), clean):
         rows.append(row)
-        shares = "".join(f"{value:7.2f}" for value in row.shares)
-        print(f"{row.basis:10} {row.what:36}{shares}  {'' if row.monotone else 'NOT MONOTONE'}", flush=True)
+        print(line(row), flush=True)
     if chosen.output:
-        chosen.output.write_text(as_markdown(rows, chosen.photos.name, len(clean), chosen.side))
+        chosen.output.write_text(table(rows, chosen.photos.name, len(clean), chosen.side))
+
+
+def main() -> None:
+    measure_crops(__doc__, 12, responses, line_of, as_markdown)
 
 
 if __name__ == "__main__":

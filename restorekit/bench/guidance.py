@@ -8,21 +8,17 @@ shows whether g reaches what w does not. Draws depend on the number of the crop 
 
 from __future__ import annotations
 
-import argparse
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
 
-from restorekit.bench.control import SAMPLE, crops_of, share
+from restorekit.bench.control import measure_crops, share
 from restorekit.bench.items import as_file
 from restorekit.bench.odd import psnr
 from restorekit.composition import Step
-from restorekit.files import list_images
-from restorekit.image import read_image
 from restorekit.running.restorer import Restorer
 
 __all__ = ["GUIDED", "WEIGHED", "GuidanceRow", "as_markdown", "main", "measure", "rows_of"]
@@ -79,8 +75,8 @@ def rows_of(restorer: Restorer, clean: Tensor) -> Iterator[GuidanceRow]:
                 yield measure(restorer, basis, value, clean)
 
 
-def as_markdown(rows: Sequence[GuidanceRow], count: int, side: int) -> str:
-    """The tables, with what they were measured on."""
+def as_markdown(rows: Sequence[GuidanceRow], source: str, count: int, side: int) -> str:
+    """The tables, with what they were measured on. source: name of the photographs."""
     titles = [*(f"w {w:g}" for w in WEIGHED), *(f"g {g:g}" for g in GUIDED)]
     head = [f"| basis | severity | {' | '.join(titles)} |", f"|---|---|{'---|' * len(titles)}"]
     best = max(rows, key=lambda row: row.gain)
@@ -88,7 +84,7 @@ def as_markdown(rows: Sequence[GuidanceRow], count: int, side: int) -> str:
         "# Guidance beside weights",
         "",
         f"Made by `python -m restorekit.bench.guidance PHOTOS -o benchmarks/guidance.md` on {count} crops of "
-        f"{side}x{side}, seeds 0 to {count - 1}, in fp32, torch {torch.__version__}, Python "
+        f"{side}x{side} out of {source}, seeds 0 to {count - 1}, in fp32, torch {torch.__version__}, Python "
         f"{platform.python_version()}. Columns w: the basis at this weight. Columns g: the basis at 1, and the "
         "result input + g (restored - input).",
         "",
@@ -113,21 +109,13 @@ def as_markdown(rows: Sequence[GuidanceRow], count: int, side: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def line_of(row: GuidanceRow) -> str:
+    """A row on one line."""
+    return " ".join([f"{row.basis:8} {row.severity:14}", *(f"{v:6.2f}" for v in (*row.weighed, *row.guided))])
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path, nargs="?", default=SAMPLE, help="clean photograph, or a folder")
-    parser.add_argument("-o", "--output", type=Path, help="Markdown file to write")
-    parser.add_argument("--crops", type=int, default=6, help="number of crops; as many photographs at most")
-    parser.add_argument("--side", type=int, default=160, help="side of a crop in pixels")
-    chosen = parser.parse_args()
-    files = list_images(chosen.photos) if chosen.photos.is_dir() else [chosen.photos]
-    clean = crops_of([read_image(path).rgb for path in files[: chosen.crops]], chosen.crops, chosen.side)
-    rows = []
-    for row in rows_of(Restorer.from_pretrained(device="cpu", precision="fp32"), clean):
-        rows.append(row)
-        print(f"{row.basis:8} {row.severity:14}", *(f"{v:6.2f}" for v in (*row.weighed, *row.guided)), flush=True)
-    if chosen.output:
-        chosen.output.write_text(as_markdown(rows, len(clean), chosen.side))
+    measure_crops(__doc__, 6, rows_of, line_of, as_markdown)
 
 
 if __name__ == "__main__":

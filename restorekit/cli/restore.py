@@ -16,6 +16,7 @@ from restorekit.cli.terminal import plugins_of, tell
 from restorekit.cli.typed import typed
 from restorekit.cli.wishes import (
     Adjusted,
+    Feather,
     Kept,
     Masked,
     Only,
@@ -52,7 +53,7 @@ restorekit restore rainy.jpg --set rain=1 --only
 
 restorekit restore scan.tif --keep grain --adjust blur=0.5 --strength 0.8
 
-restorekit restore portrait.jpg --mask face.png
+restorekit restore portrait.jpg --mask face.png --feather 12
 
 restorekit restore night.jpg --without jpeg --mask noise=sky.png
 
@@ -126,6 +127,7 @@ def restore(
     strength: Strength = 1.0,
     kept: Kept = None,
     masked: Masked = None,
+    feather: Feather = 0,
     examples: Examples = None,
     save_recipe: SaveRecipe = None,
     recipe: Recipe = None,
@@ -230,7 +232,8 @@ def restore(
         seed=seed,
         blind=wish.blind,
         wish=wish,
-        masks=parse_masks(masked, seen, os.path.isfile),
+        masks=parse_masks(masked, seen, os.path.isfile, feather),
+        feather=feather,
         scale=scale or 1,
         steps=steps,
         tile=side,

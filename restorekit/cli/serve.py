@@ -62,8 +62,9 @@ def serve(
 ) -> None:
     """Restore the pictures that programs send: POST /restore and /inspect, GET /health; the page at / tells more.
 
-    A picture is the field `file` of a form, or the body itself; the options of `restore` are the query. The server
-    is reached from this machine only, and by no other site's pages, unless --host and --origin say otherwise.
+    A picture is the field `file` of a form, or the body itself, masks are the fields `mask` and `mask.NAME`; the
+    options of `restore` are the query. The server is reached from this machine only, and by no other site's pages,
+    unless --host and --origin say otherwise.
     Needs restorekit[serve].
     """
     if dockerfile:

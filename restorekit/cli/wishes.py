@@ -13,7 +13,18 @@ from restorekit.model.mixing import Mixture
 from restorekit.plugin.catalog import Catalog
 from restorekit.weighing.control import Wish
 
-__all__ = ["Adjusted", "Kept", "Masked", "Only", "Settings", "Strength", "Without", "parse_masks", "parse_wish"]
+__all__ = [
+    "Adjusted",
+    "Feather",
+    "Kept",
+    "Masked",
+    "Only",
+    "Settings",
+    "Strength",
+    "Without",
+    "parse_masks",
+    "parse_wish",
+]
 
 Settings = Annotated[
     list[str] | None,
@@ -55,6 +66,16 @@ Masked = Annotated[
         "--mask",
         metavar="[NAME=]FILE",
         help="Picture that is white where to restore, black where not, grey for a part; of one basis by NAME=.",
+    ),
+]
+
+Feather = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=200,
+        metavar="PX",
+        help="Width, to both sides, over which the edges of masks fade; further into the black nothing changes.",
     ),
 ]
 
@@ -107,10 +128,13 @@ def parse_numbers(option: str, what: str, given: Sequence[str], catalog: Catalog
     return numbers
 
 
-def parse_masks(given: Sequence[str] | None, catalog: Catalog, there: Callable[[str], bool]) -> dict[str, str]:
+def parse_masks(
+    given: Sequence[str] | None, catalog: Catalog, there: Callable[[str], bool], feather: int = 0
+) -> dict[str, str]:
     """Read [NAME=]FILE: absolute paths of masks, by name of the basis, empty for the mask of all.
 
     there: tells whether a file exists.
+    feather: px; without a mask it is refused.
     """
     masks: dict[str, str] = {}
     for text in given or ():
@@ -124,4 +148,6 @@ def parse_masks(given: Sequence[str] | None, catalog: Catalog, there: Callable[[
         if not there(path):
             raise ImageError(f"the mask {path} does not exist; check the path")
         masks[name] = os.path.abspath(path)
+    if feather and not masks:
+        raise ImageError("--feather softens the edges of masks; add --mask FILE")
     return masks

@@ -286,6 +286,7 @@ def save_key(
 def drop_key(folder: Path, *, figures: Mapping[str, float]) -> None:
     """Leave the basis without a key, at the user's command only. figures: how good it would have been."""
     (folder / KEY).unlink(missing_ok=True)
+    (folder / SEVERITY).unlink(missing_ok=True)  # of the gauge that goes with the key
     record = json.loads((folder / RECORD).read_text())
     record.pop("encoder_sha256", None)
     save_json(folder / RECORD, record | {"key": dict(figures)})

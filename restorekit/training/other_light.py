@@ -8,25 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restorekit.degradation import Degradation, Draw, Realisation, Severity
+from restorekit.degradation import Draw, Realisation, Severity
+from restorekit.training.other_base import OtherKind, darker, plane
 
-__all__ = ["Cast", "Dark", "Faded", "Haze", "Vignette", "of", "plane"]
-
-
-def of(numbers: Tensor, image: Tensor) -> Tensor:
-    """Numbers of each picture, (B,), as (B, 1, 1, 1), of the picture's type."""
-    return numbers.to(image).view(-1, 1, 1, 1)
+__all__ = ["Cast", "Dark", "Faded", "Haze", "Vignette"]
 
 
-def plane(angle: Tensor, height: int, width: int) -> Tensor:
-    """Heights from -1 to 1, (B, 1, H, W), that rise in the direction of an angle, (B,), in radians."""
-    down = torch.linspace(-1, 1, height, device=angle.device).view(1, 1, -1, 1)
-    right = torch.linspace(-1, 1, width, device=angle.device).view(1, 1, 1, -1)
-    sine, cosine = angle.sin().view(-1, 1, 1, 1), angle.cos().view(-1, 1, 1, 1)
-    return (sine * down + cosine * right) / (sine.abs() + cosine.abs())
-
-
-class Haze(Degradation):
+class Haze(OtherKind):
     """A veil of lit air; the severity is the share of it at the mean depth, in per cent."""
 
     name = "haze"
@@ -43,13 +31,13 @@ class Haze(Degradation):
         light = 0.75 + 0.25 * draw.uniform(1, 1, 1) + 0.05 * (2 * draw.uniform(3, 1, 1) - 1)
         return Realisation(draw.severity, {"depth": depth / depth.mean((1, 2, 3), keepdim=True), "light": light})
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        kept = (1 - of(realisation.severity, image) / 100).clamp(0.01, 1)
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
+        kept = (1 - amount / 100).clamp(0.01, 1)
         through = kept ** realisation["depth"].to(image)
         return image * through + realisation["light"].to(image).clamp(max=1) * (1 - through)
 
 
-class Dark(Degradation):
+class Dark(OtherKind):
     """Too little light; the severity is the exposure that is missing, in stops."""
 
     name = "dark"
@@ -57,12 +45,11 @@ class Dark(Degradation):
     kinds = ("even",)
     order = 6
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        stops = of(realisation.severity, image)
-        return torch.where(stops > 0, (image.clamp(0, 1) ** 2.2 * 2**-stops) ** (1 / 2.2), image)
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
+        return darker(image, amount)
 
 
-class Cast(Degradation):
+class Cast(OtherKind):
     """White balance of another light; the severity is how far the gains of two channels are apart, in per cent."""
 
     name = "cast"
@@ -75,12 +62,11 @@ class Cast(Degradation):
         angles = turn + torch.tensor([0.0, 2 * math.pi / 3, 4 * math.pi / 3], device=draw.device)
         return Realisation(draw.severity, {"direction": angles.cos().view(-1, 3, 1, 1)})
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        strength = of(realisation.severity, image) / 100
-        return (image * (1 + 0.6 * strength * realisation["direction"].to(image))).clamp(0, 1)
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
+        return (image * (1 + 0.6 * (amount / 100) * realisation["direction"].to(image))).clamp(0, 1)
 
 
-class Faded(Degradation):
+class Faded(OtherKind):
     """An old print; the severity is the contrast that is lost, in per cent."""
 
     name = "faded"
@@ -92,14 +78,14 @@ class Faded(Degradation):
         paper = 0.4 + 0.4 * draw.uniform(1, 1, 1) + 0.06 * (2 * draw.uniform(3, 1, 1) - 1)
         return Realisation(draw.severity, {"paper": paper, "colour": draw.uniform(1, 1, 1)})
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        loss = of(realisation.severity, image) / 100
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
+        loss = amount / 100
         grey = image.mean(1, keepdim=True)
         washed = image + loss * realisation["colour"].to(image) * (grey - image)
         return washed + loss * (realisation["paper"].to(image) - washed)
 
 
-class Vignette(Degradation):
+class Vignette(OtherKind):
     """Light lost towards the corners; the severity is the loss there, in stops."""
 
     name = "vignette"
@@ -115,7 +101,5 @@ class Vignette(Degradation):
         away = (radius / 2)[:, None] ** (0.8 + 0.8 * draw.uniform(1, 1, 1))
         return Realisation(draw.severity, {"away": away})
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        stops = of(realisation.severity, image)
-        loss = 2 ** (-stops * realisation["away"].to(image))
-        return torch.where(stops > 0, (image.clamp(0, 1) ** 2.2 * loss) ** (1 / 2.2), image)
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
+        return darker(image, amount * realisation["away"].to(image))

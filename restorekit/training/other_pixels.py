@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restorekit.degradation import Degradation, Draw, Realisation, Severity
-from restorekit.training.other_light import of, plane
+from restorekit.degradation import Draw, Realisation, Severity
+from restorekit.training.other_base import OtherKind, of, plane
 
 __all__ = ["Banding", "Blocks", "Fringe", "Halo", "Impulse", "Scratches", "Stripes"]
 
 
-class Impulse(Degradation):
+class Impulse(OtherKind):
     """Pixels that are wrong; the severity is their share, in per cent."""
 
     name = "impulse"
@@ -29,12 +29,12 @@ class Impulse(Degradation):
         value = torch.where(draw.are("any value").view(-1, 1, 1, 1), value, two)
         return Realisation(draw.severity, {"where": draw.uniform(1, height, width), "value": value})
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        hit = realisation["where"].to(image) < of(realisation.severity, image) / 100
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
+        hit = realisation["where"].to(image) < amount / 100
         return torch.where(hit, realisation["value"].to(image), image)
 
 
-class Banding(Degradation):
+class Banding(OtherKind):
     """Fewer levels; the severity is how many there are of each channel."""
 
     name = "banding"
@@ -42,12 +42,12 @@ class Banding(Degradation):
     kinds = ("even",)
     order = 48
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        top = of(realisation.severity, image).round() - 1
-        return torch.where(top < 255, (image.clamp(0, 1) * top).round() / top, image)
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
+        top = amount.round() - 1
+        return (image.clamp(0, 1) * top).round() / top
 
 
-class Stripes(Degradation):
+class Stripes(OtherKind):
     """Lines across the picture; the severity is their root mean square on the 0-255 scale."""
 
     name = "stripes"
@@ -65,11 +65,11 @@ class Stripes(Degradation):
             draw.severity, {"lines": torch.where(draw.are("screen").view(-1, 1, 1, 1), wave, lines)}
         )
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
-        return image + of(realisation.severity, image) / 255 * realisation["lines"].to(image)
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
+        return image + amount / 255 * realisation["lines"].to(image)
 
 
-class Halo(Degradation):
+class Halo(OtherKind):
     """Sharpened too much; the severity is the amount of the unsharp mask, in per cent."""
 
     name = "halo"
@@ -81,17 +81,16 @@ class Halo(Degradation):
     def make(self, draw: Draw) -> Realisation:
         return Realisation(draw.severity, {"radius": 0.7 + 1.8 * draw.uniform()})
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
         places = torch.arange(-self.reach, self.reach + 1, device=image.device).view(1, -1)
         line = torch.exp(-((places / realisation["radius"].to(image).view(-1, 1)) ** 2) / 2)  # (B, k)
         line = (line / line.sum(1, keepdim=True)).repeat_interleave(3, 0).view(3 * len(image), 1, 1, -1)
         soft = F.pad(image, (self.reach,) * 4, mode="replicate").flatten(0, 1)[None]  # (1, 3 B, H, W)
         soft = F.conv2d(F.conv2d(soft, line, groups=len(line)), line.transpose(2, 3), groups=len(line))
-        sharp = image + of(realisation.severity, image) / 100 * (image - soft.view_as(image))
-        return torch.where(of(realisation.severity, image) > 0, sharp.clamp(0, 1), image)
+        return (image + amount / 100 * (image - soft.view_as(image))).clamp(0, 1)
 
 
-class Blocks(Degradation):
+class Blocks(OtherKind):
     """Squares of one colour, that of their middle; the severity is their side, in px."""
 
     name = "blocks"
@@ -99,7 +98,7 @@ class Blocks(Degradation):
     kinds = ("nearest",)
     order = 31
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
         side = realisation.severity.to(image.device).round().long().view(-1, 1)
         height, width = image.shape[2:]
         rows, columns = (
@@ -110,7 +109,7 @@ class Blocks(Degradation):
         return tall.gather(3, columns.view(-1, 1, 1, width).expand_as(image))
 
 
-class Scratches(Degradation):
+class Scratches(OtherKind):
     """Thin lines; the severity is their number."""
 
     name = "scratches"
@@ -122,7 +121,7 @@ class Scratches(Degradation):
     def make(self, draw: Draw) -> Realisation:
         return Realisation(draw.severity, {"at": draw.uniform(self.most, 4), "tone": draw.are("bright").float()})
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
         height, width = image.shape[2:]
         down = torch.arange(height, device=image.device).view(1, 1, -1, 1)
         right = torch.arange(width, device=image.device).view(1, 1, 1, -1)
@@ -134,12 +133,12 @@ class Scratches(Degradation):
             across = (y * angle.cos() - x * angle.sin()).abs()
             along = (y * angle.sin() + x * angle.cos()).abs()
             line = (1.2 - across).clamp(0, 1) * (along < (0.1 + 0.5 * length) * height)
-            there = of(realisation.severity, image) > number
+            there = amount > number
             image = image + 0.8 * line * there * (tone - image)
         return image
 
 
-class Fringe(Degradation):
+class Fringe(OtherKind):
     """Red and blue moved apart by the lens; the severity is how far in the corners, in px."""
 
     name = "fringe"
@@ -150,7 +149,7 @@ class Fringe(Degradation):
     def make(self, draw: Draw) -> Realisation:
         return Realisation(draw.severity, {"sign": (draw.uniform() > 0.5).float() * 2 - 1})
 
-    def apply(self, image: Tensor, realisation: Realisation) -> Tensor:
+    def damaged(self, image: Tensor, amount: Tensor, realisation: Realisation) -> Tensor:
         height, width = image.shape[2:]
         grow = realisation.severity.to(image) * realisation["sign"].to(image) / math.hypot(height, width)
         moved = []
@@ -163,4 +162,4 @@ class Fringe(Degradation):
             moved.append(
                 one if factor == 0 else F.grid_sample(one, grid, padding_mode="border", align_corners=False)
             )
-        return torch.where(of(realisation.severity, image) > 0, torch.cat(moved, 1), image)
+        return torch.cat(moved, 1)

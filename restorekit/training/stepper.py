@@ -32,7 +32,7 @@ class Pool:
     waiting: parts drawn ahead.
     """
 
-    def __init__(self, draw: Callable[[int], Any], size: int, waiting: int = WAITING) -> None:
+    def __init__(self, draw: Callable[[int], Any], size: int, waiting: int) -> None:
         self.draw = draw
         self.size = size
         self.waiting = waiting
@@ -112,7 +112,7 @@ class Stepper:
 
     def forget(self) -> None:
         """Forget what belongs to the stage so far."""
-        self.pool = Pool(self.draw, self.training.recipe.group_size)
+        self.pool = Pool(self.draw, self.training.recipe.group_size, WAITING)
         self.recorded: Recorded | None = None
         self.eager = 0
         self.marks: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []

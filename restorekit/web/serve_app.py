@@ -44,17 +44,18 @@ RECORD = "Restorekit-Record"  # header with the findings, as JSON
 LONGEST = 6000  # characters of it; some clients take no more than 8 kB
 MEDIA = {name: f"image/{name.lower()}" for name in FORMATS.values()} | {"HEIF": "image/heic"}
 PICTURE = {"type": "string", "format": "binary", "description": "The picture."}
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": PICTURE}}
-            },
-            "image/*": {"schema": PICTURE},
-        },
-    }
+MASK = PICTURE | {
+    "description": "White where to restore, black where not, grey for a part; of the picture's size."
 }
+
+
+def body_of(**files: Any) -> dict[str, Any]:
+    """Description of a request that sends a picture, in a form with these files beside it."""
+    schema = {"type": "object", "required": ["file"], "properties": {"file": PICTURE, **files}}
+    content = {"multipart/form-data": {"schema": schema}, "image/*": {"schema": PICTURE}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 T = TypeVar("T")
 
 
@@ -96,15 +97,13 @@ def make_app(service: Service) -> FastAPI:
 
     async def done(request: Request, prepare: Callable[[], Callable[[Upload, Event], T]]) -> T:
         """Take a picture in and do a task with it. prepare: makes the task, before the picture comes."""
-        body, begun = Body(request, limits.size), time.monotonic()
+        body, begun = Body(request, limits.size, limits.pixels), time.monotonic()
         try:
             try:
                 task = prepare()
                 body.check_length()
                 with places.entered(), tempfile.TemporaryDirectory(prefix="restorekit-") as folder:
-                    path = Path(folder) / "upload"
-                    name = await body.save(path)
-                    upload = Upload(path, name, limits.pixels)
+                    upload = await body.save(Path(folder) / "upload")
                     result = await places.work(lambda stop: task(upload, stop), body.left)
             except RestorekitError as error:
                 raise refusal_of(error) from error
@@ -115,18 +114,19 @@ def make_app(service: Service) -> FastAPI:
         except GoneError:
             service.say(f"{request.url.path}: the client went away")
             raise
-        service.say(f"{request.url.path} 200: {name}, {time.monotonic() - begun:.1f} s")
+        service.say(f"{request.url.path} 200: {upload.name}, {time.monotonic() - begun:.1f} s")
         return result
 
     @app.post(
         "/restore",
         response_class=Response,
-        openapi_extra=BODY,
+        openapi_extra=body_of(mask=MASK),
         responses=answers("The restored picture, or JSON.", {"image/*": {"schema": PICTURE}}),
     )
     async def restore(request: Request, wishes: Annotated[Wishes, Query()]) -> Response:
         """Restore the picture that is sent, as the field `file` of a form or as the body itself. Depth, colour
-        profile, transparency and metadata are kept, as by `restorekit restore`."""
+        profile, transparency and metadata are kept, as by `restorekit restore`. A form may hold a mask too, as the
+        field `mask`, and those of single bases, such as `mask.noise`."""
 
         def prepare() -> Callable[[Upload, Event], Product]:
             options, ending = wishes.options(restorer.catalog, largest_tile), wishes.ending
@@ -153,7 +153,7 @@ def make_app(service: Service) -> FastAPI:
         return Response(product.data, media_type=MEDIA[product.format], headers=headers)
 
     @app.post(
-        "/inspect", openapi_extra=BODY, responses=answers("Weights and severities.", {"application/json": {}})
+        "/inspect", openapi_extra=body_of(), responses=answers("Weights and severities.", {"application/json": {}})
     )
     async def inspect(request: Request) -> dict[str, Any]:
         """Tell what the picture that is sent suffers from: the weight of each basis, and the severity of what it

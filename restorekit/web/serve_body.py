@@ -1,4 +1,7 @@
-"""A picture out of a request: the field `file` of a form, or the body itself; straight to disk, and bounded."""
+"""A picture out of a request: the field `file` of a form, or the body itself; straight to disk, and bounded.
+
+A form may hold masks beside it: the field `mask`, or `mask.noise` for that of one basis.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from starlette.types import Message
 
 from restorekit.web.serve_places import GoneError
 from restorekit.web.serve_refusals import Refusal
+from restorekit.work.uploads import Upload
 
 __all__ = ["Body"]
 
@@ -25,6 +29,8 @@ SLOWEST = 20_000  # bytes a second, beyond the first IDLE seconds
 FRAME = 16_384  # bytes of a form beside its file
 DRAINED, DRAINING = 8 << 20, 2.0  # bytes and seconds that are thrown away before a refusal
 REMEDY = "send it as the body, or as the file of a form: curl -F file=@photo.jpg"
+MASKS = 8  # in a form
+MASK = "mask"  # name of the field, alone or before a point and a basis
 NAMED = 120  # characters of a file's name that are kept
 COMMANDS = re.compile('["\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]')
 
@@ -32,12 +38,13 @@ COMMANDS = re.compile('["\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2
 class Body:
     """The body of a request.
 
-    most: bytes that the picture may have.
+    most: bytes that the picture may have, its masks with it.
+    pixels: that the picture may have, and each mask.
     whole: whether all of it was taken.
     """
 
-    def __init__(self, request: Request, most: int) -> None:
-        self.request, self.most = request, most
+    def __init__(self, request: Request, most: int, pixels: int | None = None) -> None:
+        self.request, self.most, self.pixels = request, most, pixels
         self.form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
         self.allowed = most + FRAME * self.form
         self.taken = 0
@@ -50,13 +57,14 @@ class Body:
         if length.isdecimal() and int(length) > self.allowed:
             raise self.too_large()
 
-    async def save(self, path: Path) -> str:
-        """Write the picture to a file; its name, by the sender."""
+    async def save(self, path: Path) -> Upload:
+        """Write the picture to a file, and the masks of a form beside it."""
         self.check_length()
         name = ""
+        masks: dict[str, Upload] = {}
         try:
             if self.form:
-                name = await self.save_file_of_form(path)
+                name, masks = await self.save_files_of_form(path)
             else:
                 with path.open("wb") as file:
                     async for piece in self.counted().stream():
@@ -68,12 +76,12 @@ class Body:
             raise Refusal(507, f"cannot store the picture: {reason}; free some space on the server") from error
         if not path.stat().st_size:
             raise Refusal(422, f"the picture is empty; {REMEDY}")
-        return tidy(name) or "the picture"
+        return Upload(path, tidy(name) or "the picture", self.pixels, masks)
 
-    async def save_file_of_form(self, path: Path) -> str:
-        """Write the file of a form to a file; its name."""
+    async def save_files_of_form(self, path: Path) -> tuple[str, dict[str, Upload]]:
+        """Write the files of a form to files; the picture's name, and the masks by name of the basis."""
         try:
-            form = await self.counted().form(max_files=1, max_fields=1, max_part_size=FRAME)
+            form = await self.counted().form(max_files=1 + MASKS, max_fields=1, max_part_size=FRAME)
         except (HTTPException, FormParserError) as error:
             reason = str(getattr(error, "detail", error)).rstrip(".")
             raise Refusal(422, f"the form cannot be read: {reason}; {REMEDY}") from error
@@ -82,12 +90,21 @@ class Body:
                 if not isinstance(value, UploadFile):
                     advice = "options go into the address, as ?scale=2"
                     raise Refusal(422, f"the field {tidy(field)!r} of the form is no file; {advice}")
-            files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-            if not files:
-                raise Refusal(422, f"the form has no file; {REMEDY}")
-            with path.open("wb") as target:
-                await asyncio.to_thread(shutil.copyfileobj, files[0].file, target)
-            return files[0].filename or ""
+            files = [(f, value) for f, value in form.multi_items() if isinstance(value, UploadFile)]
+            drawn = [(f, value) for f, value in files if f == MASK or f.startswith(f"{MASK}.")]
+            pictures = [value for f, value in files if (f, value) not in drawn]
+            if len(pictures) != 1:
+                raise Refusal(422, f"the form has {len(pictures) or 'no'} pictures, masks aside; {REMEDY}")
+            masks: dict[str, Upload] = {}
+            for number, (field, file) in enumerate(drawn, start=1):
+                basis = field.removeprefix(MASK).removeprefix(".")
+                if basis in masks:
+                    raise Refusal(422, f"the form has the field {tidy(field)!r} twice; send one file")
+                place = path.with_name(f"mask {number}")
+                masks[basis] = Upload(place, tidy(file.filename or "") or "the mask", self.pixels)
+                await stored(file, place)
+            await stored(pictures[0], path)
+            return pictures[0].filename or "", masks
         finally:
             await form.close()
 
@@ -132,6 +149,12 @@ class Body:
 
     def too_large(self) -> Refusal:
         return Refusal(413, f"the picture has more than {self.most / 1e6:.3g} MB; send a smaller file")
+
+
+async def stored(file: UploadFile, path: Path) -> None:
+    """Write a file of a form to the disk."""
+    with path.open("wb") as target:
+        await asyncio.to_thread(shutil.copyfileobj, file.file, target)
 
 
 def tidy(name: str) -> str:

@@ -32,6 +32,7 @@ class Wishes(BaseModel):
     without: list[str] = Field([], description="Basis to leave out.")
     keep: list[str] = Field([], description="Thing that stays, such as grain; `restorekit presets` lists them.")
     strength: float = Field(1.0, ge=0, le=1.5, description="Factor of all weights; 0 is the input.")
+    feather: int = Field(0, ge=0, le=200, description="Width, px, over which the edges of masks fade.")
     scale: int = Field(1, ge=1, le=4, description="Factor of enlargement: 2, 3 or 4.")
     look: str = Field("0", description="Share of a photograph's texture to give to the result, 0 to 1.")
     steps: int | None = Field(
@@ -57,6 +58,7 @@ class Wishes(BaseModel):
         return Options(
             blind=wish.blind,
             wish=wish,
+            feather=self.feather,
             scale=self.scale,
             look=read_look(self.look, catalog, "look"),
             steps=self.steps,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from restorekit.plugin.loose import with_bases
 from restorekit.work.listener import Listener
 from restorekit.work.recipe import MixtureRecipe, check_place, fingerprint_of, read_recipe
 from restorekit.work.request import Options, Request
-from restorekit.work.setup import fetcher, load
+from restorekit.work.setup import fetcher
 from restorekit.work.streams import read_picture
 from restorekit.work.words import describe
 
@@ -27,18 +27,19 @@ __all__ = ["settled"]
 LITTLE = 0.5  # share of a change, below which the bases may not be for it
 
 
-def settled(request: Request, catalog: Catalog, listener: Listener) -> Request:
+def settled(request: Request, catalog: Catalog, listener: Listener, loaded: Callable[[], Restorer]) -> Request:
     """The request with the weights that its recipe names or its examples show; the encoder is then not asked.
 
     catalog: seen from the model.
     listener: told what was found.
+    loaded: gives the restorer that the examples are looked at with.
     """
     options = request.options
     if request.recipe is not None:
         return with_weights(request, recipe_for(request.recipe, catalog, options, listener))
     if request.save_recipe is not None:
         check_place(request.save_recipe, overwrite=options.overwrite)
-    restorer = load(catalog, options, tell=listener.note)
+    restorer = loaded()
     recipe = found_by(restorer, request.examples, listener)
     if request.save_recipe is not None:
         recipe.save(request.save_recipe, overwrite=options.overwrite)

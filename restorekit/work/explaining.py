@@ -172,6 +172,7 @@ def again(job: Job, options: Options, active: Mapping[str, float]) -> list[tuple
         words += ["--basis", basis]
     for name, mask in options.masks.items():
         words += ["--mask", f"{name}={mask}" if name else mask]
+    words += ["--feather", str(options.feather)] if options.masks and options.feather else []
     words += ["--ensemble"] if options.ensemble else []
     words += ["-o", str(job.output)] if job.output not in (None, STREAM) else []
     commands.append(("With these weights, without asking the encoder:", quoted(words)))

@@ -92,7 +92,7 @@ class Pipeline:
         self.missing = missing
         self.journal = journal
         self.progress = progress
-        self.masks = read_masks(options.masks)
+        self.masks = read_masks(options.masks, options.feather)
 
     def open(self, job: Job) -> Opened:
         """Open a file's pictures and read the first, if what becomes of it fits into the output."""
@@ -193,7 +193,9 @@ class Pipeline:
     def asked(self, restored: Restored) -> dict[str, Any]:
         """The wish and the masks, for a program, and the look where something was restored; empty where nothing is
         asked for."""
-        said = {"wish": self.options.wish.record(), "masks": dict(self.options.masks)}
+        said: dict[str, Any] = {"wish": self.options.wish.record(), "masks": dict(self.options.masks)}
+        if self.options.masks:
+            said["feather"] = self.options.feather
         active = any(page.result.weights[0].active for page in restored.pages)
         look = look_record(self.options) if active else {}
         return {**{name: part for name, part in said.items() if part}, **look}
@@ -237,11 +239,11 @@ def target(job: Job) -> Path:
     return job.output
 
 
-def read_masks(files: Mapping[str, str]) -> dict[str, Tensor] | None:
-    """Read masks, each file once, by name of the basis; None for none."""
+def read_masks(files: Mapping[str, str], feather: int = 0) -> dict[str, Tensor] | None:
+    """Read masks, each file once, by name of the basis; None for none. feather: of their edges, px."""
     from restorekit.image.masks import read_mask
 
-    read = {path: read_mask(path) for path in dict.fromkeys(files.values())}
+    read = {path: read_mask(path, feather) for path in dict.fromkeys(files.values())}
     return {name: read[path] for name, path in files.items()} or None
 
 

@@ -27,6 +27,7 @@ class Options:
     blind: whether the encoder is asked.
     wish: what to change of the weights that come of it.
     masks: files of masks, by name of the basis, empty for the mask of all.
+    feather: px over which the edges of masks fade (`restorekit.image.masks.feathered`).
     scale, steps, tile, ensemble, guidance, look: as in `Restorer.restore`.
     overwrite: replace outputs that exist.
     quality: 1 to 100, of formats that lose something; None is the source's own.
@@ -46,6 +47,7 @@ class Options:
     blind: bool = True
     wish: Wish = field(default_factory=Wish)
     masks: Mapping[str, str] = field(default_factory=dict)
+    feather: int = 0
     scale: int = 1
     steps: int | None = None
     tile: int | None = None

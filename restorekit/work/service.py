@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import NoReturn
+from functools import cache, partial
+from typing import TYPE_CHECKING, NoReturn
 
 from restorekit.atomic import sweep
 from restorekit.errors import RestorekitError
@@ -20,9 +20,12 @@ from restorekit.work.listener import Listener, Summary
 from restorekit.work.manifest import Journal, Manifest
 from restorekit.work.pipeline import Pipeline
 from restorekit.work.request import Options, Request
-from restorekit.work.setup import facts, fetcher, left_out, load, slow_precision
+from restorekit.work.setup import facts, fetcher, left_out, load, ready, slow_precision
 from restorekit.work.synthesis import Wish, degrade_picture
 from restorekit.work.watch import watch_folders
+
+if TYPE_CHECKING:
+    from restorekit.running.restorer import Restorer
 
 __all__ = ["degrade_file", "inspect_files", "restore_files"]
 
@@ -55,12 +58,13 @@ def restore_files(request: Request, listener: Listener, catalog: Catalog | None 
     account = Account(listener, None if request.manifest is None else Manifest(request.manifest))
     tell_passed_over(request.inputs, request.out, request.recursive, listener, restored=False)
     shown = request.examples or request.recipe is not None
+    loaded = cache(partial(load, catalog, request.options, tell=listener.note))  # once: it takes seconds
     if shown and (request.watch or request.save_recipe is not None or to_do(jobs)):
-        request = settled(request, catalog, listener)
+        request = settled(request, catalog, listener, loaded)
     if request.cluster is not None:
         return run_on_cluster(request.cluster, jobs, request.options, account)
     if request.watch or to_do(jobs):
-        stages = restoring_stages(catalog, request.options, account)  # takes seconds
+        stages = restoring_stages(loaded(), request.options, account)
     else:
         stages = nothing_to_do(catalog, account)
     if request.watch:
@@ -133,9 +137,9 @@ def degrade_file(
     return run_jobs(jobs, Stages.alone(work), account)
 
 
-def restoring_stages(catalog: Catalog, options: Options, account: Account) -> Stages:
-    """Load the restorer, tell what it lacks, and make the stages of a batch of it."""
-    restorer = load(catalog, options, tell=account.listener.note)
+def restoring_stages(restorer: Restorer, options: Options, account: Account) -> Stages:
+    """Tell what a restorer lacks, and make the stages of a batch of it."""
+    ready(restorer, options)
     account.warn(restorer.failures)
     missing = left_out(restorer, options)
     account.incomplete = bool(missing)

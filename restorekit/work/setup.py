@@ -17,7 +17,7 @@ from restorekit.work.request import Options
 if TYPE_CHECKING:
     from restorekit.running.restorer import Restorer
 
-__all__ = ["facts", "fetcher", "fingerprint", "left_out", "load", "slow_precision"]
+__all__ = ["facts", "fetcher", "fingerprint", "left_out", "load", "ready", "slow_precision"]
 
 UNKNOWN = 10**7  # bytes between two words where nobody knows how many there are
 
@@ -48,12 +48,19 @@ def load(
         bases=options.bases,
         fetching=fetcher(offline=options.offline, tell=tell),
     )
+    ready(restorer, options)
+    return restorer
+
+
+def ready(restorer: Restorer, options: Options) -> None:
+    """Make certain that a restorer has the chosen bases, and seed torch, whatever was done with it before."""
+    import torch
+
     Mixture(dict.fromkeys(restorer.bases, 0.0)).override(options.chosen)
     options.wish.check(restorer.bases, restorer.catalog.presets)
     restorer.looks.wanted(options.look, options.steps, options.seed or 0)
     if options.seed is not None:
         torch.manual_seed(options.seed)
-    return restorer
 
 
 def fetcher(*, offline: bool, tell: Callable[[str], object]) -> Callable[[Remote], Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +43,13 @@ class Upload:
     path: place of its bytes, alone in a folder of its own.
     name: name that the sender gave it, for messages and records.
     most: pixels that it may have, or be enlarged to; None is any number.
+    masks: of a picture, by name of the basis, empty for that of all.
     """
 
     path: Path
     name: str = "the picture"
     most: int | None = None
+    masks: Mapping[str, Upload] = field(default_factory=dict)
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -108,6 +110,12 @@ def restore_upload(
     missing: a line for each basis that could not be used, for the record.
     progress: told how many tiles are done, and of how many; it may raise StoppedError to end the work.
     """
+    if options.feather and not upload.masks:
+        raise ImageError("feather softens the edges of masks; send one as the field mask of a form")
+    for mask in upload.masks.values():
+        with mask.named():
+            mask.header()
+    options = replace(options, masks={name: str(mask.path) for name, mask in upload.masks.items()})
     with upload.named():
         format = upload.header(options.scale).format
         ending = ending or next(e for e, name in FORMATS.items() if name == format)
@@ -117,6 +125,8 @@ def restore_upload(
         report = pipeline.write(job, pipeline.restore(job, pipeline.open(job)))
         data = output.read_bytes()
     record = {**report.record, "input": upload.name}
+    if upload.masks:
+        record["masks"] = {name: mask.name for name, mask in upload.masks.items()}
     del record["output"]
     return Product(data, FORMATS[ending], record)
 
@@ -126,6 +136,8 @@ def inspect_upload(restorer: Restorer, upload: Upload, *, missing: Sequence[str]
 
     missing: a line for each basis that could not be used, for the record.
     """
+    if upload.masks:
+        raise ImageError("an inspection has no masks; leave them out")
     with upload.named():
         upload.header()
         report = inspect_picture(restorer, Job(upload.path), read_picture(upload.path), missing)

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from restorekit.bench.control import WEIGHTS, Response, as_markdown, crops_of, degraded, response, share
+from restorekit.bench.control import (
+    WEIGHTS,
+    Response,
+    as_markdown,
+    crops_of,
+    degraded,
+    measure_crops,
+    response,
+    share,
+)
 from restorekit.image import read_image
 from restorekit.running.restorer import Restorer
 from restorekit.weighing import Wish
@@ -60,3 +69,18 @@ def test_the_table_tells_the_shares_and_whether_they_rise():
     lines = as_markdown(rows, "photos", 12, 160).splitlines()
     assert lines[-2] == "| noise | sigma 25 | 0.00 | 0.20 | 0.40 | 0.70 | 0.90 | 1.10 | yes |"
     assert lines[-1].endswith("| no |") and "12 crops of 160x160 out of photos" in "\n".join(lines)
+
+
+def test_a_command_measures_crops_of_photographs_and_writes_its_table(tiny, photo, tmp_path, capsys):
+    for name in "abc":
+        photo(f"photos/{name}.png", (40, 36))
+    shapes = []
+
+    def rows(restorer, clean):
+        shapes.append(tuple(clean.shape))
+        yield from ("first", "second")
+
+    arguments = [str(tmp_path / "photos"), "--crops", "2", "--side", "20", "-o", str(tmp_path / "table.md")]
+    measure_crops("about it", 12, rows, str.upper, lambda *given: repr(given), arguments)
+    assert shapes == [(2, 3, 20, 20)] and capsys.readouterr().out == "FIRST\nSECOND\n"
+    assert (tmp_path / "table.md").read_text() == repr((["first", "second"], "photos", 2, 20))

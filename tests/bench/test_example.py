@@ -51,5 +51,5 @@ def test_guidance_is_measured_beside_weights_and_the_most_it_gains_is_told(resto
     assert (len(row.weighed), len(row.guided)) == (len(WEIGHED), len(GUIDED))
     low = GuidanceRow("rain", "18", (30, 31, 32, 31, 30), (29, 30, 32.5, 31, 30), (0.7,) * 5, (0.9,) * 5)
     assert low.gain == pytest.approx(0.5) and low.reach == pytest.approx(0.2)
-    table = guidance_table([low], 4, 160)
+    table = guidance_table([low], "photos", 4, 160)
     assert "over the best weight: +0.50 dB, rain at 18. " in table and table.endswith(": +0.20, rain at 18.\n")

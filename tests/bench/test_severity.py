@@ -9,7 +9,7 @@ from torch import Generator
 
 from restorekit.bench.severity import Estimate, as_markdown, errors_by_estimate, estimates
 from restorekit.errors import WeightsError
-from restorekit.model.basis import SEVERITY, Basis, save_key, save_severity
+from restorekit.model.basis import SEVERITY, Basis, drop_key, save_key, save_severity
 from restorekit.model.weights import save_json, write_sums
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.running.restorer import Restorer
@@ -62,6 +62,15 @@ def test_a_new_key_makes_the_old_errors_untrue(basis):
     noise = basis([[10, 1.0]])
     save_key(noise.folder, noise.key())
     assert Basis("noise", "noise", noise.folder).severity_errors == ()
+
+
+def test_without_a_key_there_are_no_errors_of_its_gauge(basis):
+    noise = basis([[10, 1.0]])
+    drop_key(noise.folder, figures={"found": 0.1})
+    assert not (noise.folder / SEVERITY).exists()
+    made = Basis("noise", "noise", noise.folder)
+    made.check_files()  # the sums too
+    assert made.key() is None and made.severity_errors == ()
 
 
 def test_a_severity_is_shown_with_its_error_in_its_unit_and_never_as_exact(tiny, basis):

@@ -74,6 +74,7 @@ def test_strength_0_gives_back_the_pixels_of_the_file(cli, photo, tmp_path, name
         (("--set", "noise=1", "--adjust", "noise=1"), "give one of set and adjust"),
         (("--only",), "name what to remove"),
         (("--mask", "none.png"), "none.png does not exist"),
+        (("--feather", "5"), "add --mask FILE"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line(cli, photo, options, said):
@@ -122,3 +123,18 @@ def test_what_a_mask_shows_through_its_alpha_counts(cli, photo):
     clear.save("clear.png")
     record = json.loads(cli("restore", "photo.png", "--mask", "clear.png", "--json").out)
     assert record["copied"] and not any(record["weights"].values())
+
+
+def test_a_feather_softens_the_edge_and_the_record_and_the_report_tell_it(cli, photo, tmp_path):
+    photo("photo.png", SIZE)
+    drawn("mask.png")
+    how = ("--set", "noise=1", "--only", "--mask", "mask.png", "--precision", "fp32", "--json")
+    hard = json.loads(cli("restore", "photo.png", "-o", "hard.png", *how).out)
+    page = ("--report", "page.html")
+    soft = json.loads(cli("restore", "photo.png", "-o", "soft.png", "--feather", "2", *how, *page).out)
+    assert "feather" not in hard and soft["feather"] == 2
+    assert (tmp_path / "page.html").read_text().count("--feather") == 2  # as it was typed, and with these weights
+    before, one, other = (read_image(name).values for name in ("photo.png", "hard.png", "soft.png"))
+    half = SIZE[0] // 2
+    assert torch.equal(other[..., half + 2 :], before[..., half + 2 :])
+    assert not torch.equal(other[..., half : half + 2], one[..., half : half + 2])

@@ -33,6 +33,15 @@ def test_what_a_pair_shows_is_done_to_another_and_kept_for_later(cli, example, t
     assert torch.equal(pixels[0], pixels[1]) and torch.equal(pixels[0], pixels[2])
 
 
+def test_the_weights_are_read_once_for_the_example_and_the_pictures(cli, example, monkeypatch):
+    from restorekit.running.restorer import Restorer
+
+    loads, load = [], Restorer.from_pretrained
+    monkeypatch.setattr(Restorer, "from_pretrained", lambda *a, **k: (loads.append(a), load(*a, **k))[1])
+    assert cli("restore", "b.png", *example).code == 0
+    assert len(loads) == 1
+
+
 def test_other_words_are_said_over_what_a_recipe_says(cli, example, tmp_path):
     path = tmp_path / "look.toml"
     assert cli("restore", "b.png", *example, "--save-recipe", "look.toml").code == 0

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
+from restorekit.bench.datasets import ENVIRONMENT
 from restorekit.bench.sheet import GAP
 from restorekit.bench.strips import CROP, LABEL
 from restorekit.image import read_image
+
+
+@pytest.fixture(autouse=True)
+def no_sets_but_those_made_here(monkeypatch):
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
 
 
 def test_the_sheet_shows_every_picture_before_and_after(cli, photo):

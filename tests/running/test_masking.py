@@ -5,7 +5,8 @@ import torch
 from PIL import Image
 
 import restorekit
-from restorekit.errors import RestorekitError
+from restorekit.errors import ImageError, RestorekitError
+from restorekit.image.masks import MOST_FEATHER, feathered
 from restorekit.running.passing import enlarge
 from restorekit.weighing import Wish
 
@@ -132,3 +133,35 @@ def test_an_image_of_pil_may_have_a_mask_and_a_wish(restorer):
     left, right = (0, 0, WIDTH // 2, HEIGHT), (WIDTH // 2, 0, WIDTH, HEIGHT)
     assert masked.crop(left).tobytes() == whole.crop(left).tobytes() != image.crop(left).tobytes()
     assert masked.crop(right).tobytes() == image.crop(right).tobytes()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8, torch.uint16])
+@pytest.mark.parametrize("feather", [1, 7, MOST_FEATHER])
+def test_a_feathered_edge_falls_from_white_to_black_and_is_exact_beyond(dtype, feather):
+    half = feather + 5
+    edge = torch.zeros(9, 2 * half)
+    edge[:, :half] = 1
+    peak = {torch.float32: 1, torch.uint8: 255, torch.uint16: 65535}[dtype]
+    soft = feathered((edge * peak).to(torch.int32).to(dtype), feather)
+    assert (soft[:, :5] == 1).all() and (soft[:, -5:] == 0).all()
+    fade = soft[:, 5:-5]
+    assert ((fade > 0) & (fade < 1)).all() and (fade.diff(dim=1) < 0).all() and (soft == soft[:1]).all()
+    assert torch.allclose(soft, 1 - soft.flip(1), atol=1e-6)
+
+
+def test_a_feather_of_0_leaves_a_mask_alone_and_others_out_of_range_are_refused():
+    hard = mask()
+    assert feathered(hard, 0) is hard
+    for feather in (-1, MOST_FEATHER + 1):
+        with pytest.raises(ImageError, match=f"0 to {MOST_FEATHER} pixels, got {feather}"):
+            feathered(hard, feather)
+
+
+def test_beyond_its_feather_a_mask_restores_all_or_nothing_bit_for_bit(restorer):
+    image, half = picture(torch.uint16), WIDTH // 2
+    whole = numbers(restorer.restore(image, **HOW).image)
+    soft = numbers(restorer.restore(image, mask=feathered(mask(), 6), **HOW).image)
+    assert torch.equal(soft[..., half + 6 :], numbers(image)[..., half + 6 :])
+    assert torch.equal(soft[..., : half - 6], whole[..., : half - 6])
+    inside = slice(half, half + 4)
+    assert not torch.equal(soft[..., inside], numbers(image)[..., inside])

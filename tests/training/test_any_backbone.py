@@ -165,8 +165,11 @@ def test_a_key_that_reads_the_same_encoder_is_kept_and_one_of_another_is_fitted_
             assert made.record["key"].items() >= figures.items()
 
 
-def test_one_command_trains_a_basis_for_new_weights_beside_the_old_one(two, cli, tiny, folder, tmp_path):
+def test_one_command_trains_a_basis_for_new_weights_beside_the_old_one(
+    two, cli, tiny, folder, tmp_path, monkeypatch
+):
     _, other = two
+    monkeypatch.setattr("restorekit.training.readout.STEPS", 80)  # the key's quality is no matter here
     short = ("--iterations", "2", "--patch", "32", "--rank", "2", "--looks", "8", "--threads", "1")
     outcome = cli("train", "basis", "fog", str(folder), *short, "--limit", "17", "--export", "mine/fog")
     assert outcome.code == 0, outcome.err

@@ -46,14 +46,14 @@ def dry(monkeypatch):
     monkeypatch.setattr(
         stepper, "gradients_of", lambda loss, parameters: [torch.zeros_like(p) for p in parameters]
     )
+    monkeypatch.setattr(stepper, "WAITING", 8)
     monkeypatch.setattr(engine, "FUSED", ())  # there is no dry run of that operation
     with fake_cuda() as generator:
         monkeypatch.setattr(stepper, "generator_on", lambda device, seed: generator)
         yield generator
 
 
-@pytest.mark.parametrize("warm_up", [0.0, 1.0])
-@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+@pytest.mark.parametrize(("optimiser", "warm_up"), [("adamw", 0.0), ("muon", 1.0)])
 def test_a_step_of_the_backbone_runs_on_a_gpu_and_asks_no_value_back(photos, dry, warm_up, optimiser):
     recipe = replace(TINY, warm_up=warm_up, optimiser=optimiser, precision="bf16")
     check_steps(BackboneTraining(recipe, degradations(), photos, ON_CUDA))

@@ -43,7 +43,13 @@ def weights(key: BasisKey, pictures: Looks) -> torch.Tensor:
     return weights_of(key.logit(pictures.queries))
 
 
-def test_the_same_looks_give_the_same_key():
+@pytest.fixture
+def quick(monkeypatch):
+    """Fewer steps, for laws that hold of a poor key too."""
+    monkeypatch.setattr("restorekit.training.readout.STEPS", 80)
+
+
+def test_the_same_looks_give_the_same_key(quick):
     first, second = (fit(looks(200, 2.0)) for _ in range(2))
     assert torch.equal(first.logit(looks(50, 2.0).queries), second.logit(looks(50, 2.0).queries))
 
@@ -66,7 +72,7 @@ def test_a_key_sees_what_no_straight_line_tells_apart():
     assert fit_key(pictures, pictures)[1].found > 0.8
 
 
-def test_a_value_that_never_varies_does_not_matter():
+def test_a_value_that_never_varies_does_not_matter(quick):
     pictures = looks(300, 2.0)
     constant = Looks(
         torch.cat([pictures.queries, torch.full((300, 1), 0.25)], 1), pictures.fractions, pictures.others
@@ -148,7 +154,7 @@ def test_few_pictures_make_a_key_more_careful():
     assert sum(few) / len(few) > 2.33 > sum(largest) / len(largest)
 
 
-def test_a_key_is_as_it_will_be_on_disk():
+def test_a_key_is_as_it_will_be_on_disk(quick):
     key, _ = fit_key(looks(400, 3.0), looks(400, 3.0, 1))
     assert key.hidden is not None
     for tensor in (key.key, key.bias, key.gauge, *(getattr(key.hidden, field.name) for field in fields(Hidden))):

@@ -35,10 +35,18 @@ class Reply:
         return text
 
 
-def form(data: bytes, name: str = "photo.png", field: str = "file") -> tuple[bytes, dict[str, str]]:
-    """Body and headers of a form with a file."""
-    head = f'--=b\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'
-    return head.encode() + data + b"\r\n--=b--\r\n", {"Content-Type": "multipart/form-data; boundary==b"}
+def form(
+    data: bytes, name: str = "photo.png", field: str = "file", **others: bytes
+) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of a form with a file, and others by their fields."""
+    parts = [(field, name, data), *((other, f"{other}.png", held) for other, held in others.items())]
+    body = b"".join(
+        f'--=b\r\nContent-Disposition: form-data; name="{one}"; filename="{called}"\r\n\r\n'.encode()
+        + held
+        + b"\r\n"
+        for one, called, held in parts
+    )
+    return body + b"--=b--\r\n", {"Content-Type": "multipart/form-data; boundary==b"}
 
 
 class Client:

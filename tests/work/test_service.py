@@ -148,6 +148,7 @@ def test_every_wish_reaches_the_restorer(here, photo, monkeypatch):
         "bases",
         "offline",
         "masks",
+        "feather",
         "report",
         "command",
     }  # taken by other hands
