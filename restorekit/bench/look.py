@@ -38,6 +38,7 @@ __all__ = [
     "LookRow",
     "Way",
     "as_markdown",
+    "at_hand",
     "crop_of",
     "items_of",
     "main",
@@ -83,6 +84,11 @@ WAYS = (
     Way("look 0.5, 4 steps", 0.5, 4),
     Way("detail 0.5", weights=(("detail", 0.5),)),
 )
+
+
+def at_hand(restorer: Restorer, ways: Sequence[Way]) -> list[Way]:
+    """The ways whose bases this model has."""
+    return [way for way in ways if {name for name, _ in way.weights} <= set(restorer.bases)]
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ def run(chosen: argparse.Namespace) -> None:
     rows = []
     for protocol in PROTOCOLS:
         items = items_of(protocol, located, restorer, chosen.crops, chosen.side)
-        for row in measure(restorer, protocol, items, scorers, WAYS):
+        for row in measure(restorer, protocol, items, scorers, at_hand(restorer, WAYS)):
             rows.append(row)
             scores = "  ".join(f"{name} {value:.4f}" for name, value in row.scores.items())
             print(f"{row.protocol:26} {row.way:18} {scores}  {row.seconds:.2f} s", flush=True)

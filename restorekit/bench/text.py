@@ -27,7 +27,7 @@ from torch import Tensor
 from restorekit.bench.errors import BenchError
 from restorekit.bench.items import as_file, degraded_item
 from restorekit.bench.lettering import Page, pages
-from restorekit.bench.look import Way
+from restorekit.bench.look import Way, at_hand
 from restorekit.bench.protocol import Metric, Protocol, StepSpec
 from restorekit.errors import RestorekitError
 from restorekit.running.device import name_of_precision
@@ -139,7 +139,7 @@ def measure(
         return share(reader(image), page.words)
 
     restored = {}
-    for way in ways:
+    for way in at_hand(restorer, ways):
         image = restorer.restore(item.degraded, weights=dict(way.weights), **way.options(seed)).image
         restored[way.name] = right(image)
     clean = right(page.image)

@@ -10,7 +10,18 @@ import torch
 from restorekit.bench.datasets import data_roots, load_datasets, locate
 from restorekit.bench.errors import BenchError
 from restorekit.bench.items import make_item
-from restorekit.bench.look import METRICS, PROTOCOLS, WAYS, LookRow, Way, as_markdown, crop_of, items_of, measure
+from restorekit.bench.look import (
+    METRICS,
+    PROTOCOLS,
+    WAYS,
+    LookRow,
+    Way,
+    as_markdown,
+    at_hand,
+    crop_of,
+    items_of,
+    measure,
+)
 from restorekit.bench.metrics import Scorer
 from restorekit.bench.odd import psnr
 from restorekit.bench.protocol import Metric
@@ -78,6 +89,13 @@ def test_every_way_has_the_right_bases_and_its_own_options(located, restorer):
     assert asked["look 0.5, 4 steps"]["look"] == 0.5
     looks = [how["seed"] for how in listening.asked if how.get("look") == 1]
     assert looks == [0, 1] * 4 and sorted({w.steps for w in WAYS if w.look == 1}) == [1, 2, 4, 8]
+
+
+def test_a_way_by_a_basis_that_the_model_lacks_is_left_out(restorer):
+    assert at_hand(restorer, WAYS) == list(WAYS)
+    lacking = Listening(restorer)
+    lacking.bases = ("noise",)
+    assert at_hand(lacking, WAYS) == [way for way in WAYS if way.name != "detail 0.5"]
 
 
 def test_figures_are_means_over_the_crops(located, restorer):

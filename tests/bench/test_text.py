@@ -65,7 +65,7 @@ class Listening:
     """A restorer that notes how it is asked, and gives back a picture as bright as it is called for."""
 
     def __init__(self, restorer):
-        self.catalog, self.asked = restorer.catalog, []
+        self.catalog, self.bases, self.asked = restorer.catalog, restorer.bases, []
 
     def restore(self, image, **how):
         self.asked.append(how)
