@@ -48,7 +48,6 @@ __all__ = [
 
 PROGRAM = "tesseract"
 INSTALL = "apt-get install tesseract-ocr, or see https://tesseract-ocr.github.io"
-PATIENCE = 60  # seconds for a page
 SIZES = (10, 12, 16, 24)  # of the typeface, px
 METRICS = (Metric("text"),)  # never computed as a metric of pictures
 PROTOCOLS = (
@@ -69,32 +68,33 @@ Reader = Callable[[Tensor], str]  # (1, 3, H, W), in [0, 1], to the words in it
 class Tesseract:
     """The program tesseract, version 4 or newer, on one thread: a page as one block of English text.
 
+    patience: seconds that a page may take.
+
     An Overview of the Tesseract OCR Engine, Smith, 2007, https://doi.org/10.1109/ICDAR.2007.4376991
     """
 
-    def __init__(self, program: str = PROGRAM) -> None:
+    def __init__(self, program: str = PROGRAM, patience: float = 60) -> None:
         found = shutil.which(program)
         if found is None:
             raise BenchError(f"reading needs the program {program}, which is not installed: {INSTALL}")
-        self.program = found
+        self.program, self.patience = found, patience
 
     @property
     def version(self) -> str:
         """The first line that it tells of itself."""
-        told = subprocess.run([self.program, "--version"], capture_output=True, text=True, timeout=PATIENCE)
+        told = subprocess.run([self.program, "--version"], capture_output=True, text=True)
         return next(iter((told.stdout or told.stderr).splitlines()), PROGRAM)
 
     def __call__(self, image: Tensor) -> str:
         height, width = image.shape[2:]
         pixels = (as_file(image)[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
         command = [self.program, "stdin", "stdout", "--psm", "6", "--dpi", "96", "-l", "eng"]
-        done = subprocess.run(
-            command,
-            input=b"P6 %d %d 255\n" % (width, height) + pixels.tobytes(),
-            capture_output=True,
-            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
-            timeout=PATIENCE,
-        )
+        page = b"P6 %d %d 255\n" % (width, height) + pixels.tobytes()
+        alone = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+        try:
+            done = subprocess.run(command, input=page, capture_output=True, env=alone, timeout=self.patience)
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"{PROGRAM} took more than {self.patience} seconds for a page") from None
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines()
             raise BenchError(f"{PROGRAM} failed with code {done.returncode}: {' '.join(said)}")

@@ -126,6 +126,14 @@ def test_a_program_that_fails_is_an_error_with_its_words(tmp_path):
         Tesseract(str(program))(torch.ones(1, 3, 8, 8))
 
 
+def test_a_program_that_hangs_is_an_error(tmp_path):
+    program = tmp_path / "hanging"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    with pytest.raises(BenchError, match="more than"):
+        Tesseract(str(program), patience=0.2)(torch.ones(1, 3, 8, 8))
+
+
 @needs_tesseract
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_tesseract_reads_a_clean_page_and_no_page_of_noise(ground):
