@@ -22,6 +22,7 @@ __all__ = [
     "RestorekitError",
     "TrainingError",
     "WeightsError",
+    "not_mixed",
     "unknown_name",
 ]
 
@@ -64,3 +65,8 @@ def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
     near = get_close_matches(name.strip("'\""), known, 1)
     meant = f"did you mean {near[0]}? There" if near else "there"
     return f"no {kind} {name}; {meant} are {', '.join(known) or 'none'}"
+
+
+def not_mixed(name: str) -> str:
+    """Say in a line that a name is that of a look, which is no part of a mixture."""
+    return f"{name} is a look, which is no part of the mixture; give it apart, as --look 0.5 or look=0.5"

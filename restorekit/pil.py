@@ -21,6 +21,8 @@ def restore_pil(
     ensemble: bool = False,
     wish: Wish | None = None,
     mask: Image | None = None,
+    look: float = 0.0,
+    seed: int = 0,
 ) -> Image:
     """Restore one PIL image with the shipped weights, or with a restorer that is at hand already.
 
@@ -29,7 +31,7 @@ def restore_pil(
     has a mode. Of an animation the frame is restored that it shows.
 
     restorer: None loads the shipped weights.
-    scale, ensemble, wish: as in `Restorer.restore`.
+    scale, ensemble, wish, look, seed: as in `Restorer.restore`.
     mask: white where to restore, black where not, grey for a part; of the picture's size, seen upright.
     """
     restorer = restorer or Restorer.from_pretrained()
@@ -40,6 +42,8 @@ def restore_pil(
         mask=None if mask is None else mask_of(picture_of(mask)),
         scale=scale,
         ensemble=ensemble,
+        look=look,
+        seed=seed,
         dtype=working_type(source),
         visible=source.visible,
     )

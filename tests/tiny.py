@@ -10,12 +10,14 @@ from restorekit.model.backbone import Backbone
 from restorekit.model.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
 from restorekit.model.basis import LoraLayer, save_basis, save_key
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig
+from restorekit.model.flow import LookFlow
 from restorekit.model.key import BasisKey
 from restorekit.model.lora import mergeable_layers
 from restorekit.model.weights import ENCODER_TENSORS, digest
 
 BASES = ("blur", "jpeg", "lowres", "noise", "rain")
 LOOK = "detail"  # the basis that removes nothing and has no key
+FLOW = "look"  # the look, which is no part of the mixture
 RANK = 3
 
 
@@ -48,4 +50,6 @@ def tiny_weights(folder: Path, seed: int = 0) -> Path:
         save_key(folder / name, key_of_it, encoder_sha256=digest(folder / "encoder" / ENCODER_TENSORS))
     layers = random_layers(backbone, generator)
     save_basis(folder / LOOK, layers, rank=RANK, backbone_sha256=sha256, degradation="")
+    flow, layers = LookFlow(0.05), random_layers(backbone, generator)
+    save_basis(folder / FLOW, layers, rank=RANK, backbone_sha256=sha256, degradation="", flow=flow)
     return folder

@@ -25,6 +25,7 @@ __all__ = [
     "BestSingle",
     "Blind",
     "Chosen",
+    "Looked",
     "Plain",
     "Sequential",
     "blind_rule",
@@ -99,6 +100,24 @@ class Chosen(OwnMethod):
         except ValueError:
             raise BenchError(f"write it as restorekit-set:BASIS=WEIGHT, not {choice}") from None
         super().__init__(lambda restorer, item: Overruled(blind_rule(restorer, item), chosen), asks=True)
+
+
+class Looked(OwnMethod):
+    """Blind, with the default look, "AMOUNT" or "AMOUNT,STEPS"; its seed is 0."""
+
+    def __init__(self, choice: str) -> None:
+        amount, comma, steps = choice.partition(",")
+        try:
+            look, walked = float(amount), int(steps) if comma else None
+        except ValueError:
+            raise BenchError(f"write it as restorekit-look:0.5 or restorekit-look:0.5,4, not {choice}") from None
+        super().__init__(blind_rule, asks=True)
+        self.options = {**self.options, "look": look, "steps": walked}
+
+    def provenance(self) -> Mapping[str, str]:
+        """Digests of the weights, those of the look too."""
+        looks = self.restorer.looks
+        return {**super().provenance(), **(looks.loaded[looks.names[0]].sums if looks.names else {})}
 
 
 class BestSingle(OwnMethod):

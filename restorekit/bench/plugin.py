@@ -45,6 +45,7 @@ def register_methods() -> Iterable[Method]:
         own("restorekit-steps", "blind, with N steps of the sampler", "Blind", takes="N"),
         own("restorekit-ensemble", "blind, the mean over four mirror images", "make_ensemble"),
         own("restorekit-set", "blind, with one weight of the user's", "Chosen", takes="BASIS=WEIGHT"),
+        own("restorekit-look", "blind, with a look of this amount", "Looked", takes="AMOUNT[,STEPS]"),
         own("restorekit-oracle", "the right bases at 1", "make_oracle", told="which degradations"),
         own("restorekit-uniform", "all of K bases at 1/K", "make_uniform"),
         own("restorekit-all", "all bases at 1", "make_all"),

@@ -62,6 +62,12 @@ def export(
             "an exported network has no encoder to choose the weights; name them, as in --set noise=1"
         )
     seen = with_bases(catalog, bases or [], fetcher(offline=offline, tell=tell))
+    for name in seen.looks:
+        if any(text.partition("=")[0] == name for text in settings):
+            raise MixingError(
+                f"{name} is a look: it walks several steps from noise, and an exported network is one step of a "
+                "mixture; name bases of the mixture, as in --set noise=1"
+            )
     weights = parse_numbers("--set", "weight", settings, seen)
     path = out or Path(f"{'-'.join(weights)}{ENDING}")
     check_path(path, overwrite)

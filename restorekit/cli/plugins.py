@@ -71,7 +71,8 @@ def plugins(
         package, took = f"{info.distribution} {info.version}".strip(), f"{info.milliseconds:.0f} ms"
         rows.append((info.name, package, took, hooks, *brought))
     put_table(("plugin", "package", "import", "hooks", "bases", "degradations", "models"), rows)
-    put_table(("model", "bases", "size", "licence", "backbone", "encoder"), [*map(model_row, seen(catalog))])
+    columns = ("model", "bases", "looks", "size", "licence", "backbone", "encoder")
+    put_table(columns, [*map(model_row, seen(catalog))])
     scales = []
     for name, degradation in sorted(catalog.degradations.items()):
         scales.append((name, range_of(degradation), ", ".join(degradation.kinds)))
@@ -116,7 +117,7 @@ def model_record(catalog: Catalog) -> dict[str, Any]:
     """The model that a catalogue is seen from, for a program; digests and bytes are null where its files do not
     tell."""
     card = catalog.model
-    folders = [card.backbone.folder, card.encoder, *(basis.folder for basis in catalog.bases.values())]
+    folders = [card.backbone.folder, card.encoder, *(basis.folder for basis in catalog.cards.values())]
     size: int | None = None
     backbone = encoder = None
     try:
@@ -130,6 +131,7 @@ def model_record(catalog: Catalog) -> dict[str, Any]:
         "plugin": catalog.owner("model", card.name),
         "default": card.name == next(iter(catalog.models)),
         "bases": sorted(catalog.bases),
+        "looks": list(catalog.looks),
         "bytes": size,
         "licence": card.licence,
         "backbone": card.backbone.name,
@@ -145,7 +147,7 @@ def model_row(catalog: Catalog) -> tuple[str, ...]:
     size = "?" if record["bytes"] is None else f"{record['bytes'] / 1e6:.1f} MB"
     backbone = f"{record['backbone']} {(record['backbone_sha256'] or '?')[:12]}"
     encoder = (record["encoder_sha256"] or "?")[:12]
-    return name, ", ".join(record["bases"]), size, record["licence"], backbone, encoder
+    return name, ", ".join(record["bases"]), ", ".join(record["looks"]), size, record["licence"], backbone, encoder
 
 
 def plugin_record(info: PluginInfo, catalog: Catalog) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from restorekit.plugin.catalog import build_catalog
 from restorekit.plugin.loose import with_bases
 from restorekit.work import Cluster, Options, Request, restore_files
 from restorekit.work.companions import Companions
+from restorekit.work.looks import read_look
 from restorekit.work.request import LOCAL
 from restorekit.work.setup import fetcher
 
@@ -61,6 +62,8 @@ restorekit restore more/ -o restored/ --recipe look.toml
 
 restorekit restore soft.jpg --guidance 1.4
 
+restorekit restore photo.jpg --look 0.5 --seed 7
+
 restorekit restore photo.jpg --report photo.html"""
 SCALES = (2, 3, 4)
 
@@ -81,9 +84,22 @@ def restore(
         int | None,
         typer.Option(metavar="2|3|4", help="Factor of enlargement, after cleaning and before sharpening."),
     ] = None,
+    look: Annotated[
+        str,
+        typer.Option(
+            metavar="[NAME=]0..1",
+            help="Share of a photograph's texture to give to what was restored: for the eye, less faithful.",
+        ),
+    ] = "0",
     steps: Annotated[
-        int, typer.Option(min=1, help="Steps of the sampler: 1 is the most faithful; more bring nothing.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps of the sampler: 1, the default, is the most faithful; more bring nothing. "
+            "With --look steps of its flow, 4 by default.",
+            show_default=False,
+        ),
+    ] = None,
     ensemble: Annotated[
         bool,
         typer.Option("--ensemble", help="Restore the mirror images too, and average: better, four times as slow."),
@@ -101,7 +117,7 @@ def restore(
     ] = "auto",
     seed: Annotated[
         int | None,
-        typer.Option(help="Seed, for backbones that draw random numbers; the embedded one does not."),
+        typer.Option(help="Seed of the noise that a look begins with, and of backbones that draw random numbers."),
     ] = None,
     settings: Settings = None,
     adjusted: Adjusted = None,
@@ -220,6 +236,7 @@ def restore(
         tile=side,
         ensemble=ensemble,
         guidance=guidance,
+        look=read_look(look, seen),
         overwrite=overwrite,
         quality=quality,
         strip=metadata == "strip",

@@ -3,6 +3,7 @@
 On disk it is a PEFT adapter (`adapter_config.json`, `adapter_model.safetensors`) with two files beside it:
 `basis.json` names the backbone it is for and the encoder that its key reads, `basis.safetensors` holds key (D,),
 bias () and gauge (D + 1,). The card is torch-free; tensors load when asked for, and are checked in full.
+A basis for a look has no key, and "flow" in its `basis.json` (`restorekit.model.flow.LookFlow`).
 LoRA: Hu et al., 2021, https://arxiv.org/abs/2106.09685
 """
 
@@ -10,14 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restorekit.errors import MixingError, WeightsError
 from restorekit.model.adapter import ADAPTER, CONFIG, PREFIX, anchored, checked_config, pairs_of, value_at
+from restorekit.model.flow import LookFlow
+from restorekit.model.severities import SEVERITY, error_at, read_errors
 from restorekit.model.weights import (
     load_json,
     load_tensors,
@@ -51,7 +53,6 @@ __all__ = [
 KEY = "basis.safetensors"  # key and gauge, for the encoder
 RECORD = "basis.json"
 LARGEST = 1.5  # weight of any basis; `basis.json` may say less
-SEVERITY = "severity.json"  # measured errors of what the gauge says
 
 
 @dataclass(frozen=True)
@@ -135,31 +136,22 @@ class Basis:
             raise WeightsError(f"{self.folder / RECORD} has a largest weight {value!r}; it lies in (0, {LARGEST}]")
         return float(value)
 
+    @property
+    def flow(self) -> LookFlow | None:
+        """The flow that it is, from the restored picture to a look; None for a basis of the mixture."""
+        try:
+            return LookFlow(**self.record["flow"]) if "flow" in self.record else None
+        except (TypeError, ValueError) as error:
+            raise WeightsError(f'{self.folder / RECORD} has no flow such as {{"sigma": 0.05}}: {error}') from None
+
     @cached_property
     def severity_errors(self) -> tuple[tuple[float, float], ...]:
         """Pairs of an estimated severity and its measured error, rising; empty where none was measured."""
-        path = self.folder / SEVERITY
-        if not path.exists():
-            return ()
-        try:
-            read = tuple((float(estimate), float(error)) for estimate, error in load_json(path).get("errors", ()))
-        except (TypeError, ValueError):
-            read = ((0.0, -1.0),)
-        if any(not error >= 0 for _, error in read) or list(read) != sorted(read):
-            raise WeightsError(
-                f"{path} has errors that are no list of [estimate, error], rising; measure them again with "
-                "`python -m restorekit.bench.severity`"
-            )
-        return read
+        return read_errors(self.folder / SEVERITY)
 
     def severity_error(self, estimate: float) -> float | None:
         """Measured error of an estimated severity, in its unit, between its neighbours; None where unmeasured."""
-        if not (pairs := self.severity_errors):
-            return None
-        for (below, at_below), (above, at_above) in pairwise(pairs):
-            if below <= estimate < above:
-                return at_below + (estimate - below) / (above - below) * (at_above - at_below)
-        return pairs[0][1] if estimate < pairs[0][0] else pairs[-1][1]
+        return error_at(self.severity_errors, estimate)
 
     def check_weight(self, value: float) -> None:
         """Raise MixingError for a weight above the largest."""
@@ -190,6 +182,10 @@ class Basis:
         for name in sorted(files | set(recorded_sums(self.folder))):
             verify(self.folder / name)
         _ = self.config, self.largest, self.severity_errors
+        if self.flow is not None and (self.degradation or (self.folder / KEY).exists()):
+            raise WeightsError(
+                f"{self.folder} is a flow to a look, which has no degradation and no key; delete them"
+            )
 
     def layers(self) -> dict[str, LoraLayer]:
         """The LoRA of every layer, by the layer's name in the backbone, with PEFT's scale alpha / r applied."""
@@ -233,10 +229,18 @@ class Basis:
 
 
 def save_basis(
-    folder: Path, layers: Mapping[str, LoraLayer], *, rank: int, backbone_sha256: str, degradation: str
+    folder: Path,
+    layers: Mapping[str, LoraLayer],
+    *,
+    rank: int,
+    backbone_sha256: str,
+    degradation: str,
+    flow: LookFlow | None = None,
 ) -> None:
     """Write a basis as a PEFT adapter. Layers may have ranks of their own. A key that is there stays, and so does
-    what `basis.json` says of it."""
+    what `basis.json` says of it. flow: of a basis for a look; its degradation is ""."""
+    if flow is not None and (degradation or (folder / KEY).exists()):
+        raise WeightsError(f"a look removes no degradation and has no key, got {degradation!r} in {folder}")
     tensors: dict[str, Tensor] = {}
     ranks: dict[str, int] = {}
     for name, layer in layers.items():
@@ -260,7 +264,8 @@ def save_basis(
     save_json(folder / CONFIG, config)
     if not (folder / KEY).exists():
         (folder / RECORD).unlink(missing_ok=True)
-    add_to_record(folder, {"backbone_sha256": backbone_sha256, "degradation": degradation})
+    said: dict[str, Any] = {"backbone_sha256": backbone_sha256, "degradation": degradation}
+    add_to_record(folder, said if flow is None else {**said, "flow": asdict(flow)})
 
 
 def save_key(

@@ -9,20 +9,43 @@ where x̂ is the network's estimate of the clean image. An Euler step from t to 
 
 so one step from t = 1 returns x̂ itself, and a network that changes nothing returns its input exactly.
 
+A look is a second flow, from that least-squares restoration x* plus a little noise to what photographs look like:
+
+    z_0 = x* + sigma eps,    dz/ds = v(z_s, 1 - s, x*),    result = x* + look (z_1 - x*),     s from 0 to 1
+
 Rectified flow: Liu et al., "Flow Straight and Fast", 2022, https://arxiv.org/abs/2209.03003
 InDI: Delbracio & Milanfar, "Inversion by Direct Iteration", 2023, https://arxiv.org/abs/2303.11435
+PMRF: Ohayon et al., "Posterior-Mean Rectified Flow", 2024, https://arxiv.org/abs/2410.00418
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["interpolate", "sample", "time_steps"]
+__all__ = ["LOOK_STEPS", "LookFlow", "interpolate", "sample", "time_steps", "walk"]
+
+LOOK_STEPS = 4  # of the flow to a look, by default
+
+
+@dataclass(frozen=True)
+class LookFlow:
+    """The flow of a basis for a look.
+
+    sigma: standard deviation of the noise that it starts with, of values in [0, 1]; in (0, 1].
+    """
+
+    sigma: float
+
+    def __post_init__(self) -> None:
+        known = isinstance(self.sigma, int | float) and not isinstance(self.sigma, bool)
+        if not known or not 0 < self.sigma <= 1:
+            raise ValueError(f"sigma must be a number in (0, 1], got {self.sigma!r}")
 
 
 def interpolate(clean: Tensor, degraded: Tensor, t: Tensor) -> Tensor:
@@ -54,3 +77,15 @@ def sample(predict: Callable[[Tensor, float], Tensor], degraded: Tensor, steps: 
         predicted = predict(x_t, t)
         x_t = predicted + (t_next / t) * (x_t - predicted) if t_next > 0 else predicted
     return x_t
+
+
+def walk(velocity: Callable[[Tensor, float], Tensor], start: Tensor, steps: int) -> Tensor:
+    """Walk a velocity from s = 0 to 1 with Euler steps: z + velocity(z, t) / steps, at t = 1 - s.
+
+    velocity: maps (z, t) to dz/ds, shape (B, 3, H, W).
+    start: z_0, shape (B, 3, H, W).
+    """
+    z = start
+    for t in time_steps(steps)[:-1]:
+        z = z + velocity(z, t) / steps
+    return z

@@ -98,18 +98,19 @@ class Stacked:
             for name, factors in self.layers.items()
         }
 
-    def merged_each(self, network: nn.Module, weights: Tensor) -> list[dict[str, Tensor]]:
-        """Merge several mixtures, as `merged` does one, layer by layer for all of them: a device has an eighth of
-        the operations to start. Convolutions come with their channels last. weights: (G, K); G mixtures."""
+    def merged_each(self, network: nn.Module, weights: Tensor) -> dict[str, Tensor]:
+        """Merge several mixtures, as `merged` does one: (G, ...) each, layer by layer for all of them, so that a
+        device has an eighth of the operations to start. Convolutions come with their channels last.
+
+        weights: (G, K); G mixtures."""
         own = mergeable_layers(network)
-        each: list[dict[str, Tensor]] = [{} for _ in weights]
+        each = {}
         for name, factors in self.layers.items():
             weight = own[name]
             scaled = factors.up * weights[:, None, factors.owners].to(factors.up)  # (G, out, R)
             matrix, down = as_matrix(weight, weight), factors.down
-            sums = torch.baddbmm(matrix.expand(len(each), -1, -1), scaled, down.expand(len(each), -1, -1))
-            for mixture, tensor in zip(each, in_shape_of(sums, weight).unbind(), strict=True):
-                mixture[f"{name}.weight"] = tensor
+            sums = torch.baddbmm(matrix.expand(len(weights), -1, -1), scaled, down.expand(len(weights), -1, -1))
+            each[f"{name}.weight"] = in_shape_of(sums, weight)
         return each
 
 

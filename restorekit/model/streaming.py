@@ -19,7 +19,15 @@ from torch import Tensor, nn
 
 from restorekit.model.flow import time_steps
 
-__all__ = ["SampledRows", "Stream", "StreamedConvolution", "StreamedHalving", "Waiting", "convolve"]
+__all__ = [
+    "SampledRows",
+    "Stream",
+    "StreamedConvolution",
+    "StreamedHalving",
+    "Waiting",
+    "WalkedRows",
+    "convolve",
+]
 
 
 class Stream(Protocol):
@@ -147,3 +155,32 @@ class EulerStep:
         rows = predicted.shape[2]
         before, beside = (torch.cat([predicted[:, :, :0], *w.take(rows)], 2) for w in (self.x_t, self.degraded))
         return predicted + self.kept * (before - predicted), beside
+
+
+class WalkedRows:
+    """`restorekit.model.flow.walk` from a restored picture to a look, rows at a time, as in `SampledRows`."""
+
+    def __init__(self, begin: Callable[[float], Stream], steps: int) -> None:
+        self.steps = [LookStep(begin(t), steps) for t in time_steps(steps)[:-1]]
+
+    def push(self, z: Tensor, restored: Tensor, last: bool) -> tuple[Tensor, Tensor]:
+        """Take the next rows of z_0 and of the restored picture, return the next of z_1 and of the picture."""
+        for step in self.steps:
+            z, restored = step.push(z, restored, last)
+        return z, restored
+
+
+class LookStep:
+    """One Euler step of a look's flow, z + (predicted - restored) / steps."""
+
+    def __init__(self, stream: Stream, steps: int) -> None:
+        self.stream, self.steps = stream, steps
+        self.z, self.restored = Waiting(), Waiting()
+
+    def push(self, z: Tensor, restored: Tensor, last: bool) -> tuple[Tensor, Tensor]:
+        predicted = self.stream.push(z, restored, last)
+        self.z.add(z)
+        self.restored.add(restored)
+        rows = predicted.shape[2]
+        before, beside = (torch.cat([predicted[:, :, :0], *w.take(rows)], 2) for w in (self.z, self.restored))
+        return before + (predicted - beside) / self.steps, beside

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from restorekit.model.basis import Basis
 from restorekit.plugin.hookspecs import ModelCard
 
-__all__ = ["models_of"]
+__all__ = ["is_look", "models_of"]
 
 
 def models_of(basis: Basis, models: Mapping[str, ModelCard]) -> tuple[str, ...]:
@@ -33,6 +33,14 @@ def models_of(basis: Basis, models: Mapping[str, ModelCard]) -> tuple[str, ...]:
     fitting = [name for name, card in models.items() if has(card, "backbone", backbone)]
     reading = [name for name in fitting if encoder and has(models[name], "encoder", encoder)]
     return tuple(reading or fitting)
+
+
+def is_look(basis: Basis) -> bool:
+    """Tell whether a basis's files say that it is a flow to a look; those that cannot be read say nothing."""
+    try:
+        return not basis.degradation and basis.flow is not None
+    except Exception:  # as above
+        return False
 
 
 def has(card: ModelCard, part: str, sha256: str) -> bool:

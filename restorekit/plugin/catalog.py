@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from restorekit.degradation import Degradation
-from restorekit.errors import PluginError, WeightsError, unknown_name
+from restorekit.errors import MixingError, PluginError, WeightsError, not_mixed, unknown_name
 from restorekit.model.basis import Basis
 from restorekit.plugin.asking import Asking, key_of
-from restorekit.plugin.bundles import models_of
+from restorekit.plugin.bundles import is_look, models_of
 from restorekit.plugin.failures import ANY, BLOCK, Failure, first_line, said
 from restorekit.plugin.hookspecs import GROUP, BackboneCard, Hooks, Method, ModelCard
 from restorekit.plugin.installed import (
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything that plugins registered, seen from one model: `bases` are that model's.
+    """Everything that plugins registered, seen from one model: `bases` and `looks` are that model's.
 
     degradations, methods, presets: by name.
     registered: bases by (model, name).
@@ -101,10 +101,20 @@ class Catalog:
         return replace(self, chosen=pick("model", name, self.models).name)
 
     @cached_property
-    def bases(self) -> Mapping[str, Basis]:
-        """Bases of the model, by name."""
+    def cards(self) -> Mapping[str, Basis]:
+        """Bases and looks of the model, by name."""
         chosen = self.chosen or next(iter(self.models), "")
         return {name: basis for (model, name), basis in self.registered.items() if model == chosen}
+
+    @cached_property
+    def looks(self) -> Mapping[str, Basis]:
+        """Looks of the model, by name, the default first: bases whose files say that they are a flow."""
+        return {name: basis for name, basis in self.cards.items() if is_look(basis)}
+
+    @cached_property
+    def bases(self) -> Mapping[str, Basis]:
+        """Bases of the model's mixture, by name."""
+        return {name: basis for name, basis in self.cards.items() if name not in self.looks}
 
     def owner(self, kind: str, name: str) -> str:
         """Name of the plugin that brought a thing of this kind; a basis is the model's."""
@@ -116,7 +126,10 @@ class Catalog:
         return pick("degradation", name, self.degradations)
 
     def basis(self, name: str) -> Basis:
-        """The basis of that name, or a PluginError that says which there are, or whose it is."""
+        """The basis of that name in the mixture, or a PluginError that says which there are, or whose it is;
+        MixingError for a look."""
+        if name in self.looks:
+            raise MixingError(not_mixed(name))
         if name not in self.bases:
             for stray in self.strays:
                 if stray.basis == name:

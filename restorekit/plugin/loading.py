@@ -20,11 +20,26 @@ from restorekit.remote import Remote, fetch
 
 if TYPE_CHECKING:
     from restorekit.model.basis import LoraLayer
+    from restorekit.model.flow import LookFlow
     from restorekit.model.key import BasisKey
 
-__all__ = ["LoadedBases", "load_bases", "unusable_bases"]
+__all__ = ["LoadedBases", "LoadedLook", "load_bases", "unusable_bases"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LoadedLook:
+    """A look that fits a model.
+
+    layers: of its basis, by layer.
+    flow: what its files say of it.
+    sums: recorded sha256 of its files, by "look NAME/FILE".
+    """
+
+    layers: Mapping[str, LoraLayer]
+    flow: LookFlow
+    sums: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -35,12 +50,14 @@ class LoadedBases:
     keys: of those that have one.
     failures: a line for each that was left out, or whose key was.
     sums: recorded sha256 of the files of each that was loaded, by "basis NAME/FILE".
+    looks: by name, the default first; they are none of the bases above.
     """
 
     layers: Mapping[str, Mapping[str, LoraLayer]]
     keys: Mapping[str, BasisKey]
     failures: tuple[Failure, ...] = ()
     sums: Mapping[str, str] = field(default_factory=dict)
+    looks: Mapping[str, LoadedLook] = field(default_factory=dict)
 
 
 def unusable_bases(catalog: Catalog) -> tuple[Failure, ...]:
@@ -51,7 +68,7 @@ def unusable_bases(catalog: Catalog) -> tuple[Failure, ...]:
         return ()  # nothing is fetched to be listed
     backbone, encoder = model.backbone.sha256, model.encoder_sha256
     failures: list[Failure] = []
-    for name, basis in catalog.bases.items():
+    for name, basis in catalog.cards.items():
         if basis.remote is not None and not basis.remote.there:
             continue  # nothing is fetched to be listed
         outcome = attempt(catalog, name, lambda b: check(b, model.name, backbone))
@@ -69,8 +86,8 @@ def load_bases(
     lengths: Sequence[int],
     fetching: Callable[[Remote], Path] = fetch,
 ) -> LoadedBases:
-    """Load every basis of the catalogue that fits a model. A key that was fitted to another encoder is left out,
-    and its basis is then at the user's command only.
+    """Load every basis and look of the catalogue that fits a model. A key that was fitted to another encoder is
+    left out, and its basis is then at the user's command only.
 
     model: backbone and encoder, whose digests the bases have to name.
     shapes: of the weights of the backbone's layers, by name.
@@ -83,6 +100,7 @@ def load_bases(
     keys: dict[str, BasisKey] = {}
     failures: list[Failure] = []
     sums: dict[str, str] = {}
+    looks: dict[str, LoadedLook] = {}
 
     def load(basis: Basis) -> tuple[Mapping[str, LoraLayer], BasisKey | None, Mapping[str, str]]:
         if basis.remote is not None:
@@ -90,26 +108,30 @@ def load_bases(
         check(basis, model.name, backbone)
         return basis.layers_for(shapes), basis.key(lengths), recorded_sums(basis.folder)
 
-    for name in catalog.bases:
+    for name, basis in catalog.cards.items():
         loaded = attempt(catalog, name, load)
         if isinstance(loaded, Failure):
             if loaded.plugin == LOOSE:
                 raise WeightsError(f"{LOOSE}: {loaded.reason}")
             failures.append(loaded)
             continue
-        layers[name], key, read = loaded
+        own, key, read = loaded
+        if (flow := basis.flow) is not None:
+            looks[name] = LoadedLook(own, flow, {f"look {name}/{file}": sha256 for file, sha256 in read.items()})
+            continue
+        layers[name] = own
         sums |= {f"basis {name}/{file}": sha256 for file, sha256 in read.items()}
         if key is not None:
             foreign = foreign_key(catalog, name, encoder)
             failures += foreign
             if not foreign:
                 keys[name] = key
-    return LoadedBases(layers, keys, tuple(failures), sums)
+    return LoadedBases(layers, keys, tuple(failures), sums, looks)
 
 
 def foreign_key(catalog: Catalog, name: str, encoder_sha256: str) -> list[Failure]:
     """A line on the key of a basis that reads another encoder, or does not say which it reads; else none."""
-    read = catalog.bases[name].encoder_sha256
+    read = catalog.cards[name].encoder_sha256
     if read == encoder_sha256:
         return []
     whose = f"reads an encoder {read[:12]}" if read else "does not say which encoder it reads"
@@ -127,7 +149,7 @@ def foreign_key(catalog: Catalog, name: str, encoder_sha256: str) -> list[Failur
 def attempt(catalog: Catalog, name: str, action: Callable[[Basis], T]) -> T | Failure:
     """The result for one basis, or why it is refused."""
     try:
-        return action(catalog.bases[name])
+        return action(catalog.cards[name])
     except RestorekitError as error:
         reason = str(error)
     except Exception as error:  # the card may be a stranger's subclass, which raises anything

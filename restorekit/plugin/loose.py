@@ -5,7 +5,7 @@
     --basis https://host/haze.zip#sha256=... fetched once, then found in the cache
 
 Its degradation is the one that `basis.json` names, if some plugin registers it; else it has no key, and its weight
-is 0 until the user sets it. So it is with an adapter that peft wrote, which has no `basis.json`.
+is 0 until the user sets it. So it is with an adapter that peft wrote, which has no `basis.json`. A look stays one.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def with_bases(
         fetching(remote)
     for text in words:
         basis, model = loose(catalog, text, fetching), catalog.model.name
-        if basis.name in catalog.bases:
+        if basis.name in catalog.cards:
             raise PluginError(
                 f"{LOOSE} {text}: the name {basis.name!r} is taken by {catalog.owner('basis', basis.name)}; "
                 f"give another one: {LOOSE} NAME={place_of(text)}"

@@ -51,10 +51,11 @@ def check_visible(visible: object, image: Tensor) -> None:
         raise ImageError(f"visible must be a boolean mask of shape {size}, got {got}; give alpha > 0")
 
 
-def check_whole(name: str, value: object, least: int = 1) -> None:
-    """Raise ImageError unless a value is a whole number, of at least that size."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ImageError(f"{name} must be a whole number, {least} or more, got {value!r}")
+def check_whole(**numbers: object) -> None:
+    """Raise ImageError unless each number, by its name, is whole and 1 or more."""
+    for name, value in numbers.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ImageError(f"{name} must be a whole number, 1 or more, got {value!r}")
 
 
 def check_guidance(value: object) -> None:

@@ -84,6 +84,30 @@ class Masks:
         """True if nothing is to be done anywhere."""
         return self.whole is not None and not bool(above(self.whole).any())
 
+    def acts(self, mixture: Mixture) -> bool:
+        """Tell whether a mixture does anything anywhere."""
+        if not mixture.active or self.black:
+            return False
+        place = self.place(mixture)
+        return place is None or bool(place.any())
+
+    def place(self, mixture: Mixture) -> Tensor | None:
+        """Largest share that a basis of the mixture has at each pixel, (H, W), floating; None for 1 everywhere."""
+        masked = {name for names, _ in self.groups for name in names}
+        if not mixture.active or mixture.active.keys() - masked:
+            return None
+        return torch.stack([as_float(mask) for names, mask in self.groups if mixture.active.keys() & names]).amax(
+            0
+        )
+
+    def where_it_acts(self, mixture: Mixture, changed: Tensor, restored: Tensor) -> Tensor:
+        """A restored picture that was changed further, where the mixture acts; elsewhere the restored one.
+
+        changed, restored: shape (1, 3, H, W). `changed` is changed in place.
+        """
+        place = self.place(mixture)
+        return changed if place is None else blend(place, changed, restored)
+
     def enlarged(self, scale: int) -> Masks:
         """The same masks for an enlarged picture: bilinear, so that white and black stay what they are."""
         if scale == 1:

@@ -20,9 +20,9 @@ from restorekit.model.guidance import Guided
 from restorekit.model.streaming import SampledRows
 from restorekit.running.device import autocast
 from restorekit.running.ensemble import mirrored
-from restorekit.running.tiling import apply_in_strips, apply_tiled
+from restorekit.running.tiling import Grid, apply_in_strips, apply_tiled
 
-__all__ = ["Pass", "Passing", "enlarge"]
+__all__ = ["Pass", "Passing", "enlarge", "finished"]
 
 
 @dataclass
@@ -64,9 +64,13 @@ class Passing:
 
     def until_it_fits(self, predictor: Predictor, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
         """Take a picture through a predictor, in smaller tiles where memory runs out; arguments as in `run`."""
+        return self.fitting(lambda: self.run(predictor, image, dtype, how), how)
+
+    def fitting(self, action: Callable[[], Tensor], how: Pass) -> Tensor:
+        """Do what goes by `how.side`, again with smaller tiles where memory runs out."""
         while True:
             try:
-                return self.run(predictor, image, dtype, how)
+                return action()
             except torch.OutOfMemoryError:
                 if self.smallest is None or how.side <= self.smallest:
                     raise
@@ -127,11 +131,11 @@ class Passing:
 
             return push
 
-        grid = {"tile": side, "halo": self.facts.halo or 0, "multiple": self.facts.multiple}
+        grid: Grid = {"tile": side, "halo": self.facts.halo or 0, "multiple": self.facts.multiple}
         # A picture that is one piece in any case goes the shorter way.
         if self.facts.streams and longest > side:
-            return apply_in_strips(begin, image, **grid, dtype=dtype, progress=how.progress)
-        return apply_tiled(restore_tile, image, **grid, dtype=dtype, progress=how.progress)
+            return apply_in_strips(begin, image, dtype=dtype, progress=how.progress, **grid)
+        return apply_tiled(restore_tile, image, dtype=dtype, progress=how.progress, **grid)
 
     def on_device(self, part: Tensor) -> Tensor:
         return part.to(self.device).contiguous(memory_format=torch.channels_last)

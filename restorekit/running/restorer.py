@@ -1,7 +1,7 @@
 """The restorer: encoder, mixing, tiles and sampler composed, once.
 
 weights  = encoder(image), with the user's own in their place
-restored = sample(backbone + sum_k weights_k basis_k, image)
+restored = sample(backbone + sum_k weights_k basis_k, image), and a look where one is wanted
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from restorekit.errors import DeviceError
-from restorekit.image.hidden import fill_hidden, give_back_hidden
 from restorekit.model.backbone import Backbone
 from restorekit.model.basis import LARGEST
 from restorekit.model.encoder import DegradationEncoder
@@ -23,6 +22,7 @@ from restorekit.model.mixing import Mixer, Mixture
 from restorekit.model.weights import ASIDE
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.plugin.failures import Failure
+from restorekit.plugin.loading import LoadedLook
 from restorekit.plugin.loose import with_bases
 from restorekit.remote import Remote, fetch
 from restorekit.running.arguments import (
@@ -37,8 +37,10 @@ from restorekit.running.device import auto_tile, choose_device, choose_precision
 from restorekit.running.enlarging import Enlarging
 from restorekit.running.exemplary import examples_of, mixture_of
 from restorekit.running.loading import load_model
+from restorekit.running.look import Looks
 from restorekit.running.masking import Masks
-from restorekit.running.passing import Pass, Passing, enlarge
+from restorekit.running.passing import Pass, Passing
+from restorekit.running.restoring import Restoring, shown
 from restorekit.running.results import RestorationResult
 from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wished
 from restorekit.weighing.blind import Blind
@@ -67,6 +69,7 @@ class Restorer:
         dtype: torch.dtype = torch.float32,
         failures: Sequence[Failure] = (),
         sums: Mapping[str, str] | None = None,
+        looks: Mapping[str, LoadedLook] | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
         self.dtype = dtype
@@ -78,6 +81,7 @@ class Restorer:
         self.backbone = backbone.on(self.device)
         self.passing = Passing(self.backbone.facts, self.device, self.dtype)
         self.mixer = Mixer(self.backbone, bases)
+        self.looks = Looks.of(looks or {}, self.backbone, self.passing)
         self.encoder = encoder.to(self.device).eval().convolving_in(self.dtype)
         self.keys = dict(sorted(keys.items()))
         known = {n: b for n, b in catalog.bases.items() if n in bases and b.degradation}
@@ -128,6 +132,7 @@ class Restorer:
                 *loaded.bases.failures,
             ),
             sums=loaded.sums,
+            looks=loaded.bases.looks,
         )
 
     @property
@@ -176,6 +181,7 @@ class Restorer:
 
     def weigher(self, chosen: Mapping[str, float], *, blind: bool, wish: Wish | None = None) -> Weigher:
         """The weigher for a user's words, as in `restore`."""
+        self.looks.refuse((*chosen, *(wish.named if wish else ())))
         if wish is None:
             return Overruled(self.blind, chosen) if blind else Given(self.none.override(chosen))
         wish.check(self.bases, self.catalog.presets)
@@ -225,11 +231,14 @@ class Restorer:
         wish: Wish | None = None,
         mask: Tensor | Mapping[str, Tensor] | None = None,
         scale: int = 1,
-        steps: int = 1,
+        steps: int | None = None,
         tile: int | None = None,
         dtype: torch.dtype | None = None,
         ensemble: bool = False,
         guidance: float = 1.0,
+        look: float | Mapping[str, float] = 0.0,
+        seed: int = 0,
+        corner: tuple[int, int] = (0, 0),
         unclipped: bool = False,
         progress: Callable[[int, int], None] | None = None,
         visible: Tensor | None = None,
@@ -245,7 +254,7 @@ class Restorer:
             the two are blended. Boolean, floating in [0, 1], uint8 or uint16. By name of the basis: where that
             basis acts; "" is then the mask of all.
         scale: times the size: cleaned at the picture's own size, enlarged bicubically, looked at again, sharpened.
-        steps: of the sampler; 1 gives the best PSNR.
+        steps: of the sampler, by default 1, which gives the best PSNR; with a look of its flow, by default 4.
         tile: side of a tile in px; None chooses by the free memory; where the device runs out of it, the tile is
             halved, and a note says so.
         dtype: type of the result; None is float32 for floating images, else the image's own, rounded.
@@ -253,6 +262,10 @@ class Restorer:
             (`restorekit.running.ensemble`).
         guidance: how far to go from the input, at 0, to the restored picture, at 1, and beyond it, at most 2
             (`restorekit.model.guidance`).
+        look: how far to go from the restored picture, 0, to the texture of a photograph, 1: for the eye, not the
+            score (`restorekit.running.look`); by name for another than the first.
+        seed: of the look's noise.
+        corner: row and column of the picture in the one that it is a part of, if any, for that noise.
         progress: told how many tiles are done, and of how many.
         visible: shape (B, H, W), boolean, False where pictures are transparent. The colours there decide nothing,
             bleed into nothing, and come back as they were. None: all is visible.
@@ -263,8 +276,7 @@ class Restorer:
         """
         check_pictures(image, unclipped=unclipped)
         check_visible(visible, image)
-        for name, number in (("scale", scale), ("steps", steps), ("tile", 1 if tile is None else tile)):
-            check_whole(name, number)
+        check_whole(scale=scale, steps=1 if steps is None else steps, tile=1 if tile is None else tile)
         check_weights(weights)
         check_guidance(guidance)
         chosen = weights or {}
@@ -272,41 +284,17 @@ class Restorer:
             self.catalog.bases[name].check_weight(float(chosen[name]))
         dtype = dtype or (torch.float32 if image.is_floating_point() else image.dtype)
         check_result_type(dtype)
-        how = Pass(steps, tile or auto_tile(self.device), ensemble, progress, guidance=guidance)
+        wanted = self.looks.wanted(look, steps, seed, corner)
+        walked = 1 if wanted is not None or steps is None else steps
+        how = Pass(walked, tile or auto_tile(self.device), ensemble, progress, guidance=guidance)
         weigher = self.weigher(chosen, blind=blind, wish=wish)
+        if isinstance(mask, Mapping):
+            self.looks.refuse(mask)
         masks = Masks.of(mask, image, self.bases)
-        rows, mixtures, severities = [], [], []
-        for i in range(len(image)):
-            one, seen = shown(image, visible, i)
-            own = one
-            asked = Given(self.none) if masks[i].black else weigher
-            found = asked.weigh(one, seen)
-            how.notes.extend(found.notes)
-            if scale > 1:
-                one, found = self.enlarging.enlarged(asked, found, one, seen, how, scale=scale, masks=masks[i])
-            mixture = found.weights
-            last = mixture if scale == 1 else self.enlarging.part(mixture, of_scale=True)
-            large = masks[i].enlarged(scale)
-
-            def passed(part: Mixture, how: Pass, image: Tensor = one) -> Tensor:
-                return self.passing.until_it_fits(self.mixer.specialise(part), image, dtype, how)
-
-            restored = large.restored(last, passed, how)
-            if large.whole is not None:
-                restored = large.within(restored, enlarge(own, scale))
-            if seen is not None:
-                restored = give_back_hidden(restored, image[i : i + 1], seen[0], scale)
-            rows.append(restored)
-            mixtures.append(mixture)
-            severities.append(found.severities)
+        way = Restoring(self.enlarging, self.looks, weigher, self.none, how, dtype, scale, wanted)
+        each = [None] * len(image) if visible is None else visible.split(1)
+        done = [way.restored(one, seen, own) for one, seen, own in zip(image.split(1), each, masks, strict=True)]
+        rows = [restored for restored, _ in done]
         whole = rows[0] if len(rows) == 1 else torch.cat(rows)  # a copy of one large picture is a large copy
-        return RestorationResult(whole, tuple(mixtures), tuple(severities), tuple(how.notes))
-
-
-def shown(image: Tensor, visible: Tensor | None, index: int) -> tuple[Tensor, Tensor | None]:
-    """One picture of a batch with its hidden colours filled, (1, 3, H, W), and where it is visible, (1, H, W);
-    None for the latter where all is."""
-    one = image[index : index + 1]
-    if visible is None or bool(visible[index].all()):
-        return one, None
-    return fill_hidden(one, visible[index]), visible[index : index + 1]
+        mixtures, severities = tuple(f.weights for _, f in done), tuple(f.severities for _, f in done)
+        return RestorationResult(whole, mixtures, severities, tuple(how.notes))

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -24,7 +25,19 @@ from torch import Tensor
 from restorekit.errors import ImageError
 from restorekit.image import as_float, as_values, check_batch
 
-__all__ = ["Tile", "apply_in_strips", "apply_tiled", "extend", "tile_boxes"]
+__all__ = ["Beside", "Grid", "Tile", "apply_in_strips", "apply_tiled", "extend", "tile_boxes"]
+
+Beside = Callable[
+    [slice, slice], Tensor
+]  # rows and columns of an image to (B, C, h, w), of further channels there
+
+
+class Grid(TypedDict):
+    """Sizes of tiles and strips in px, as in `tile_boxes`."""
+
+    tile: int
+    halo: int
+    multiple: int
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,7 @@ def apply_tiled(
     multiple: int,
     dtype: torch.dtype | None = None,
     progress: Callable[[int, int], None] | None = None,
+    beside: Beside | None = None,
 ) -> Tensor:
     """Run function over overlapping tiles of image. Equals function(image) where halo covers its radius.
 
@@ -100,15 +114,16 @@ def apply_tiled(
     tile, halo, multiple: px, as in `tile_boxes`.
     dtype: type of the result; None is that of the function's.
     progress: called with (tiles done, tiles in all) after each.
+    beside: gives further channels, which the function gets behind the image's own three.
     """
     check_batch(image)
     height, width = image.shape[2:]
     tiles = tile_boxes(_round_up(height, multiple), _round_up(width, multiple), tile, halo, multiple)
     result = image
     for done, box in enumerate(tiles, start=1):
-        window = extend(as_float(image[:, :, box.y0 : box.y1, box.x0 : box.x1]), multiple)
+        window = extend(part_of(image, slice(box.y0, box.y1), slice(box.x0, box.x1), beside), multiple)
         output = function(window)
-        if output.shape != window.shape:
+        if output.shape != window[:, :3].shape:
             shapes = f"{tuple(output.shape)} of a tile {tuple(window.shape)}"
             raise ImageError(f"the function made {shapes}; give one that keeps the shape")
         if done == 1:  # only now: under autocast the output's type is not the input's
@@ -132,6 +147,7 @@ def apply_in_strips(
     multiple: int,
     dtype: torch.dtype | None = None,
     progress: Callable[[int, int], None] | None = None,
+    beside: Beside | None = None,
 ) -> Tensor:
     """Run a network over image in strips of at most tile * tile pixels, each computed once.
 
@@ -153,7 +169,8 @@ def apply_in_strips(
         left, right = column.first, min(column.last, width)
         for j, top in enumerate(strips):
             last = j == len(strips) - 1
-            part = as_float(image[:, :, top : None if last else top + rows, column.start : column.stop])
+            below = slice(top, height if last else top + rows)
+            part = part_of(image, below, slice(column.start, column.stop), beside)
             output = push(extend(part, multiple), last)[:, :, : height - written]
             if i == j == 0:
                 result = output.new_empty(image.shape, dtype=dtype)
@@ -163,6 +180,16 @@ def apply_in_strips(
             if progress is not None:
                 progress(i * len(strips) + j + 1, len(columns) * len(strips))
     return result
+
+
+def part_of(image: Tensor, rows: slice, columns: slice, beside: Beside | None) -> Tensor:
+    """Part of an image, floating, with the channels beside it; rows and columns end within the image or beyond."""
+    part = as_float(image[:, :, rows, columns])
+    if beside is None:
+        return part
+    height, width = image.shape[2:]
+    more = beside(slice(rows.start, min(rows.stop, height)), slice(columns.start, min(columns.stop, width)))
+    return torch.cat([part, more.to(part)], 1)
 
 
 def _spans(length: int, tile: int, overlap: int, multiple: int) -> tuple[_Span, ...]:

@@ -25,6 +25,7 @@ from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.errors import TrainingError
 from restorekit.model.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
+from restorekit.model.backbone.flow_unet_groups import FlowUnetGroups
 from restorekit.model.basis import Basis, save_basis
 from restorekit.model.context import CONTEXT
 from restorekit.model.encoder import DegradationEncoder
@@ -47,6 +48,7 @@ from restorekit.training.recipes import BackboneRecipe
 __all__ = ["JOINT", "WARM_UP", "BackboneTraining"]
 
 WARM_UP, JOINT = "warm-up", "joint"
+LOG_SCALE, LOG_FLOOR = 0.02, 1e-4  # of the loss "log": its gradients are about the absolute error's; 40 dB
 BLIND_HEAD = "blind_head"
 
 
@@ -174,7 +176,7 @@ class BackboneTraining(Training):
                 tensors = self.bank.merged(self.backbone, data.weights)
         return self.error_with(tensors, data.degraded, data.target, t)
 
-    def error_with(self, tensors: dict[str, Tensor], degraded: Tensor, target: Tensor, t: Tensor) -> Tensor:
+    def error_with(self, tensors: Mapping[str, Tensor], degraded: Tensor, target: Tensor, t: Tensor) -> Tensor:
         """Loss of one group.
 
         tensors: of the network, by name.
@@ -199,16 +201,15 @@ class BackboneTraining(Training):
 
     def loss_of(self, *inputs: Tensor) -> Tensor:
         degraded, target, times, weights = inputs
-        losses = []
-        # In one context, so that what no basis changes is brought to the number format once for all groups.
+        if self.counters.stage == WARM_UP:
+            head = {f"{HEAD}.weight": self.blind_head}
+            return self.error_with(head, degraded.flatten(0, 1), target.flatten(0, 1), times.flatten())
+        x_t = interpolate(target.flatten(0, 1), degraded.flatten(0, 1), times.flatten()).view_as(target)
+        context = torch.zeros(*times.shape, CONTEXT, device=times.device)
         with autocast(self.device.type, self.precision):
-            if self.counters.stage == WARM_UP:
-                mixtures: list[dict[str, Tensor]] = [{f"{HEAD}.weight": self.blind_head}] * len(times)
-            else:
-                mixtures = self.bank.stacked().merged_each(self.backbone, weights)
-            for i, tensors in enumerate(mixtures):
-                losses.append(self.error_with(tensors, degraded[i], target[i], times[i]))
-        return torch.stack(losses).mean()
+            merged = self.bank.stacked().merged_each(self.backbone, weights)
+            predicted = FlowUnetGroups(self.backbone, merged, len(weights))(x_t, times, degraded, context)
+        return torch.stack([self.error(*pair) for pair in zip(predicted, target, strict=True)]).mean()
 
     def networks(self) -> list[Stateless]:
         return [self.network]
@@ -217,6 +218,8 @@ class BackboneTraining(Training):
         difference = predicted - target
         if self.recipe.loss == "rms":
             return (difference.square().mean() + 1e-8).sqrt()
+        if self.recipe.loss == "log":
+            return LOG_SCALE * (difference.square().mean((1, 2, 3)) / LOG_FLOOR).log1p().mean()
         return difference.abs().mean()
 
     @torch.inference_mode()

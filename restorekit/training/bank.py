@@ -15,11 +15,22 @@ from torch.func import functional_call
 
 from restorekit.errors import TrainingError
 from restorekit.model.backbone import Backbone
+from restorekit.model.backbone.flow_unet import FlowUnet
+from restorekit.model.backbone.flow_unet_groups import FlowUnetGroups
 from restorekit.model.basis import LoraLayer
 from restorekit.model.context import CONTEXT
 from restorekit.model.lora import Stacked, merge, mergeable_layers, owners_of
 
-__all__ = ["BasisBank", "Lora", "Restore", "Stateless", "in_one_step", "one_hot_weights", "shell_of"]
+__all__ = [
+    "BasisBank",
+    "Lora",
+    "Restore",
+    "Stateless",
+    "in_one_step",
+    "in_one_step_each",
+    "one_hot_weights",
+    "shell_of",
+]
 
 # Maps pictures, (B, 3, H, W), and weights, (K,), to the restored pictures.
 Restore = Callable[[Tensor, Tensor], Tensor]
@@ -199,6 +210,19 @@ def in_one_step(
     place = degraded.device
     context = torch.zeros(count, CONTEXT, device=place) if context is None else context
     return network(merged, degraded, torch.ones(count, device=place), degraded, context)
+
+
+def in_one_step_each(network: FlowUnet, merged: Mapping[str, Tensor], degraded: Tensor) -> Tensor:
+    """Restore pictures, each group with a mixture of its own, in one step from t = 1.
+
+    network: what the mixtures share.
+    merged: tensors of the mixtures, (G, ...), by name.
+    degraded: (G, B, 3, H, W); the same shape comes back.
+    """
+    groups, count = degraded.shape[:2]
+    times = torch.ones(groups, count, device=degraded.device)
+    context = torch.zeros(groups, count, CONTEXT, device=degraded.device)
+    return FlowUnetGroups(network, merged, groups)(degraded, times, degraded, context)
 
 
 def one_hot_weights(names: Sequence[str], present: Sequence[str]) -> Tensor:

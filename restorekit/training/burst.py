@@ -24,7 +24,7 @@ from restorekit.errors import RestorekitError
 from restorekit.training.base import Training
 from restorekit.training.budget import Budget, Every
 from restorekit.training.counters import Progress
-from restorekit.training.detail import DetailTraining
+from restorekit.training.on_top import OnTop
 from restorekit.training.pieces import write_pieces, write_whole
 from restorekit.training.running import device_name
 
@@ -222,7 +222,7 @@ class Burst:
             weights = bundle / "weights"
             if self.base is not None:
                 shutil.copytree(self.base, weights)
-            training.export(weights / training.recipe.name if isinstance(training, DetailTraining) else weights)
+            training.export(weights / training.recipe.name if isinstance(training, OnTop) else weights)
             if (folder / "log.csv").exists():
                 shutil.copyfile(folder / "log.csv", bundle / "log.csv")
             (bundle / "recipe.json").write_text(json.dumps(asdict(training.recipe), indent=2) + "\n")

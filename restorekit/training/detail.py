@@ -21,15 +21,14 @@ from torch import Generator, Tensor, nn
 from restorekit.degradation import Degradation
 from restorekit.model.backbone import Backbone
 from restorekit.model.basis import LoraLayer, save_basis
-from restorekit.model.lora import Stacked, mergeable_layers
-from restorekit.model.mixing import Mixer, MixingWeights
 from restorekit.running.device import autocast
-from restorekit.training.bank import BasisBank, Stateless, in_one_step, one_hot_weights
-from restorekit.training.base import Training, psnr
+from restorekit.training.bank import Stateless, in_one_step, one_hot_weights
+from restorekit.training.base import psnr
 from restorekit.training.critic import Critic, relative_loss
-from restorekit.training.engine import Engine, adamw, training_precision
-from restorekit.training.pairs import Group, PairMaker
-from restorekit.training.photos import Photos, more_detailed, random_patches, validation_crops
+from restorekit.training.engine import Engine, adamw
+from restorekit.training.on_top import OnTop, fine_energy
+from restorekit.training.pairs import Group
+from restorekit.training.photos import Photos
 from restorekit.training.recipes import DetailRecipe
 
 __all__ = ["DetailTraining"]
@@ -37,14 +36,8 @@ __all__ = ["DetailTraining"]
 CRITIC = "critic."
 
 
-class DetailTraining(Training):
-    """One basis and its critic on frozen weights.
-
-    others: LoRA layers of the other bases, by name.
-    """
-
-    fixed = ("name", "names", "rank")
-    stacked = True
+class DetailTraining(OnTop):
+    """One basis and its critic on frozen weights; arguments as in `OnTop`."""
 
     def __init__(
         self,
@@ -56,23 +49,9 @@ class DetailTraining(Training):
         others: Mapping[str, Mapping[str, LoraLayer]],
         engine: Engine | None = None,
     ) -> None:
-        super().__init__(recipe, recipe.seed, "detail", engine)
-        self.precision = training_precision(recipe.precision, self.device)
-        by_name = {d.name: d for d in degradations}
-        self.degradations = tuple(by_name[n] for n in recipe.names)
-        self.pairs = PairMaker(self.degradations, recipe.shares)
-        self.photos = photos
-        self.patches = self.at_hand(photos.training)
-        self.backbone = backbone.network.requires_grad_(False).to(self.device)
-        self.network = Stateless(self.backbone)
-        self.backbone_sha256 = backbone_sha256
-        self.mixer = Mixer(backbone, others)
-        self.others = Stacked.of([others[name] for name in recipe.names], self.backbone)
-        self.bank = BasisBank(backbone, {recipe.name: recipe.rank}, self.generator)
-        self.bank.to(self.device)
+        super().__init__(recipe, degradations, photos, backbone, backbone_sha256, others, engine)
         self.critic = Critic().to(self.device)
         self.judged = Stateless(self.critic)
-        self.crops = validation_crops(photos.validation, 12, 128)
         self.prepare()
 
     def trainable(self) -> dict[str, nn.Parameter]:
@@ -88,11 +67,6 @@ class DetailTraining(Training):
         ]
         eight_bit = self.engine.eight_bit
         return [adamw(groups, self.device, eight_bit=eight_bit, betas=(0.9, 0.99), weight_decay=1e-3)]
-
-    def draw(self, generator: Generator, choices: Generator | None = None, count: int | None = None) -> Group:
-        count = 2 * (count or self.recipe.group_size)
-        clean = more_detailed(random_patches(self.patches, count, self.recipe.patch, generator))
-        return self.pairs.group(clean, generator, selective=False, choices=choices)
 
     def loss(self, data: Group, generator: Generator) -> Tensor:
         """Loss of basis and critic at once: each one's has a gradient for its own parameters only."""
@@ -134,9 +108,6 @@ class DetailTraining(Training):
             losses.append(self.judged_loss(restored, target))
         return torch.stack(losses).mean()
 
-    def networks(self) -> list[Stateless]:
-        return [self.network]
-
     def predict(self, degraded: Tensor, weights: Tensor, own: float = 1.0) -> Tensor:
         """Restore in one step from t = 1.
 
@@ -144,9 +115,7 @@ class DetailTraining(Training):
         weights: of the other bases, (K,).
         own: weight of this one.
         """
-        others = {n: w for n, w in zip(self.recipe.names, weights.tolist(), strict=True) if w}
-        tensors = {f"{name}.weight": weight for name, weight in mergeable_layers(self.backbone).items()}
-        tensors |= self.mixer.tensors(MixingWeights(others))
+        tensors = self.tensors_of(weights)
         for name, delta in self.bank.deltas(torch.tensor([own])).items():
             tensors[f"{name}.weight"] = tensors[f"{name}.weight"] + delta
         return in_one_step(self.network, tensors, degraded)
@@ -172,8 +141,3 @@ class DetailTraining(Training):
         with self.average.used():
             layers = self.bank.basis(0)
             save_basis(folder, layers, rank=self.recipe.rank, backbone_sha256=self.backbone_sha256, degradation="")
-
-
-def fine_energy(image: Tensor) -> Tensor:
-    """Standard deviation of what a 3x3 mean takes away. image: (B, 3, H, W)."""
-    return (image - F.avg_pool2d(image, 3, 1, 1, count_include_pad=False)).std()

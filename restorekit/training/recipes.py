@@ -11,7 +11,7 @@ from restorekit.model.backbone.flow_unet import FlowUnetConfig
 from restorekit.training.calibration import MOVED
 from restorekit.training.photos import GREY
 
-__all__ = ["BackboneRecipe", "BasisRecipe", "DetailRecipe", "EncoderRecipe", "LatentRecipe"]
+__all__ = ["BackboneRecipe", "BasisRecipe", "DetailRecipe", "EncoderRecipe", "LatentRecipe", "LookRecipe"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class BackboneRecipe:
     groups, group_size: groups of a step, and patches of a group.
     path_share: share of patches at t < 1.
     grey: share of patches without colour.
-    loss: "absolute" (mean absolute error) or "rms" (root of the group's mean squared error: led by edges and
-        texture, as PSNR is).
+    loss: "absolute" (mean absolute error), "rms" (root of the group's mean squared error: led by edges and
+        texture, as PSNR is) or "log" (logarithm of each patch's mean squared error, as PSNR itself is: faint
+        degradations count as much as strong ones).
     weight_decay: of the optimiser.
     warm_up: share of the budget after which the joint stage begins.
     decay: share of the budget over which the rates fall.
@@ -219,3 +220,34 @@ class LatentRecipe:
     weight_decay: float = 0.01
     decay: float = 0.5
     seed: int = 4
+
+
+@dataclass(frozen=True)
+class LookRecipe:
+    """Choices of the training of a look, a flow from the others' restoration.
+
+    name: of the basis.
+    names: the other bases, whose degradations are drawn.
+    shares: how often each is drawn.
+    rank: of the basis.
+    sigma: deviation of the noise that the flow begins with, of a range of 1.
+    patch: side of a patch, px.
+    groups, group_size: groups of a step, and patches of a group.
+    learning_rate: of the basis.
+    decay: share of the budget over which the rate falls.
+    seed: of all that is drawn.
+    precision: of the convolutions' inputs, as in `restorekit.running.device`.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+    rank: int = 64
+    sigma: float = 0.05
+    patch: int = 64
+    groups: int = 2
+    group_size: int = 8
+    learning_rate: float = 1e-3
+    decay: float = 0.7
+    seed: int = 5
+    precision: str = "auto"

@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from restorekit.errors import TrainingError
 from restorekit.training.calibration import MOVED
-from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe, LatentRecipe
+from restorekit.training.recipes import (
+    BackboneRecipe,
+    BasisRecipe,
+    DetailRecipe,
+    EncoderRecipe,
+    LatentRecipe,
+    LookRecipe,
+)
 
 if TYPE_CHECKING:
     from restorekit.plugin import ModelCard
@@ -50,6 +57,7 @@ RECIPES: Mapping[str, type] = {
     "basis": BasisRecipe,
     "detail": DetailRecipe,
     "latent": LatentRecipe,
+    "look": LookRecipe,
 }
 FIRST_PARTY = ("noise", "blur", "lowres", "rain", "jpeg")
 NOT_OF = {
@@ -58,6 +66,7 @@ NOT_OF = {
     "basis": (),
     "detail": ("from_weights", "model", "pairs"),
     "latent": ("weights", "model", "from_weights", "pairs"),
+    "look": ("from_weights", "model", "pairs"),
 }
 BY_NAME = ("shares", "ranks")  # fields with one number for each basis, in the order of `names`
 WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -67,7 +76,7 @@ WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or
 class Settings:
     """Fields of a run beside those of its recipe, named as the options of the commands.
 
-    training: backbone, encoder, basis, detail or latent.
+    training: backbone, encoder, basis, detail, latent or look.
     photos: folders of clean photographs.
     pairs: in place of photos the folders of the inputs and of the targets, for a basis that is learnt from pairs.
     run: folder for checkpoints and logs; "" for runs/ and the name of the training or of the basis.
@@ -201,8 +210,8 @@ def make_recipe(settings: Settings, given: Mapping[str, Any]) -> Any:
         shape = FlowUnetConfig.from_folder(saved / "backbone")
         values = {"channels": shape.channels, "blocks": shape.blocks, **values}
         ranks = {name: Basis(name, name, saved / name).rank for name in names}
-    if settings.training == "detail":
-        values.setdefault("name", "detail")
+    if settings.training in ("detail", "look"):
+        values.setdefault("name", settings.training)
     for key, default in (("shares", 1.0), ("ranks", 32)):
         number = values.get(key, {})
         if key in wanted and isinstance(number, Mapping):
@@ -255,9 +264,9 @@ def start_run(
     from restorekit.training.start import (
         start_backbone,
         start_basis_of,
-        start_detail,
         start_encoder,
         start_latent,
+        start_on_top,
     )
 
     run = run_folder(settings, recipe)
@@ -274,7 +283,7 @@ def start_run(
     weights = shipped_weights("backbone").parent if settings.weights is None else Path(settings.weights)
     if settings.training == "encoder":
         return start_encoder(recipe, catalog, photos, run, weights, start, engine)
-    return start_detail(recipe, catalog, photos, run, weights, engine)
+    return start_on_top(recipe, catalog, photos, run, weights, engine)
 
 
 def model_of(settings: Settings, catalog: Catalog) -> ModelCard:

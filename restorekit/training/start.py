@@ -31,9 +31,18 @@ from restorekit.training.detail import DetailTraining
 from restorekit.training.encoder import EncoderTraining
 from restorekit.training.engine import Engine
 from restorekit.training.latent import LatentTraining
+from restorekit.training.look import LookTraining
+from restorekit.training.on_top import OnTop
 from restorekit.training.paired import PairedBasisTraining, PairedPhotos
 from restorekit.training.photos import Photos
-from restorekit.training.recipes import BackboneRecipe, BasisRecipe, DetailRecipe, EncoderRecipe, LatentRecipe
+from restorekit.training.recipes import (
+    BackboneRecipe,
+    BasisRecipe,
+    DetailRecipe,
+    EncoderRecipe,
+    LatentRecipe,
+    LookRecipe,
+)
 from restorekit.training.specialised import save_memory
 
 __all__ = [
@@ -44,9 +53,9 @@ __all__ = [
     "start_backbone",
     "start_basis",
     "start_basis_of",
-    "start_detail",
     "start_encoder",
     "start_latent",
+    "start_on_top",
 ]
 
 EMBEDDED = f"{FlowUnet.__module__}:{FlowUnet.__qualname__}"
@@ -231,15 +240,15 @@ def check_photos(degradation: Degradation, *, in_pairs: bool) -> None:
         )
 
 
-def start_detail(
-    recipe: DetailRecipe,
+def start_on_top(
+    recipe: DetailRecipe | LookRecipe,
     catalog: Catalog,
     photos: Photos,
     run: Path,
     weights: Path,
     engine: Engine | None = None,
-) -> DetailTraining:
-    """Begin a basis for natural sharpness.
+) -> OnTop:
+    """Begin a basis for natural sharpness or for the look.
 
     recipe: choices of the training.
     catalog: has the degradations.
@@ -251,7 +260,11 @@ def start_detail(
     others = {name: Basis(name, name, weights / name).layers() for name in recipe.names}
     degradations = [catalog.degradation(name) for name in recipe.names]
     backbone, sha256 = FlowUnet.from_folder(weights / "backbone"), digest(weights / "backbone" / TENSORS)
-    training = DetailTraining(recipe, degradations, photos, backbone, sha256, others, engine)
+    training: OnTop
+    if isinstance(recipe, LookRecipe):
+        training = LookTraining(recipe, degradations, photos, backbone, sha256, others, engine)
+    else:
+        training = DetailTraining(recipe, degradations, photos, backbone, sha256, others, engine)
     resume_or_start(training, run)
     return training
 

@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from restorekit.errors import MixingError
+from restorekit.errors import MixingError, not_mixed
 from restorekit.files import FORMATS
 from restorekit.plugin.catalog import Catalog
 from restorekit.web.serve_refusals import Refusal
 from restorekit.weighing.control import Wish
+from restorekit.work.looks import read_look
 from restorekit.work.request import Options
 
 __all__ = ["Wishes"]
@@ -32,7 +33,11 @@ class Wishes(BaseModel):
     keep: list[str] = Field([], description="Thing that stays, such as grain; `restorekit presets` lists them.")
     strength: float = Field(1.0, ge=0, le=1.5, description="Factor of all weights; 0 is the input.")
     scale: int = Field(1, ge=1, le=4, description="Factor of enlargement: 2, 3 or 4.")
-    steps: int = Field(1, ge=1, le=50, description="Steps of the sampler.")
+    look: str = Field("0", description="Share of a photograph's texture to give to the result, 0 to 1.")
+    steps: int | None = Field(
+        None, ge=1, le=50, description="Steps of the sampler, 1; with a look of its flow, 4."
+    )
+    seed: int | None = Field(None, description="Seed of the noise that a look begins with.")
     ensemble: bool = Field(False, description="Restore the mirror images too, and average: four times as slow.")
     tile: int | None = Field(None, ge=64, le=4096, description="Side of a tile, px; smaller needs less memory.")
     format: str = Field("", description=f"Format of the result: {', '.join(FORMS)}. Default: that of the picture.")
@@ -53,7 +58,9 @@ class Wishes(BaseModel):
             blind=wish.blind,
             wish=wish,
             scale=self.scale,
+            look=read_look(self.look, catalog, "look"),
             steps=self.steps,
+            seed=self.seed,
             tile=min(self.tile or tile, tile),
             ensemble=self.ensemble,
             quality=self.quality,
@@ -72,6 +79,8 @@ class Wishes(BaseModel):
             without=tuple(self.without),
             strength=self.strength,
         )
+        for name in catalog.looks.keys() & set(wish.named):
+            raise MixingError(not_mixed(name))
         wish.check(catalog.bases, catalog.presets)
         for name, weight in chosen.items():
             catalog.basis(name).check_weight(weight)

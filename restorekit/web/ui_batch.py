@@ -12,6 +12,7 @@ import gradio as gr
 from restorekit.files import EXTENSIONS
 from restorekit.web import ui_views as views
 from restorekit.web.ui_desk import Desk, Order
+from restorekit.web.ui_look import LookControls
 from restorekit.web.ui_parts import NO_PROGRESS, ONE, SCALES, presets_of
 from restorekit.weighing import Wish
 
@@ -37,11 +38,12 @@ class SeveralPictures:
                 self.strength = gr.Slider(
                     0, 1, 1, step=0.01, label="Strength of all", buttons=[], elem_id="strength-of-all"
                 )
+                self.look = LookControls(desk, "-of-all")
                 self.scale = gr.Radio(SCALES, value=1, label="Size")
                 self.strip = gr.Checkbox(False, label="Leave out the metadata (place, time, camera)")
                 self.run = gr.Button("Restore all of them", variant="primary", elem_id="run-all")
                 self.archive = gr.DownloadButton("Download all", visible=False, elem_id="archive")
-        asked = [self.files, self.keep, self.strength, self.scale, self.strip]
+        asked = [self.files, self.keep, self.strength, self.scale, self.strip, self.look.amount, self.look.seed]
         self.run.click(
             self.restored, asked, [self.message, self.results, self.archive], show_progress_on=self.message, **ONE
         )
@@ -53,13 +55,16 @@ class SeveralPictures:
         strength: float,
         scale: int,
         strip: bool,
+        look: float,
+        seed: float | None,
         progress: gr.Progress = NO_PROGRESS,
     ) -> Any:
         """Restore the files, and pack those that came out."""
         if not files:
             return {self.message: views.error("there is no picture; drop some first")}
         folder = Path(tempfile.mkdtemp(dir=self.root))
-        order = Order(wish=Wish(keep=tuple(keep), strength=strength), scale=scale, strip=strip)
+        wish = Wish(keep=tuple(keep), strength=strength)
+        order = Order(wish=wish, scale=scale, strip=strip, look=look, seed=int(seed or 0))
         outcomes = self.desk.restore_all(
             [Path(file) for file in files],
             order,

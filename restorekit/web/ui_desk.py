@@ -113,7 +113,8 @@ class Desk:
 
         picture, scale = self.picture(sheet), order.scale
         box = box_around(point, SIDE // scale, sheet.width, sheet.height)
-        rows, columns, inner = surrounded(box, self.restorer.backbone.facts.halo or 0, sheet)
+        halo = (self.restorer.backbone.facts.halo or 0) * (2 if order.look else 1)  # further ones count for little
+        rows, columns, inner = surrounded(box, halo, sheet)
         values, visible = picture.values[..., rows, columns], picture.visible
         mask = None if order.mask is None else fitted(order.mask.values, sheet.height, sheet.width)[rows, columns]
         result = self.restorer.restore(
@@ -123,6 +124,9 @@ class Desk:
             scale=scale,
             mask=mask,
             visible=None if visible is None else visible[:, rows, columns],
+            look=order.look,
+            seed=order.seed,
+            corner=(rows.start, columns.start),
         )
         before = enlarge(values, scale)
         shown = bare(picture, slice(box[1], box[3]), slice(box[0], box[2]))
@@ -212,7 +216,15 @@ class Desk:
 
     def ordered(self, order: Order) -> Options:
         """Options of a run for an order, without its mask."""
-        return replace(self.options, wish=order.wish, scale=order.scale, strip=order.strip, overwrite=True)
+        return replace(
+            self.options,
+            wish=order.wish,
+            scale=order.scale,
+            strip=order.strip,
+            look=order.look,
+            seed=order.seed,
+            overwrite=True,
+        )
 
     def painted(self, sheet: Sheet, mask: Mask, folder: Path) -> Path:
         """Write a mask of the picture's size into a folder."""

@@ -21,6 +21,7 @@ from restorekit.files import EXTENSIONS
 from restorekit.web import ui_views as views
 from restorekit.web.ui_desk import OVERVIEW, Desk
 from restorekit.web.ui_example import ByExample
+from restorekit.web.ui_look import LookControls
 from restorekit.web.ui_parts import NO_PROGRESS, ONE, QUIET, SCALES, presets_of
 from restorekit.web.ui_pieces import data_uri
 from restorekit.web.ui_values import Mask, Order, Sheet, mask_of
@@ -101,6 +102,7 @@ class OnePicture:
         self.command = gr.HTML(elem_id="command")
         self.keep = gr.CheckboxGroup(presets, label="Keep", visible=bool(presets))
         self.scale = gr.Radio(SCALES, value=1, label="Size")
+        self.look = LookControls(self.desk)
         self.example = ByExample(self.desk, self.sliders)
         with gr.Accordion("Only a part of it", open=False) as self.painting:
             self.painted = gr.Radio([ALONE, SPARED], value=ALONE, label="What to do with what you paint")
@@ -121,7 +123,8 @@ class OnePicture:
 
     def wire(self) -> None:
         """Say what happens when something is touched."""
-        asked = {self.visit, self.keep, self.strength, self.scale, self.strip, *self.sliders}
+        look, seed = self.look.amount, self.look.seed
+        asked = {self.visit, self.keep, self.strength, self.scale, self.strip, look, seed, *self.sliders}
         shown = [self.visit, self.compare, self.overview, self.command, self.download, self.message]
         made = [self.visit, self.whole, self.result, self.download, self.message, self.run, self.stop]
         fresh = [self.visit, self.file, self.controls, self.views, self.result, self.message, self.keep]
@@ -130,10 +133,10 @@ class OnePicture:
         opened.then(self.tried, asked, shown, **QUIET).then(self.finished, asked, made, **QUIET)
         self.file.clear(self.cleared, None, fresh, **QUIET)
         self.overview.select(self.moved, asked, shown, **QUIET, trigger_mode="always_last")
-        for slider in (*self.sliders, self.strength):
+        for slider in (*self.sliders, self.strength, look):
             slider.input(self.tried, asked, shown, **QUIET, trigger_mode="always_last")
             slider.release(self.finished, asked, made, **QUIET, trigger_mode="always_last")
-        for other in (self.scale, self.strip):
+        for other in (self.scale, self.strip, seed):
             tried = other.input(self.tried, asked, shown, **QUIET, trigger_mode="always_last")
             tried.then(self.finished, asked, made, **QUIET)
         places = [self.keep, self.strength, *self.sliders]
@@ -157,7 +160,8 @@ class OnePicture:
         visit = asked[self.visit]
         weights = {name: asked[slider] for name, slider in zip(self.bases, self.sliders, strict=True)}
         wish = self.desk.wish(visit.sheet, weights, asked[self.keep], asked[self.strength])
-        return visit, Order(wish=wish, scale=asked[self.scale], mask=visit.mask, strip=asked[self.strip])
+        order = Order(wish=wish, scale=asked[self.scale], mask=visit.mask, strip=asked[self.strip])
+        return visit, replace(order, look=asked[self.look.amount], seed=int(asked[self.look.seed] or 0))
 
     def opened(self, path: str | None) -> Any:
         """Take a file in: what is found in it becomes the places of the sliders."""

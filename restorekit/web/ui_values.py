@@ -64,12 +64,16 @@ class Order:
     scale: times the size.
     mask: part that is restored; None for all of it.
     strip: leave EXIF, XMP, IPTC and text out of the file.
+    look: share of a photograph's texture to give to the result.
+    seed: of the look's noise.
     """
 
     wish: Wish = field(default_factory=Wish)
     scale: int = 1
     mask: Mask | None = None
     strip: bool = False
+    look: float = 0.0
+    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,6 +94,7 @@ def command(sheet: Sheet, order: Order) -> str:
     words += ["--mask", "mask.png"] if order.mask is not None else []
     words += ["--scale", str(order.scale)] if order.scale != 1 else []
     words += ["--metadata", "strip"] if order.strip else []
+    words += ["--look", f"{order.look:g}", "--seed", str(order.seed)] if order.look else []
     return f'<code class="rk-command">{escape(shlex.join(words))}</code>'
 
 

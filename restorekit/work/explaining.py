@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from restorekit import __version__
 from restorekit.work.jobs import STREAM, Job
+from restorekit.work.looks import look_record, look_words, said_look
 from restorekit.work.page import Basis, Explanation, Slider, to_html
 from restorekit.work.request import Options
 from restorekit.work.words import SHOWN, with_error
@@ -69,9 +70,11 @@ def report(restorer: Restorer, options: Options, job: Job, picture: Picture, res
             taken, amplified = taken_away(restorer, options, before, {name: weights[name]}, place)
         bases.append(Basis(name, weights[name], words, taken, amplified))
     name = "standard input" if job.source == STREAM else job.source.name
+    look, said = look_record(options) if weights.active else {}, said_look(options)
     facts = (
         f"restorekit {__version__}, model {restorer.catalog.model.name}, on {restorer.device}",
         f"{before.shape[-1]} x {before.shape[-2]} px in, {after.shape[-1]} x {after.shape[-2]} px out",
+        *([f"{said}, {look['steps']} steps, seed {look['seed']}"] if look else []),
         "the pictures on this page are reduced, or compressed at high quality; the file that was written is not",
     )
     notes = tuple(dict.fromkeys((*picture.notes, *result.notes)))
@@ -114,7 +117,8 @@ def taken_away(
     top, left, height, width = place
     above, beside = max(0, top - MARGIN), max(0, left - MARGIN)
     seen = as_float(before[..., above : top + height + MARGIN, beside : left + width + MARGIN])
-    alone = restorer.restore(seen, weights=weights, blind=False, steps=options.steps, tile=options.tile).image
+    steps = None if look_record(options) else options.steps  # else they are the look's
+    alone = restorer.restore(seen, weights=weights, blind=False, steps=steps, tile=options.tile).image
     down, right = slice(top - above, top - above + height), slice(left - beside, left - beside + width)
     change = (seen - alone)[..., down, right]
     loud = float(change.abs().flatten()[:: max(1, change.numel() // 2**20)].quantile(0.995))
@@ -152,15 +156,18 @@ def again(job: Job, options: Options, active: Mapping[str, float]) -> list[tuple
     for name, value in active.items():
         words += ["--set", f"{name}={value!r}"]
     words += ["--only"] if active else ["--strength", "0"]
+    look = look_words(options)
     changed: tuple[tuple[str, Any, Any], ...] = (
         ("--model", options.model, ""),
         ("--scale", options.scale, 1),
-        ("--steps", options.steps, 1),
-        ("--seed", options.seed, None),
+        ("--steps", None if look else options.steps, None),
+        ("--seed", None if look else options.seed, None),
+        ("--guidance", options.guidance, 1.0),
         ("--precision", options.precision, "auto"),
     )
     for option, value, usual in changed:
         words += [option, str(value)] if value != usual else []
+    words += look
     for basis in options.bases:
         words += ["--basis", basis]
     for name, mask in options.masks.items():

@@ -19,6 +19,7 @@ from restorekit.machine import short_of_memory
 from restorekit.work.explaining import report
 from restorekit.work.jobs import STREAM, Job
 from restorekit.work.listener import Report
+from restorekit.work.looks import look_record, said_look
 from restorekit.work.manifest import Journal
 from restorekit.work.request import Options
 from restorekit.work.streams import named, read_pictures, write_bytes, write_encoded, write_pictures
@@ -136,6 +137,8 @@ class Pipeline:
                 tile=options.tile,
                 ensemble=options.ensemble,
                 guidance=options.guidance,
+                look=options.look,
+                seed=options.seed or 0,
                 dtype=working_type(picture),
                 progress=self.progress,
                 visible=picture.visible,
@@ -169,7 +172,7 @@ class Pipeline:
             "input": str(job.source),
             "output": str(output),
             **records[0],
-            **self.asked(),
+            **self.asked(restored),
             "copied": copied,
             "seconds": round(restored.seconds, 3),
             "notes": [*dict.fromkeys(notes), *self.missing],
@@ -187,10 +190,13 @@ class Pipeline:
         found = COPIED if copied else "; ".join(self.findings(restored))
         return Report(f"{found}  {seconds:.1f} s", record, notes)
 
-    def asked(self) -> dict[str, Any]:
-        """The wish and the masks, for a program; empty where nothing is asked for."""
+    def asked(self, restored: Restored) -> dict[str, Any]:
+        """The wish and the masks, for a program, and the look where something was restored; empty where nothing is
+        asked for."""
         said = {"wish": self.options.wish.record(), "masks": dict(self.options.masks)}
-        return {name: part for name, part in said.items() if part}
+        active = any(page.result.weights[0].active for page in restored.pages)
+        look = look_record(self.options) if active else {}
+        return {**{name: part for name, part in said.items() if part}, **look}
 
     def put(self, job: Job, restored: Restored, *, copied: bool) -> tuple[str, ...]:
         """Write the file, and tell what it cannot hold, a line each. copied: byte for byte, as it was."""
@@ -216,6 +222,8 @@ class Pipeline:
         """The weights and severities of each page, for a person."""
         for number, page in enumerate(restored.pages, start=1):
             text = describe(page.result.weights[0], page.result.severities[0], self.restorer.catalog)
+            if page.result.weights[0].active and (look := said_look(self.options)):
+                text += f"  {look}"
             yield f"page {number}: {text}" if len(restored.pages) > 1 else text
 
     def source(self, picture: Picture) -> Picture:

@@ -20,14 +20,14 @@ class Options:
     """Wishes that hold for all pictures of a run.
 
     model, device, precision: as in `Restorer.from_pretrained`.
-    seed: for backbones that draw random numbers.
+    seed: of the look's noise, 0 by default, and of backbones that draw random numbers.
     bases: further bases without a package: folders, NAME=FOLDER or addresses (`restorekit.plugin.loose`).
     offline: never touch the network; what lies at an address has to be in the cache.
     chosen: weights of bases, in place of the encoder's.
     blind: whether the encoder is asked.
     wish: what to change of the weights that come of it.
     masks: files of masks, by name of the basis, empty for the mask of all.
-    scale, steps, tile, ensemble, guidance: as in `Restorer.restore`.
+    scale, steps, tile, ensemble, guidance, look: as in `Restorer.restore`.
     overwrite: replace outputs that exist.
     quality: 1 to 100, of formats that lose something; None is the source's own.
     strip: leave EXIF, XMP, IPTC and text out of the output.
@@ -47,10 +47,11 @@ class Options:
     wish: Wish = field(default_factory=Wish)
     masks: Mapping[str, str] = field(default_factory=dict)
     scale: int = 1
-    steps: int = 1
+    steps: int | None = None
     tile: int | None = None
     ensemble: bool = False
     guidance: float = 1.0
+    look: float | Mapping[str, float] = 0.0
     overwrite: bool = False
     quality: int | None = None
     strip: bool = False

@@ -50,6 +50,7 @@ def load(
     )
     Mixture(dict.fromkeys(restorer.bases, 0.0)).override(options.chosen)
     options.wish.check(restorer.bases, restorer.catalog.presets)
+    restorer.looks.wanted(options.look, options.steps, options.seed or 0)
     if options.seed is not None:
         torch.manual_seed(options.seed)
     return restorer
@@ -86,12 +87,14 @@ def facts(restorer: Restorer, options: Options) -> dict[str, Any]:
     """Makers of the pixels of a run, for its manifest: model, weights, precision, device, bases, options."""
     from restorekit.running.device import name_of_precision
 
+    look = restorer.looks.wanted(options.look, options.steps, options.seed or 0)
     return {
         "model": restorer.catalog.model.name,
         "fingerprint": fingerprint(restorer),
         "precision": name_of_precision(restorer.dtype),
         "device": str(restorer.device),
         "bases": list(restorer.bases),
+        **({} if look is None else {"look": restorer.looks.loaded[look.name].sums}),
         "options": asdict(options),
     }
 

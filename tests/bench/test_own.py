@@ -48,6 +48,17 @@ def test_a_weight_of_the_users_replaces_the_encoders(ready):
         ready("restorekit-set:rain")
 
 
+def test_a_looked_method_is_the_blind_one_with_a_look_and_names_its_weights(ready):
+    chosen, method = item("noise"), ready("restorekit-look:0.5,2")
+    weights = weights_by(blind_rule, method.restorer, chosen)
+    wanted = method.restorer.restore(chosen.degraded, weights=weights, blind=False, look=0.5, steps=2).image
+    assert torch.equal(method(chosen), wanted) and not torch.equal(wanted, ready("restorekit")(chosen))
+    plain, looked = (set(ready(name).provenance()) for name in ("restorekit", "restorekit-look:0.5"))
+    assert plain < looked and all(name.startswith("look look/") for name in looked - plain)
+    with pytest.raises(BenchError, match=r"restorekit-look:0\.5"):
+        ready("restorekit-look:much")
+
+
 def test_the_ensemble_is_the_blind_method_over_the_mirror_images(ready):
     chosen, method = item("noise"), ready("restorekit-ensemble")
     weights = weights_by(blind_rule, method.restorer, chosen)

@@ -32,6 +32,18 @@ def gradient(mode: str = "RGB") -> Image.Image:
     return rgb.convert(mode)
 
 
+def test_a_look_in_python_is_that_of_the_command_and_0_is_none(restorer, cli):
+    image = Image.radial_gradient("L").resize((90, 60)).convert("RGB")
+    image.save("photo.png")
+    assert (
+        cli("restore", "photo.png", "-o", "out.png", "--precision", "fp32", "--look", "0.6", "--seed", "3").code
+        == 0
+    )
+    looked = restorekit.restore_pil(image, restorer=restorer, look=0.6, seed=3)
+    assert looked.tobytes() == Image.open("out.png").tobytes()
+    assert looked.tobytes() != restorekit.restore_pil(image, restorer=restorer).tobytes()
+
+
 def exif_of(orientation: int) -> bytes:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = orientation, "A maker"

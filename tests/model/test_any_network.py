@@ -7,8 +7,9 @@ from torch import nn
 
 from restorekit.errors import DeviceError, MixingError, WeightsError
 from restorekit.model.adapter import pairs_of
-from restorekit.model.basis import Basis, LoraLayer, save_basis, save_key
+from restorekit.model.basis import Basis, LoraLayer, add_to_record, save_basis, save_key
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig
+from restorekit.model.flow import LookFlow
 from restorekit.model.key import BasisKey
 from restorekit.model.lora import layer_shapes, mergeable_layers
 from restorekit.model.mixing import Mixer, MixingWeights
@@ -144,3 +145,30 @@ def test_half_precision_is_refused_where_the_facts_say_that_it_does_harm(backbon
     encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 0))
     with pytest.raises(DeviceError, match="fp32"):
         Restorer(backbone, bases, encoder, {}, Catalog(), dtype=torch.bfloat16)
+
+
+def test_a_look_says_its_flow_and_others_say_none(tmp_path, bases):
+    one, other = Basis("film", "", tmp_path / "film"), Basis("crisp", "", tmp_path / "crisp")
+    said = {"rank": 3, "backbone_sha256": "0" * 64, "degradation": ""}
+    save_basis(one.folder, bases["fog"], **said, flow=LookFlow(0.05))
+    save_basis(other.folder, bases["fog"], **said)
+    one.check()
+    assert one.flow == LookFlow(0.05) and other.flow is None and "flow" not in other.record
+
+
+def test_a_look_that_would_remove_something_is_neither_written_nor_taken(tmp_path, bases):
+    said = {"rank": 3, "backbone_sha256": "0" * 64}
+    with pytest.raises(WeightsError, match="removes no degradation"):
+        save_basis(tmp_path / "a", bases["fog"], **said, degradation="fog", flow=LookFlow(0.05))
+    save_basis(tmp_path / "b", bases["fog"], **said, degradation="fog")
+    add_to_record(tmp_path / "b", {"flow": {"sigma": 0.05}})
+    with pytest.raises(WeightsError, match="no degradation"):
+        Basis("fog", "fog", tmp_path / "b").check()
+
+
+@pytest.mark.parametrize("flow", [{}, {"sigma": -1}, {"sigma": 0.1, "more": 1}, [0.05], 0.05])
+def test_a_flow_that_makes_no_sense_is_refused_with_what_is_wanted(tmp_path, bases, flow):
+    save_basis(tmp_path, bases["fog"], rank=3, backbone_sha256="0" * 64, degradation="")
+    add_to_record(tmp_path, {"flow": flow})
+    with pytest.raises(WeightsError, match=r"sigma.*0\.05"):
+        Basis("film", "", tmp_path).check()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from restorekit.model.flow import interpolate, sample, time_steps
+from restorekit.model.flow import LookFlow, interpolate, sample, time_steps, walk
 
 
 def test_the_path_runs_from_degraded_to_clean():
@@ -44,3 +44,27 @@ def test_the_sampler_agrees_with_the_euler_scheduler_of_diffusers(steps):
         step = (x_t - predict(x_t, float(sigma))) / float(sigma)  # the velocity
         x_t = scheduler.step(step, time, x_t).prev_sample
     assert torch.allclose(sample(predict, degraded, steps), x_t, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 9])
+def test_a_constant_velocity_is_walked_in_full_by_any_number_of_steps(steps):
+    start, velocity = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
+    times = []
+
+    def constant(z: torch.Tensor, t: float) -> torch.Tensor:
+        times.append(t)
+        return velocity
+
+    assert torch.allclose(walk(constant, start, steps), start + velocity, atol=1e-6)
+    assert times == list(time_steps(steps)[:-1])
+
+
+def test_no_velocity_stands_still_bit_for_bit():
+    start = torch.rand(1, 3, 4, 4)
+    assert torch.equal(walk(lambda z, t: torch.zeros_like(z), start, 5), start)
+
+
+@pytest.mark.parametrize("sigma", [0, -0.1, 1.5, float("nan"), True, "0.05"])
+def test_a_look_without_a_noise_that_makes_sense_is_refused(sigma):
+    with pytest.raises(ValueError, match="sigma"):
+        LookFlow(sigma)

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from restorekit.model.adapter import ADAPTER, CONFIG
 from restorekit.model.backbone.flow_unet import HEAD, FlowUnet
 from restorekit.model.basis import RECORD, Basis, LoraLayer, save_basis, save_key
+from restorekit.model.flow import LookFlow
 from restorekit.model.weights import recorded_sums, write_sums
 from restorekit.plugin.catalog import load_plugins
 from restorekit.plugin.testing import check_basis
@@ -73,6 +74,38 @@ def test_a_basis_that_helps_keeps_every_law_and_its_opposite_does_not(basis, che
 
 def test_a_key_that_fires_on_everything_does_harm_everywhere(basis, checked):
     assert {CLEAN, OTHERS} <= set(checked(basis(1.0, 50.0))) | set(checked(basis(-1.0, 50.0)))
+
+
+@pytest.fixture
+def look(model, tmp_path):
+    """Make a look."""
+
+    def make(size: float) -> Basis:
+        layers = {n: LoraLayer(one.down, size * one.up) for n, one in head_alone(model, 1.0).items()}
+        made_for = recorded_sums(model / "backbone")["diffusion_pytorch_model.safetensors"]
+        said = {"rank": 3, "backbone_sha256": made_for, "degradation": "", "flow": LookFlow(0.05)}
+        save_basis(tmp_path / "film", layers, **said)
+        return Basis("film", "", tmp_path / "film")
+
+    return make
+
+
+def test_a_look_has_laws_of_its_own_and_one_that_runs_away_breaks_them(look, basis, model, monkeypatch):
+    monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(model))
+    import restorekit_flow_unet
+
+    entries = [
+        Entry("flow-unet", restorekit_flow_unet, "restorekit"),
+        Entry("fog", plugin(register_degradations=lambda: [fog()], register_bases=lambda: [basis()])),
+    ]
+    beside = load_plugins(entries)
+    calm, wild = (check_basis(look(size), photographs=PICTURES, plugins=beside) for size in (1.0, 1e4))
+    assert calm.of == "look film" and not calm.broken, calm.broken
+    assert [law.name for law in wild.broken] == ["it stays near the restored picture"]
+    damaged = look(1.0)
+    (damaged.folder / ADAPTER).open("ab").write(b"x")
+    report = check_basis(damaged, photographs=PICTURES, plugins=beside)
+    assert [law.name for law in report.broken] == [FILES]
 
 
 def change(name, edit):

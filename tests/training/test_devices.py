@@ -1,13 +1,17 @@
 """Laws of trainings off the CPU: a dry run of steps on a GPU that is not there, and the same steps for real."""
 
+import copy
 import itertools
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Generator
+from torch.func import functional_call
 
 from restorekit.model.backbone.flow_unet import FlowUnet, FlowUnetConfig
+from restorekit.model.backbone.flow_unet_groups import FlowUnetGroups
+from restorekit.model.context import CONTEXT
 from restorekit.plugin.testing.other_device import CUDA, fake_cuda
 from restorekit.training import engine, stepper
 from restorekit.training.backbone import BackboneTraining
@@ -17,8 +21,8 @@ from restorekit.training.flat import FlatPhotos
 from restorekit.training.pairs import PairMaker
 from restorekit.training.parallel import gradients_of
 from restorekit.training.photos import cut_out, random_patches
-from restorekit.training.recipes import BasisRecipe, DetailRecipe
-from restorekit.training.start import start_basis, start_detail
+from restorekit.training.recipes import BasisRecipe, DetailRecipe, LookRecipe
+from restorekit.training.start import start_basis, start_on_top
 from tests.training.recipes import CATALOG, TINY, degradations
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of the GPU that is not there
@@ -60,9 +64,10 @@ def test_a_step_of_a_later_basis_runs_on_a_gpu_and_asks_no_value_back(photos, we
     check_steps(start_basis("noise", recipe, CATALOG, photos, tmp_path, weights_folder, ON_CUDA))
 
 
-def test_a_step_of_the_look_runs_on_a_gpu_and_asks_no_value_back(photos, weights_folder, tmp_path, dry):
-    recipe = DetailRecipe("detail", ("noise", "blur"), (1, 1), rank=2, patch=32, group_size=2, precision="bf16")
-    check_steps(start_detail(recipe, CATALOG, photos, tmp_path, weights_folder, ON_CUDA))
+@pytest.mark.parametrize("kind", [DetailRecipe, LookRecipe])
+def test_a_step_of_the_look_runs_on_a_gpu_and_asks_no_value_back(photos, weights_folder, tmp_path, dry, kind):
+    recipe = kind("finish", ("noise", "blur"), (1, 1), rank=2, patch=32, group_size=2, precision="bf16")
+    check_steps(start_on_top(recipe, CATALOG, photos, tmp_path, weights_folder, ON_CUDA))
 
 
 def stacked_and_apart(training):
@@ -99,9 +104,25 @@ def test_the_form_for_a_gpu_has_the_same_loss_and_gradients_for_a_later_basis(ph
     check_same(stacked_and_apart(training))
 
 
-def test_the_form_for_a_gpu_has_the_same_loss_and_gradients_for_the_look(photos, weights_folder, tmp_path):
+def test_the_form_for_a_gpu_has_the_same_loss_and_gradients_for_natural_sharpness(
+    photos, weights_folder, tmp_path
+):
     recipe = DetailRecipe("detail", ("noise", "blur"), (1, 1), rank=2, patch=32, group_size=2, precision="fp32")
-    check_same(stacked_and_apart(start_detail(recipe, CATALOG, photos, tmp_path, weights_folder)))
+    check_same(stacked_and_apart(start_on_top(recipe, CATALOG, photos, tmp_path, weights_folder)))
+
+
+def test_the_form_for_a_gpu_has_the_same_loss_and_gradients_for_the_look(
+    photos, weights_folder, tmp_path, monkeypatch
+):
+    recipe = LookRecipe("look", ("noise", "blur"), (1, 1), rank=2, patch=32, group_size=2, precision="fp32")
+    training = start_on_top(recipe, CATALOG, photos, tmp_path, weights_folder)
+    one = training.noise(
+        (2, 3, 32, 32), Generator().manual_seed(0)
+    )  # drawn for all parts at once, or part by part
+    monkeypatch.setattr(
+        training, "noise", lambda shape, _: [torch.cat([drawn] * (shape[0] // 2)) for drawn in one]
+    )
+    check_same(stacked_and_apart(training))
 
 
 def test_a_step_in_the_form_for_a_gpu_moves_parameters_and_averages_as_the_threads_do(photos, monkeypatch):
@@ -138,9 +159,10 @@ def test_bases_side_by_side_make_the_same_mixture_as_those_that_take_part():
         assert same.keys() == merged.keys()
         assert all(torch.allclose(same[name], merged[name], atol=1e-5) for name in merged)
         others_too = torch.tensor([[0.4, 0.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.7, 0.2]])
-        for mixture, row in zip(stacked.merged_each(backbone, others_too), others_too, strict=True):
+        each = stacked.merged_each(backbone, others_too)
+        for i, row in enumerate(others_too):
             alone = stacked.merged(backbone, row)
-            assert all(torch.allclose(mixture[name], alone[name], atol=1e-5) for name in alone)
+            assert all(torch.allclose(each[name][i], alone[name], atol=1e-5) for name in alone)
 
 
 def test_patches_from_one_flat_buffer_are_those_cut_from_the_photographs():
@@ -222,3 +244,24 @@ def test_a_step_that_cannot_be_recorded_is_run_as_it_is_and_said_once(photos, dr
     for _ in range(stepper.EAGER + 3):
         assert training.step(0.5).device == CUDA
     assert told == [("graph", "steps are not recorded: not while capturing")]
+
+
+def test_mixtures_side_by_side_predict_what_each_does_alone():
+    generator = Generator().manual_seed(3)
+    backbone = FlowUnet(FlowUnetConfig((8, 16, 24), (2, 1, 1)), generator)
+    for parameter in backbone.parameters():
+        parameter.data = parameter + 0.05 * torch.randn(parameter.shape, generator=generator)
+    bank = BasisBank(backbone, {"a": 2, "b": 3}, generator, inlet=True)
+    for parameter in bank.parameters():
+        parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator)
+    weights = torch.tensor([[1.0, 0.0], [0.3, 0.8], [0.0, 0.0]])
+    x_t, degraded = torch.rand(2, 3, 2, 3, 16, 24, generator=generator)
+    t, context = torch.rand(3, 2, generator=generator), torch.rand(3, 2, CONTEXT, generator=generator)
+    for network in (backbone, copy.deepcopy(backbone).to(memory_format=torch.channels_last)):
+        merged = bank.stacked().merged_each(network, weights)
+        whole = FlowUnetGroups(network, merged, 3)(x_t, t, degraded, context)
+        for i, row in enumerate(weights):
+            tensors = bank.merged(network, row)
+            alone = functional_call(network, tensors, (x_t[i], t[i], degraded[i], context[i]))
+            assert torch.allclose(whole[i], alone, atol=1e-5)
+    assert (whole - degraded).abs().amax((1, 2, 3, 4)).min() > 1e-3

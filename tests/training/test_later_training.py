@@ -26,9 +26,9 @@ from restorekit.training.held_out_rows import kinds_for
 from restorekit.training.keys import Keys
 from restorekit.training.pairs import PairMaker
 from restorekit.training.parallel import gradients_of
-from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe
+from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe, LookRecipe
 from restorekit.training.runs import Settings, start_run
-from restorekit.training.start import start_basis, start_detail, start_encoder
+from restorekit.training.start import start_basis, start_encoder, start_on_top
 from tests.plugin.strangers import Entry, plugin
 from tests.tiny import tiny_weights
 from tests.training.recipes import CATALOG, parameters
@@ -157,7 +157,7 @@ def test_a_later_basis_for_another_model_is_trained_on_that_models_backbone_and_
 
 def test_a_detail_basis_changes_only_itself_and_its_critic(photos, weights_folder, tmp_path):
     recipe = DetailRecipe("detail", ("noise", "blur"), (1, 1), rank=2, patch=32, group_size=2, precision="fp32")
-    training = start_detail(recipe, CATALOG, photos, tmp_path, weights_folder)
+    training = start_on_top(recipe, CATALOG, photos, tmp_path, weights_folder)
     before = {n: p.clone() for n, p in training.backbone.state_dict().items()}
     training.run(Budget(iterations=3), tmp_path)
     assert all(torch.equal(p, before[n]) for n, p in training.backbone.state_dict().items())
@@ -166,14 +166,32 @@ def test_a_detail_basis_changes_only_itself_and_its_critic(photos, weights_folde
     basis = Basis("detail", "", tmp_path / "detail")
     assert basis.key() is None
     assert basis.layers().keys() == set(training.bank.layers)
-    again = start_detail(recipe, CATALOG, photos, tmp_path, weights_folder)
+    again = start_on_top(recipe, CATALOG, photos, tmp_path, weights_folder)
     assert again.counters.iteration == 3
+
+
+def test_a_look_begins_as_a_flow_that_stands_still_and_changes_only_itself(photos, weights_folder, tmp_path):
+    recipe = LookRecipe("look", ("noise", "blur"), (1, 1), rank=2, patch=32, group_size=2, precision="fp32")
+    training = start_on_top(recipe, CATALOG, photos, tmp_path, weights_folder)
+    state, restored = torch.rand(2, 2, 3, 32, 32)
+    assert torch.equal(
+        training.velocity(state, torch.ones(2), restored, training.merged()), torch.zeros_like(state)
+    )
+    before = {n: p.clone() for n, p in training.backbone.state_dict().items()}
+    training.run(Budget(iterations=3), tmp_path)
+    assert all(torch.equal(p, before[n]) for n, p in training.backbone.state_dict().items())
+    assert training.velocity(state, torch.ones(2), restored, training.merged()).abs().max() > 0
+    training.export(tmp_path / "look")
+    basis = Basis("look", "", tmp_path / "look")
+    assert basis.key() is None
+    assert basis.layers().keys() == set(training.bank.layers)
+    assert start_on_top(recipe, CATALOG, photos, tmp_path, weights_folder).counters.iteration == 3
 
 
 def test_critic_and_basis_learn_from_losses_of_their_own(photos, weights_folder, tmp_path):
     recipe = DetailRecipe("detail", ("noise",), (1,), rank=2, patch=32, group_size=2, precision="fp32")
     without = replace(recipe, pixels=0, coarse=0, features=0, critic=0)
-    training = start_detail(without, CATALOG, photos, tmp_path, weights_folder)
+    training = start_on_top(without, CATALOG, photos, tmp_path, weights_folder)
     data = training.draw(Generator().manual_seed(0))
     training.loss(data, Generator()).backward()
     zero = [p.grad is None or p.grad.abs().max() == 0 for p in training.bank.parameters()]

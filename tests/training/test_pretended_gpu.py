@@ -14,7 +14,7 @@ from restorekit.training.encoder import CALIBRATION, RESTORATION
 from restorekit.training.engine import Engine
 from restorekit.training.looks import Looking
 from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe
-from restorekit.training.start import start_backbone, start_basis, start_detail, start_encoder
+from restorekit.training.start import start_backbone, start_basis, start_encoder, start_on_top
 from tests.pretend_cuda import pretend_cuda
 from tests.training.recipes import CATALOG, TINY, degradations
 
@@ -81,7 +81,7 @@ def test_a_later_basis_is_validated_and_its_key_fitted_on_a_gpu(photos, weights_
 
 def test_the_look_is_validated_on_a_gpu(photos, weights_folder, tmp_path, pretended):
     recipe = DetailRecipe("detail", NAMES, (1, 1), rank=2, patch=32, group_size=2, precision="fp32")
-    training = start_detail(recipe, CATALOG, photos, tmp_path, weights_folder, ON_CUDA)
+    training = start_on_top(recipe, CATALOG, photos, tmp_path, weights_folder, ON_CUDA)
     training.step(0.5)
     assert plainly(training.validate)()["noise at 0"] > 10
     training.export(tmp_path / "detail")

@@ -99,6 +99,25 @@ def test_options_are_those_of_restore(client):
     assert Image.open(io.BytesIO(b64decode(both["picture"]))).size == (24, 18)
 
 
+def test_a_look_is_asked_for_as_of_restore_and_its_seed_is_a_picture(client):
+    asked = "/restore?set=noise=1&only=noise&answer=json"
+    plain, one, again, other = (
+        client.ask(asked + more, picture()).json
+        for more in ("", "&look=0.5&seed=7", "&look=0.5&seed=7&steps=4", "&look=0.5&seed=8")
+    )
+    assert (one["look"], one["steps"], one["seed"]) == (0.5, 4, 7) and "look" not in plain
+    assert one["picture"] == again["picture"]
+    assert len({reply["picture"] for reply in (plain, one, other)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [("look=2", "0 to 1"), ("look=film=0.5", "no look film"), ("set=look=0.5", "look=0.5")]
+)
+def test_a_look_that_makes_no_sense_is_refused_before_the_picture_is_read(client, asked, said):
+    reply = client.ask(f"/restore?{asked}", picture())
+    assert reply.status == 422 and said in reply.error
+
+
 def test_inspect_tells_weights_and_severities(client):
     body, headers = form(picture(), "../../etc/a\tb.png")
     found = client.ask("/inspect", body, headers).json

@@ -51,7 +51,15 @@ WISHED = Order(wish=Wish(set={"noise": 0.7}, keep=("rain",), strength=0.5), scal
 FLAGS = ["--set", "noise=0.7", "--keep", "rain", "--strength", "0.5", "--scale", "2", "--metadata", "strip"]
 
 
-@pytest.mark.parametrize(("order", "flags"), [(Order(), []), (WISHED, FLAGS)], ids=["as found", "wished"])
+LOOKED = Order(wish=Wish(set={"noise": 0.7}), look=0.5, seed=7)
+LOOK_FLAGS = ["--set", "noise=0.7", "--look", "0.5", "--seed", "7"]
+
+
+@pytest.mark.parametrize(
+    ("order", "flags"),
+    [(Order(), []), (WISHED, FLAGS), (LOOKED, LOOK_FLAGS)],
+    ids=["as found", "wished", "with a look"],
+)
 def test_the_page_writes_the_file_that_the_command_writes(desk, cli, picture, tmp_path, order, flags):
     """And the command that it shows is that one."""
     sheet = desk.open(picture)
@@ -86,6 +94,20 @@ def test_a_trial_has_the_pixels_of_the_whole_picture(desk, picture, monkeypatch,
     assert (right - left, right) == (32, 120 * scale)
     gap = (trial.after.values.int() - whole[..., top:bottom, left:right].int()).abs()
     assert gap.max() <= 1 and not torch.equal(trial.after.values, trial.before.values)
+
+
+def test_a_trial_has_the_look_of_the_whole_picture(desk, picture, monkeypatch):
+    """Grain lies where it lies in the whole; only what is far away is not seen."""
+    monkeypatch.setattr("restorekit.web.ui_desk.SIDE", 32)
+    order = Order(wish=Wish(set={"noise": 1.0}, only=("noise",)), look=0.8, seed=3)
+    trial = desk.try_out(desk.open(picture), order, (1, 0.4))
+    values = read_image(picture).values
+    whole = desk.restorer.restore(values, wish=order.wish, look=0.8, seed=3).image
+    plain = desk.restorer.restore(values, wish=order.wish).image
+    left, top, right, bottom = trial.box
+    piece = whole[..., top:bottom, left:right].int()
+    assert (trial.after.values.int() - piece).abs().max() <= 1
+    assert (plain[..., top:bottom, left:right].int() - piece).abs().max() > 5
 
 
 def test_no_weight_leaves_a_trial_as_it_was(desk, picture):

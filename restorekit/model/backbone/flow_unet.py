@@ -139,11 +139,16 @@ class FlowUnet(nn.Module):
 
     def embed(self, t: Tensor, context: Tensor) -> Tensor:
         """Time and context to the embedding; t: (B,), context: (B, CONTEXT); (B, embedding)."""
+        features = self.time_features(t).to(self.time.weight.dtype)
+        return F.silu(self.time(features) + self.inlet(context.to(features)))
+
+    @staticmethod
+    def time_features(t: Tensor) -> Tensor:
+        """Sines and cosines of t, (B,) to (B, TIME_FEATURES)."""
         half = TIME_FEATURES // 2
         frequencies = torch.exp(torch.arange(half, device=t.device) * (-math.log(100.0) / (half - 1)))
         angles = t[:, None] * frequencies * math.pi
-        features = torch.cat([angles.sin(), angles.cos()], 1).to(self.time.weight.dtype)
-        return F.silu(self.time(features) + self.inlet(context.to(features)))
+        return torch.cat([angles.sin(), angles.cos()], 1)
 
     def forward(self, x_t: Tensor, t: Tensor, degraded: Tensor, context: Tensor) -> Tensor:
         """Estimate of the clean images, (B, 3, H, W); H and W multiples of the facts' `multiple`."""

@@ -55,7 +55,7 @@ def check_basis(
     plugins: Plugins | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Ask a basis for its laws, in use with a model and beside everything that is installed.
+    """Ask a basis or a look for its laws, in use with a model and beside everything that is installed.
 
     basis: its card; the package that brings it need not be installed.
     model: name of the model; empty for the one that ships.
@@ -65,12 +65,14 @@ def check_basis(
     plugins: those that are installed beside it; None for all.
     progress: told what is checked now.
     """
+    from restorekit.plugin.bundles import is_look
     from restorekit.plugin.catalog import load_plugins
     from restorekit.plugin.testing.bases import BASIS_RULES, Using
+    from restorekit.plugin.testing.looks import LOOK_RULES
 
     its = Using.beside(plugins or load_plugins(), basis, model, degradation, photographs, device)
-    of = f"basis {basis.name}"
-    return Report(of, tuple(judged(of, BASIS_RULES, its, progress)))
+    of, rules = (f"look {basis.name}", LOOK_RULES) if is_look(basis) else (f"basis {basis.name}", BASIS_RULES)
+    return Report(of, tuple(judged(of, rules, its, progress)))
 
 
 def check_backbone(

@@ -87,7 +87,7 @@ class Using:
     def after(self) -> Restorer:
         """The model with the basis."""
         restorer = Restorer.from_pretrained(catalog=self.catalog, device=self.device, precision="fp32")
-        if self.basis.name not in restorer.bases:
+        if self.basis.name not in (*restorer.bases, *restorer.looks.names):
             found = [f.reason for f in restorer.failures if f.basis == self.basis.name]
             raise Broken(found[0] if found else f"model {self.catalog.model.name!r} was loaded without it")
         return restorer
