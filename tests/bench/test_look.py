@@ -91,6 +91,13 @@ def test_every_way_has_the_right_bases_and_its_own_options(located, restorer):
     assert looks == [0, 1] * 4 and sorted({w.steps for w in WAYS if w.look == 1}) == [1, 2, 4, 8]
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
+def test_the_restorer_knows_every_way_and_each_makes_a_picture_of_its_own(located, restorer, protocol):
+    items = items_of(protocol, located, restorer, 1, SIDE)
+    rows = list(measure(restorer, protocol, items, SCORERS, WAYS))
+    assert len({row.scores["psnr"] for row in rows}) == len(WAYS) + 1
+
+
 def test_a_way_by_a_basis_that_the_model_lacks_is_left_out(restorer):
     assert at_hand(restorer, WAYS) == list(WAYS)
     lacking = Listening(restorer)

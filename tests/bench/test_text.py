@@ -143,6 +143,11 @@ def test_tesseract_reads_a_clean_page_and_no_page_of_noise(ground):
     assert share(reader(torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))), words) < 0.3
 
 
+def test_the_restorer_knows_every_way(restorer):
+    row = measure(restorer, PROTOCOLS[2], pages((10,))[0], lambda image: "")
+    assert set(row.restored) == {way.name for way in WAYS}
+
+
 @needs_tesseract
 def test_a_degraded_page_can_be_read_and_restored_end_to_end(restorer):
     row = measure(restorer, PROTOCOLS[3], pages((16,))[0], Tesseract(), ways=(Way("look 0"),))
