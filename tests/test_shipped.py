@@ -16,7 +16,7 @@ from restorekit.running.restorer import Restorer
 from tests.scene import scene
 
 ROOT = shipped_weights("backbone").parent
-FOLDERS = ("backbone", "encoder", "noise", "blur", "lowres", "rain", "jpeg", "detail")
+FOLDERS = ("backbone", "encoder", "noise", "blur", "lowres", "rain", "jpeg", "detail", "look")
 
 
 @pytest.fixture(scope="module")

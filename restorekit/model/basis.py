@@ -1,9 +1,8 @@
 """A basis: one LoRA that removes one degradation, with the key by which the encoder finds it.
 
 On disk it is a PEFT adapter (`adapter_config.json`, `adapter_model.safetensors`) with two files beside it:
-`basis.json` names the backbone it is for and the encoder that its key reads, `basis.safetensors` holds key (D,),
-bias () and gauge (D + 1,). The card is torch-free; tensors load when asked for, and are checked in full.
-A basis for a look has no key, and "flow" in its `basis.json` (`restorekit.model.flow.LookFlow`).
+`basis.json` names its backbone and the encoder that its key reads, or a look's flow; `basis.safetensors` holds key
+(D,), bias () and gauge (D + 1,), which a look has not. The card is torch-free; tensors load when asked for.
 LoRA: Hu et al., 2021, https://arxiv.org/abs/2106.09685
 """
 
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from restorekit.errors import MixingError, WeightsError
 from restorekit.model.adapter import ADAPTER, CONFIG, PREFIX, anchored, checked_config, pairs_of, value_at
 from restorekit.model.flow import LookFlow
-from restorekit.model.severities import SEVERITY, error_at, read_errors
+from restorekit.model.severities import SEVERITY, error_at, read_errors, save_severity
 from restorekit.model.weights import (
     load_json,
     load_tensors,
@@ -237,9 +236,9 @@ def save_basis(
     degradation: str,
     flow: LookFlow | None = None,
 ) -> None:
-    """Write a basis as a PEFT adapter. Layers may have ranks of their own. A key that is there stays, and so does
-    what `basis.json` says of it. flow: of a basis for a look; its degradation is ""."""
-    if flow is not None and (degradation or (folder / KEY).exists()):
+    """Write a basis as a PEFT adapter. Layers may have ranks of their own. A key that is there stays, with what
+    `basis.json` says of it. flow: of a look, whose degradation is ""."""
+    if flow and (degradation or (folder / KEY).exists()):
         raise WeightsError(f"a look removes no degradation and has no key, got {degradation!r} in {folder}")
     tensors: dict[str, Tensor] = {}
     ranks: dict[str, int] = {}
@@ -295,13 +294,7 @@ def drop_key(folder: Path, *, figures: Mapping[str, float]) -> None:
 
 def add_to_record(folder: Path, values: Mapping[str, Any]) -> None:
     """Write values into `basis.json`, beside what it says, and the sums anew."""
-    path = folder / RECORD
     if values:
+        path = folder / RECORD
         save_json(path, (json.loads(path.read_text()) if path.exists() else {}) | dict(values))
-    write_sums(folder)
-
-
-def save_severity(folder: Path, errors: Sequence[tuple[float, float]]) -> None:
-    """Write measured errors of a basis's severities beside it. errors: pairs of estimate and error, rising."""
-    save_json(folder / SEVERITY, {"errors": [list(pair) for pair in errors]})
     write_sums(folder)

@@ -7,9 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from restorekit.errors import WeightsError
-from restorekit.model.weights import load_json
+from restorekit.model.weights import load_json, save_json, write_sums
 
-__all__ = ["SEVERITY", "error_at", "read_errors"]
+__all__ = ["SEVERITY", "error_at", "read_errors", "save_severity"]
 
 SEVERITY = "severity.json"
 
@@ -41,3 +41,9 @@ def error_at(pairs: Sequence[tuple[float, float]], estimate: float) -> float | N
         if below <= estimate < above:
             return at_below + (estimate - below) / (above - below) * (at_above - at_below)
     return pairs[0][1] if estimate < pairs[0][0] else pairs[-1][1]
+
+
+def save_severity(folder: Path, errors: Sequence[tuple[float, float]]) -> None:
+    """Write measured errors of a basis's severities beside it. errors: pairs of estimate and error, rising."""
+    save_json(folder / SEVERITY, {"errors": [list(pair) for pair in errors]})
+    write_sums(folder)

@@ -4,7 +4,7 @@
 
 The velocity is what the backbone, with the look's basis alone merged at weight 1, adds to x*. The noise eps
 depends on the seed and on the place in the picture, and on nothing else: tiles, strips, devices and threads give
-the same picture. In K steps a pixel sees K halos far, and so far tiles overlap.
+the same picture. In K steps a pixel sees K halos far; strips take all steps at once and overlap by so much.
 PMRF: Ohayon et al., "Posterior-Mean Rectified Flow", 2024, https://arxiv.org/abs/2410.00418
 """
 
@@ -18,6 +18,7 @@ import torch
 from torch import Generator, Tensor
 
 from restorekit.errors import MixingError, not_mixed, unknown_name
+from restorekit.image import as_float, as_values
 from restorekit.model.backbone import Backbone, Predictor
 from restorekit.model.flow import LOOK_STEPS, walk
 from restorekit.model.mixing import Mixer, Mixture
@@ -120,56 +121,98 @@ class Looks:
         weights = Mixture({name: float(name == look.name) for name in self.loaded})
         predictor = self.mixer.specialise(weights)
         noise = noise_of(self.loaded[look.name].flow.sigma, look.seed, look.corner)
-        return self.passing.fitting(
-            lambda: passed(self.passing, predictor, look, noise, restored, dtype, how), how
-        )
+        context = predictor.describe(restored).to(self.passing.device)
+        way = Walk(self.passing, predictor, context, look, noise)
+        return self.passing.fitting(lambda: way.passed(restored, dtype, how), how)
 
 
-def passed(
-    passing: Passing,
-    predictor: Predictor,
-    look: Look,
-    noise: Beside,
-    restored: Tensor,
-    dtype: torch.dtype,
-    how: Pass,
-) -> Tensor:
-    """Walk a look's flow, piece by piece. noise: sigma eps at rows and columns of the picture."""
-    facts, steps = passing.facts, look.steps
-    halo = steps * (facts.halo or 0)
-    least = 2 * halo + 8 * facts.multiple
-    longest = max(restored.shape[2:])
-    side = longest + facts.multiple if passing.smallest is None else max(how.side, least)
-    context = predictor.describe(restored).to(passing.device)
+@dataclass(frozen=True)
+class Walk:
+    """One look's way down a picture.
 
-    def towards(base: Tensor, end: Tensor) -> Tensor:
-        return finished(base + look.amount * (end - base), restored.device)
+    predictor: the backbone with the look's basis.
+    context: of the whole picture.
+    noise: sigma eps at rows and columns of the picture.
+    """
 
-    def walk_tile(part: Tensor) -> Tensor:
-        base = passing.on_device(part[:, :3])
+    passing: Passing
+    predictor: Predictor
+    context: Tensor
+    look: Look
+    noise: Beside
 
-        def velocity(z: Tensor, t: float) -> Tensor:
-            with passing.autocast():
-                return predictor(z, passing.times(t, len(z)), base, context).float() - base
+    def passed(self, restored: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
+        """Take x* through the flow. restored, dtype, how: as in `Looks.given`."""
+        facts, longest = self.passing.facts, max(restored.shape[2:])
+        if not facts.streams:
+            return self.stepwise(restored, dtype, how)
+        halo = self.look.steps * (facts.halo or 0)
+        side = max(how.side, 2 * halo + 8 * facts.multiple)  # else columns would be overlap and nothing else
+        grid: Grid = {"tile": side, "halo": halo, "multiple": facts.multiple}
+        if longest > side:
+            return apply_in_strips(
+                self.begin, restored, dtype=dtype, progress=how.progress, beside=self.noise, **grid
+            )
+        return apply_tiled(self.piece, restored, dtype=dtype, progress=how.progress, beside=self.noise, **grid)
 
-        return towards(base, walk(velocity, base + passing.on_device(part[:, 3:]), steps))
-
-    def begin() -> Callable[[Tensor, bool], Tensor]:
+    def begin(self) -> Callable[[Tensor, bool], Tensor]:
+        """Start at the top of a column: every step at once, strip by strip."""
+        passing = self.passing
         with passing.autocast():
-            rows = WalkedRows(lambda t: predictor.stream(passing.times(t), context), steps)
+            rows = WalkedRows(lambda t: self.predictor.stream(passing.times(t), self.context), self.look.steps)
 
         def push(part: Tensor, last: bool) -> Tensor:
-            base = passing.on_device(part[:, :3])
+            base, noise = self.halves(part)
             with passing.autocast():
-                end, base = rows.push(base + passing.on_device(part[:, 3:]), base, last)
-            return towards(base, end)
+                end, base = rows.push(base + noise, base, last)
+            return self.towards(base, end, part.device)
 
         return push
 
-    grid: Grid = {"tile": side, "halo": halo, "multiple": facts.multiple}
-    if facts.streams and longest > side:
-        return apply_in_strips(begin, restored, dtype=dtype, progress=how.progress, beside=noise, **grid)
-    return apply_tiled(walk_tile, restored, dtype=dtype, progress=how.progress, beside=noise, **grid)
+    def piece(self, part: Tensor) -> Tensor:
+        """Walk the whole flow in one piece; part: x* and the noise beside it, (1, 6, h, w)."""
+        base, noise = self.halves(part)
+        end = walk(lambda z, t: self.velocity(z, t, base), base + noise, self.look.steps)
+        return self.towards(base, end, part.device)
+
+    def stepwise(self, restored: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
+        """Take each step over the whole picture, tile by tile: 36 bytes a pixel more than x*, but overlaps of one
+        halo, not of K."""
+        passing, tell = self.passing, how.progress
+        least, (height, width) = passing.smallest, restored.shape[2:]
+        side = max(height, width) + passing.facts.multiple if least is None else max(how.side, least)
+        grid: Grid = {"tile": side, "halo": passing.facts.halo or 0, "multiple": passing.facts.multiple}
+
+        def velocity(z: Tensor, t: float) -> Tensor:
+            def tile(part: Tensor) -> Tensor:
+                base, own = self.halves(part)
+                return self.velocity(own, t, base).to(part.device)
+
+            def progress(done: int, total: int) -> None:
+                if tell is not None:
+                    tell(round((1 - t) * self.look.steps) * total + done, self.look.steps * total)
+
+            def beside(rows: slice, columns: slice) -> Tensor:
+                return z[:, :, rows, columns]
+
+            return apply_tiled(tile, restored, dtype=torch.float32, progress=progress, beside=beside, **grid)
+
+        base = as_float(restored)
+        end = walk(velocity, base + self.noise(slice(0, height), slice(0, width)).to(base), self.look.steps)
+        return as_values(self.towards(base, end, restored.device), dtype)
+
+    def velocity(self, z: Tensor, t: float, base: Tensor) -> Tensor:
+        """Velocity v(z, t, x*). z, base: (1, 3, h, w), on the device."""
+        with self.passing.autocast():
+            return self.predictor(z, self.passing.times(t, len(z)), base, self.context).float() - base
+
+    def halves(self, part: Tensor) -> tuple[Tensor, Tensor]:
+        """x* and what lies beside it, on the device."""
+        return self.passing.on_device(part[:, :3]), self.passing.on_device(part[:, 3:])
+
+    def towards(self, base: Tensor, end: Tensor, place: torch.device) -> Tensor:
+        """Go the look's share of the way, and clip."""
+        return finished(base + self.look.amount * (end - base), place)
 
 
 def noise_of(sigma: float, seed: int, corner: tuple[int, int] = (0, 0)) -> Beside:

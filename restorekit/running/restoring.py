@@ -59,7 +59,7 @@ class Restoring:
             one, found = self.enlarging.enlarged(asked, found, one, seen, how, scale=scale, masks=masks)
         last = found.weights if scale == 1 else self.enlarging.part(found.weights, of_scale=True)
         large = masks.enlarged(scale)
-        looked = self.look if large.acts(found.weights) else None
+        looked = self.look if how.guidance and large.acts(found.weights) else None
         first, second = shared_progress(how, looked)
         # Where a look comes after it the restoration is not rounded to 8 bits.
         dtype = torch.uint16 if looked and self.dtype == torch.uint8 else self.dtype

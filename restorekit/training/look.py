@@ -20,7 +20,7 @@ from restorekit.degradation import Degradation
 from restorekit.model.backbone.flow_unet import FlowUnet
 from restorekit.model.basis import LoraLayer, save_basis
 from restorekit.model.context import CONTEXT
-from restorekit.model.flow import interpolate
+from restorekit.model.flow import LookFlow, interpolate
 from restorekit.running.device import autocast
 from restorekit.training.bank import in_one_step, in_one_step_each, one_hot_weights
 from restorekit.training.base import psnr
@@ -132,7 +132,14 @@ class LookTraining(OnTop):
         """Write the adapter into `folder` itself."""
         with self.average.used():
             layers = self.bank.basis(0)
-            save_basis(folder, layers, rank=self.recipe.rank, backbone_sha256=self.backbone_sha256, degradation="")
+            save_basis(
+                folder,
+                layers,
+                rank=self.recipe.rank,
+                backbone_sha256=self.backbone_sha256,
+                degradation="",
+                flow=LookFlow(self.recipe.sigma),
+            )
 
 
 def drawn_noise(shape: Sequence[int]) -> Tensor:

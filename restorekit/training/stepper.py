@@ -19,8 +19,8 @@ from restorekit.training.roles import Learner
 
 __all__ = ["Pool", "Recorded", "Stepper"]
 
-PORTIONS = 8  # parts that are drawn at once, of one combination of degradations
-WAITING = 96  # parts drawn ahead, from which a step takes any
+PORTIONS = 24  # parts that are drawn at once, of one combination of degradations: a draw is hundreds of operations
+WAITING = 288  # parts drawn ahead, from which a step takes any
 EAGER = 3  # steps before one is recorded
 
 

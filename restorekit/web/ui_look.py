@@ -23,8 +23,9 @@ class LookControls:
                 1,
                 0,
                 step=0.01,
-                label="Look (for the eye: texture of a photograph)",
+                label="Look, for the eye",
                 buttons=[],
+                scale=3,
                 elem_id=f"look{mark}",
             )
-            self.seed = gr.Number(0, precision=0, label="Seed of the look", elem_id=f"seed{mark}", min_width=80)
+            self.seed = gr.Number(0, precision=0, label="Its seed", elem_id=f"seed{mark}", scale=1, min_width=90)

@@ -111,12 +111,12 @@ def slow_precision(restorer: Restorer) -> str:
 
 def left_out(restorer: Restorer, options: Options | None = None) -> tuple[str, ...]:
     """A line for each basis that a picture may need and that could not be used; none where the options name the
-    bases that are wanted, and no others."""
+    bases that are wanted, and no others. No picture needs a look."""
     if options is not None and not options.blind:
         return ()
     lines = []
     for failure in restorer.failures:
-        if failure.basis and failure.basis not in restorer.bases:
+        if failure.basis and failure.basis not in (*restorer.bases, *restorer.catalog.looks):
             several = f"the bases of plugin {failure.plugin}"
             missing = several if failure.basis == ANY else f"basis {failure.basis}"
             lines.append(f"done without {missing}: {failure.reason}")

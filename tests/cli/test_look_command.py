@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 from restorekit.image import read_image
+from restorekit.model.basis import add_to_record
 
 FIXED = ("--set", "noise=0.8", "--only", "--precision", "fp32")
 
@@ -127,6 +129,19 @@ def test_without_a_look_installed_the_error_says_where_to_look(cli, photo, monke
     monkeypatch.setenv("RESTOREKIT_BLOCK_PLUGINS", "detail")
     outcome = cli("restore", "photo.png", "--look", "0.5")
     assert outcome.code == 1 and "no look is installed" in outcome.err and "restorekit plugins" in outcome.err
+
+
+def test_a_look_of_another_backbone_is_missed_by_those_alone_who_ask_for_it(
+    cli, photo, tiny, tmp_path, monkeypatch
+):
+    photo("photo.png")
+    shutil.copytree(tiny, tmp_path / "weights")
+    add_to_record(tmp_path / "weights" / "look", {"backbone_sha256": "0" * 64})
+    monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(tmp_path / "weights"))
+    plain = cli("restore", "photo.png")
+    assert plain.code == 0 and "'look' is refused: made for a backbone 000000000000" in plain.err
+    asked = cli("restore", "photo.png", "-o", "b.png", "--look", "0.5")
+    assert asked.code == 1 and "no look" in asked.err and not Path("b.png").exists()
 
 
 def test_plugins_shows_a_look_as_one(cli):

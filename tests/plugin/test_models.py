@@ -18,7 +18,7 @@ from restorekit.plugin.bundles import models_of
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.running.restorer import Restorer
 from tests.plugin.strangers import Entry, fog, fog_basis, plugin
-from tests.tiny import BASES, LOOK, tiny_weights
+from tests.tiny import BASES, FLOW, LOOK, tiny_weights
 
 ARCHITECTURE = "restorekit.model.backbone.flow_unet:FlowUnet"
 PICTURE = torch.rand(1, 3, 40, 36, generator=torch.Generator().manual_seed(0))
@@ -30,7 +30,7 @@ def model_in(folder: Path, name: str = "other") -> ModelCard:
 
 
 def bases_in(folder: Path) -> list[Basis]:
-    return [Basis(name, "" if name == LOOK else name, folder / name) for name in (*BASES, LOOK)]
+    return [Basis(name, name if name in BASES else "", folder / name) for name in (*BASES, LOOK, FLOW)]
 
 
 def with_plugins(*strangers):
@@ -264,7 +264,7 @@ def test_plugins_lists_models_with_bases_size_licence_and_digests(installed, cli
         ("other", False, "CC0"),
     ]
     for model, folder in zip(models, (tiny, other), strict=True):
-        assert model["bases"] == sorted((*BASES, LOOK))
+        assert model["bases"] == sorted((*BASES, LOOK)) and model["looks"] == [FLOW]
         files = [p for p in folder.rglob("*") if p.is_file() and p.name != "sha256sums"]
         assert model["bytes"] == sum(p.stat().st_size for p in files)
         assert model["encoder_sha256"] == digest(folder / "encoder" / "model.safetensors")

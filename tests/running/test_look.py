@@ -102,8 +102,10 @@ def test_tiles_of_a_network_that_does_not_stream_give_what_one_piece_gives(resto
     look = looks.wanted(0.9, 3, 0)
     whole = looks.given(look, base, torch.float32, Pass(1, 1000))
     tiled = looks.given(look, base, torch.float32, Pass(1, 1, progress=lambda *piece: told.append(piece)))
-    assert len(told) > 1 and float((whole - tiled).abs().max()) < 1e-5
-    assert float((whole - base).abs().mean()) > 0.01
+    assert len(told) > 3 and told == sorted(told) and told[-1][0] == told[-1][1]
+    assert float((whole - tiled).abs().max()) < 1e-5 and float((whole - base).abs().mean()) > 0.01
+    streamed = restorer.looks.given(look, base, torch.float32, Pass(1, 1000))
+    assert float((whole - streamed).abs().max()) < 1e-5  # whose sides are on the grid
 
 
 def test_the_noise_is_that_of_its_place_and_normal():
@@ -144,6 +146,7 @@ def test_where_no_basis_acts_a_look_does_not_either(restorer):
 def test_a_picture_that_needs_nothing_comes_back_bit_for_bit(restorer, dtype):
     image = picture(dtype=dtype)
     assert torch.equal(numbers(restorer.restore(image, weights={}, blind=False, look=1.0).image), numbers(image))
+    assert torch.equal(numbers(restorer.restore(image, guidance=0, look=1.0, **HOW).image), numbers(image))
     enlarged = restorer.restore(image, weights={}, blind=False, look=1.0, scale=2, dtype=torch.float32).image
     assert torch.equal(enlarged, enlarge(image, 2))
 

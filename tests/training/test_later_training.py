@@ -13,6 +13,7 @@ from restorekit.model.backbone.flow_unet import FlowUnet, FlowUnetConfig
 from restorekit.model.basis import Basis
 from restorekit.model.context import CONTEXT
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig, weights_of
+from restorekit.model.flow import LookFlow
 from restorekit.model.weights import BACKBONE_TENSORS, ENCODER_TENSORS, digest
 from restorekit.plugin import BackboneCard, ModelCard
 from restorekit.plugin.catalog import build_catalog, load_plugins
@@ -183,7 +184,8 @@ def test_a_look_begins_as_a_flow_that_stands_still_and_changes_only_itself(photo
     assert training.velocity(state, torch.ones(2), restored, training.merged()).abs().max() > 0
     training.export(tmp_path / "look")
     basis = Basis("look", "", tmp_path / "look")
-    assert basis.key() is None
+    basis.check()
+    assert basis.flow == LookFlow(0.05) and basis.key() is None
     assert basis.layers().keys() == set(training.bank.layers)
     assert start_on_top(recipe, CATALOG, photos, tmp_path, weights_folder).counters.iteration == 3
 

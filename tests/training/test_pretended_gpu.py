@@ -28,6 +28,7 @@ def pretended(monkeypatch):
     """A pretended GPU. Going back starts a thread on the GPU, which only a real one has."""
     monkeypatch.setattr(stepper, "gradients_of", lambda loss, moved: [torch.zeros_like(p) for p in moved])
     monkeypatch.setattr(stepper, "WAITING", 8)
+    monkeypatch.setattr(stepper, "PORTIONS", 4)
     monkeypatch.setattr(engine, "FUSED", ())
     with pretend_cuda() as generator:
         monkeypatch.setattr(stepper, "generator_on", lambda device, seed: generator)

@@ -188,3 +188,16 @@ def test_several_pictures_come_back_in_one_file(page, photo, tmp_path):
     with page.expect_download() as coming:
         page.click("#archive")
     assert zipfile.ZipFile(coming.value.path()).namelist() == ["photo.restored.jpg", "other.restored.png"]
+
+
+def test_a_look_and_another_seed_are_another_picture(page, photo):
+    put(page, photo)
+    page.wait_for_selector("#download:not([disabled])")
+    trial = page.get_attribute(AFTER, "src")
+    dragged(page, page.locator("#look input[type=range]"), (0, 0.5), (0.7, 0.5))
+    page.wait_for_function("document.querySelector('#command').innerText.includes('--look 0.')")
+    trial = changed(page, AFTER, trial)
+    page.locator("#seed input").fill("7")
+    page.wait_for_function("document.querySelector('#command').innerText.includes('--seed 7')")
+    changed(page, AFTER, trial)
+    page.wait_for_function("document.querySelector('#message').innerText.includes('look 0.')")

@@ -116,6 +116,8 @@ WISHES = {
     "tile": 64,
     "ensemble": True,
     "guidance": 1.5,
+    "look": 0.5,
+    "seed": 7,
 }
 
 
@@ -136,7 +138,6 @@ def test_every_wish_reaches_the_restorer(here, photo, monkeypatch):
     assert seen.pop("mask").keys() == masks.keys()
     assert {name: seen[name] for name in WISHES if name != "chosen"}.items() <= WISHES.items()
     others = {
-        "seed",
         "model",
         "device",
         "precision",
