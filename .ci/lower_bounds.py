@@ -1,8 +1,8 @@
 """Print pins of all dependencies at the lower bounds that pyproject.toml names, for pip.
 
 Left out: torch, whose old wheels take gigabytes, so that the one that is there is kept; `export`, which goes with
-torch; the tools of `dev`, whose rules change from one release to the next; `bench` and `peers`, other people's
-restorers and scores, which nothing but the benchmark needs.
+torch; the tools of `dev`, whose rules change from one release to the next; `bench`, `perceptual` and `peers`,
+other people's restorers and scores, which nothing but the benchmark needs.
 """
 
 import re

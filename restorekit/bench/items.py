@@ -24,7 +24,7 @@ from restorekit.degradation import Degradation, Realisation
 from restorekit.image import read_image
 from restorekit.plugin.catalog import Catalog
 
-__all__ = ["Item", "as_file", "luma", "make_item"]
+__all__ = ["Item", "as_file", "degraded_item", "luma", "make_item"]
 
 LUMA = (65.481, 128.553, 24.966)  # MATLAB's rgb2ycbcr, ITU-R BT.601 studio range, on the 0-255 scale
 
@@ -66,28 +66,49 @@ def make_item(
     if source.target is None:
         raise BenchError(f"{source.name}: neither an input nor a clean picture")
     clean, grey = read(source.target, protocol.source)
+    return degraded_item(protocol, source.name, clean, catalog, index, roots, grey=grey)
+
+
+def degraded_item(
+    protocol: Protocol,
+    name: str,
+    clean: Tensor,
+    catalog: Catalog,
+    index: int = 0,
+    roots: Sequence[Path] = (),
+    *,
+    grey: bool = False,
+) -> Item:
+    """Degrade one clean picture as a protocol says.
+
+    name: of the picture; every draw depends on it.
+    clean: shape (1, 3, H, W), in [0, 1].
+    index: the picture's number in its set; measured kernels and tone curves are taken in turn.
+    roots: data folders, for measured kernels.
+    grey: whether the three channels are one.
+    """
     if protocol.resize != 1:
         height, width = (round(n * protocol.resize) for n in clean.shape[-2:])
         clean = as_file(resize(clean, height, width))
     if protocol.scale > 1:
-        return enlarged_item(source.name, protocol, clean, grey)
+        return enlarged_item(name, protocol, clean, grey)
     shot = clean
     if protocol.camera:
         curve = protocol.camera[index % len(protocol.camera)]
-        generator = torch.Generator().manual_seed(seed_of(protocol.seed, source.name, "camera"))
+        generator = torch.Generator().manual_seed(seed_of(protocol.seed, name, "camera"))
         plain, shot = photograph(clean, curve, generator)
         clean = as_file(plain)
     steps = []
     specs = {s.degradation: s for s in protocol.steps}
-    for degradation in in_physical_order(catalog.degradation(name) for name in specs):
-        seed = seed_of(protocol.seed, source.name, degradation.name)
+    for degradation in in_physical_order(catalog.degradation(step) for step in specs):
+        seed = seed_of(protocol.seed, name, degradation.name)
         generator = torch.Generator().manual_seed(seed)
         steps.append(Step(degradation, draw(degradation, specs[degradation.name], clean, generator, index, roots)))
     compose = Compose(tuple(steps))
     degraded = store(compose.apply(shot), protocol.stored)
     target = store(compose.without(protocol.remove).apply(clean), protocol.stored) if protocol.keep else clean
     realisations = {s.degradation.name: s.realisation for s in steps}
-    return Item(source.name, protocol, degraded, target, grey=grey, realisations=realisations)
+    return Item(name, protocol, degraded, target, grey=grey, realisations=realisations)
 
 
 def read(path: Path, source: str) -> tuple[Tensor, bool]:

@@ -1,4 +1,4 @@
-"""Scores. The one door to pyiqa, which is imported when the first metric is made.
+"""Scores. The one door to pyiqa, which is imported when its first metric is made; `perceptual` has two of others.
 
 Colour space, border and range are settled here, before pyiqa sees the pictures, so that every metric means by
 "Y" or "border 4" the same: Y is MATLAB's rgb2ycbcr (studio range, not rounded), grey is BT.601 luma in full
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from restorekit.bench.errors import BenchError
 from restorekit.bench.items import Item, as_file, luma
+from restorekit.bench.perceptual import PERCEPTUAL
 from restorekit.bench.protocol import Metric
 
 __all__ = ["Scorer", "Shelf", "download_metric", "import_pyiqa", "in_space", "offline"]
@@ -96,24 +97,27 @@ class Shelf:
     ) -> tuple[tuple[Scorer, ...], tuple[str, ...]]:
         """The scorers that can be made, and a line for each that cannot.
 
-        chosen: "auto" for what is at hand, or pyiqa's names, which then must be at hand; one that the protocol
-        does not name is computed on RGB.
+        chosen: "auto" for what the protocol names and is at hand, and names (pyiqa's, st-lpips, flip), which must
+        be at hand; one that the protocol does not name is computed on RGB.
         """
-        if "auto" not in chosen:
-            wanted = [m for m in metrics if m.name in chosen]
-            others = [Metric(n, "rgb", metrics[0].border) for n in chosen if n not in {m.name for m in metrics}]
-            return tuple(self.scorer(m) for m in (*wanted, *others)), ()
         scorers, skipped = [], []
         for metric in metrics:
             try:
-                scorers.append(self.scorer(metric))
+                if "auto" in chosen or metric.name in chosen:
+                    scorers.append(self.scorer(metric))
             except BenchError as error:
+                if metric.name in chosen:
+                    raise
                 skipped.append(str(error))
+        others = [n for n in dict.fromkeys(chosen) if n not in {"auto", *(m.name for m in metrics)}]
+        scorers += [self.scorer(Metric(name, "rgb", metrics[0].border)) for name in others]
         return tuple(scorers), tuple(skipped)
 
 
 def make_model(name: str) -> Any:
-    """pyiqa's metric, made without a connection."""
+    """A metric, made without a connection."""
+    if name in PERCEPTUAL:
+        return PERCEPTUAL[name]()
     pyiqa: Any = import_pyiqa()
     if name not in pyiqa.list_models():
         raise BenchError(f"pyiqa has no metric {name!r}")
@@ -137,7 +141,10 @@ def import_pyiqa() -> Any:
 
 
 def download_metric(name: str) -> None:
-    """Let pyiqa fetch a metric's weights."""
+    """Let pyiqa fetch a metric's weights; those of the others came with their packages."""
+    if name in PERCEPTUAL:
+        make_model(name)
+        return
     pyiqa: Any = import_pyiqa()
     if name not in pyiqa.list_models():
         raise BenchError(f"no dataset and no metric is called {name!r}; `restorekit bench list` shows them")

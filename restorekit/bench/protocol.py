@@ -28,7 +28,8 @@ class StepSpec:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number per picture. name: pyiqa's. space: rgb, y (MATLAB's rgb2ycbcr) or grey. border: px cut off.
+    """A number per picture. name: pyiqa's, st-lpips or flip. space: rgb, y (MATLAB's rgb2ycbcr) or grey.
+    border: px cut off.
 
     In the space "weights" the encoder is scored: "decisions" is the share of bases on the right side of 0.5,
     "pictures" the share of pictures where all are.

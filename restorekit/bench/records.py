@@ -195,7 +195,7 @@ def machine() -> dict[str, Any]:
 def software() -> dict[str, str]:
     """Versions that scores and seconds may depend on."""
     versions = {"python": platform.python_version()}
-    for name in ("restorekit", "torch", "numpy", "pillow", "pyiqa"):
+    for name in ("restorekit", "torch", "numpy", "pillow", "pyiqa", "stlpips-pytorch", "flip-evaluator"):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

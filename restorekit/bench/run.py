@@ -22,7 +22,7 @@ from restorekit.bench.methods import (
     unsuited,
     versions,
 )
-from restorekit.bench.protocol import Protocol
+from restorekit.bench.protocol import Metric, Protocol
 from restorekit.bench.records import (
     FORMAT,
     Result,
@@ -105,11 +105,14 @@ def find(datasets: Mapping[str, Dataset], name: str) -> Dataset:
 def run(pairs: Sequence[Pair], catalog: Catalog, options: RunOptions, listener: RunListener) -> None:
     """Run the pairs, which come method by method."""
     from restorekit.bench.metrics import Shelf, import_pyiqa
+    from restorekit.bench.perceptual import PERCEPTUAL
 
-    if not all(p.protocol.identify for p in pairs):
+    if not all(p.protocol.identify for p in pairs) and not set(options.metrics) <= PERCEPTUAL.keys():
         import_pyiqa()  # without it nothing can be scored: better said now, and once
-    listener.total(sum(len(p.indices(options.limit)) for p in pairs))
     shelf = Shelf()
+    for name in sorted(PERCEPTUAL.keys() & set(options.metrics)):  # likewise
+        shelf.scorer(Metric(name))
+    listener.total(sum(len(p.indices(options.limit)) for p in pairs))
     common = {"software": software(), "commit": git_commit(), "machine": machine()}
     digests: dict[str, str] = {}
     method: BenchMethod | None = None

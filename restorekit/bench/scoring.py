@@ -27,7 +27,7 @@ class RunOptions:
     """The user's choices.
 
     results: folder of result files. roots: folders of datasets.
-    metrics: "auto" or pyiqa's names. limit: pictures per protocol; 0 for all.
+    metrics: "auto" for the protocol's, and names of further ones. limit: pictures per protocol; 0 for all.
     jobs: processes. fresh: compute again what is recorded already.
     """
 

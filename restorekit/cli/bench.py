@@ -54,7 +54,12 @@ def run(
     model: Model = "",
     data: Data = None,
     results: Results = RESULTS,
-    metrics: Annotated[str, typer.Option(help="Metrics: auto, or pyiqa's names with commas.")] = "auto",
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Metrics: auto, the protocol's; st-lpips, flip; pyiqa's names. With commas, or repeatable."
+        ),
+    ] = None,
     limit: Annotated[
         int, typer.Option(min=0, help="Number of pictures of each set, the first by name; 0 for all.")
     ] = 0,
@@ -74,7 +79,7 @@ def run(
     warn(unusable_bases(catalog.of_model(model)))
     protocols = known.select(protocol or (), group or ())
     methods = [with_model(spec, model, catalog) for spec in method or OWN]
-    names = tuple(n.strip() for n in metrics.split(",") if n.strip())
+    names = tuple(n.strip() for given in metrics or ["auto"] for n in given.split(",") if n.strip())
     options = RunOptions(results, data_roots(data), names, limit, jobs, fresh)
     with Progress() as progress:
         pairs = bench.plan(protocols, methods, catalog, datasets, options, progress)

@@ -121,7 +121,17 @@ def test_a_rule_that_asks_no_encoder_does_not_depend_on_it(ready, name):
 
 def test_every_built_in_method_is_registered_with_a_licence_and_says_what_it_lacks():
     catalog = build_catalog(load_plugins())
-    for name in ("input", "bicubic", "restorekit", "bm3d", "ffdnet", "richardson-lucy", "dat-light", "spandrel"):
+    for name in (
+        "input",
+        "bicubic",
+        "restorekit",
+        "bm3d",
+        "ffdnet",
+        "richardson-lucy",
+        "dat-light",
+        "real-esrgan",
+        "spandrel",
+    ):
         card = catalog.method(name)
         assert card.licence and card.summary
         assert not missing(card) or "pip install" in missing(card)
