@@ -97,7 +97,7 @@ def restore(
         typer.Option(
             min=1,
             help="Steps of the sampler: 1, the default, is the most faithful; more bring nothing. "
-            "With --look steps of its flow, 4 by default.",
+            "With --look steps of its flow, 8 by default.",
             show_default=False,
         ),
     ] = None,

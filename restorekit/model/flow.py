@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOOK_STEPS", "LookFlow", "interpolate", "sample", "time_steps", "walk"]
 
-LOOK_STEPS = 4  # of the flow to a look, by default
+LOOK_STEPS = 8  # of the flow to a look, by default: fewer add next to nothing (benchmarks/look.md)
 
 
 @dataclass(frozen=True)

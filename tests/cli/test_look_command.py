@@ -78,7 +78,7 @@ def test_both_commands_of_a_report_make_the_same_pixels_again(cli, photo):
     )
     assert done.code == 0, done.err
     page, first = Path("page.html").read_text(), values("out.png")
-    assert "look 0.50, 4 steps, seed 7" in page
+    assert "look 0.50, 8 steps, seed 7" in page
     lines = re.findall(r"<pre>(.*?)</pre>", page)
     commands = [shlex.split(html.unescape(re.sub("<[^>]+>", "", line))) for line in lines]
     assert len(commands) == 2
