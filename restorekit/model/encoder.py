@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from restorekit.errors import WeightsError
 from restorekit.model.context import CONTEXT, describe_reduced, reduced
-from restorekit.model.familiar import load_familiar
+from restorekit.model.familiar import FAMILIAR, LETTERS, load_readout
 from restorekit.model.key import BasisKey
 from restorekit.model.looking import look_at
 from restorekit.model.statistics import SIDE, STATISTICS, statistics_of
@@ -161,6 +161,7 @@ class DegradationEncoder(nn.Module):
         self.out = nn.Linear(2 * config.local, config.local)
         self.norm = nn.LayerNorm(config.local, elementwise_affine=False)
         self.familiar: BasisKey | None = None  # tells strange pictures
+        self.letters: BasisKey | None = None  # tells pages of text
         for module in (self.stem, *self.reduce, *self.refine, self.look, self.mix):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # type: ignore[arg-type]
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
@@ -275,7 +276,8 @@ class DegradationEncoder(nn.Module):
             config = EncoderConfig(crop, crops, channels, local, tuple(values["blocks"]), fine)
             encoder = cls(config)
             encoder.load_state_dict(load_tensors(folder / TENSORS))
-            encoder.familiar = load_familiar(folder, encoder.dimension + encoder.look.in_features)
+            length = encoder.dimension + encoder.look.in_features
+            encoder.familiar, encoder.letters = (load_readout(folder, n, length) for n in (FAMILIAR, LETTERS))
         except (KeyError, TypeError, RuntimeError) as error:
             raise WeightsError(f"{folder} does not hold a degradation encoder: {error}") from None
         return encoder.eval().requires_grad_(False)

@@ -20,7 +20,7 @@ from torch import Generator, Tensor
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.model.encoder import DegradationEncoder
-from restorekit.model.familiar import save_familiar
+from restorekit.model.familiar import FAMILIAR, save_readout
 from restorekit.model.key import BasisKey
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.training.looks import Looks
@@ -147,7 +147,7 @@ def main() -> None:
         "unseen_beyond": {kind: round(share, 2) for kind, share in sorted(unseen.items())},
         "pictures": len(scores),
     }
-    save_familiar(folder, key, figures)
+    save_readout(folder, FAMILIAR, key, figures)
     print(json.dumps(figures, indent=2))
 
 

@@ -7,8 +7,9 @@ restored by the bases that the first look found. Each key says how much of its a
 Restoring crops costs more than looking at them. So there is no second look where the first is sure that nothing is
 to be found, and every other crop is enough where these are sure.
 
-Two checks need no key. A picture whose grain may be coarse noise is not sharpened. And removing what is sparse,
-such as rain, may not darken the pixels between the streaks.
+Three checks need no key. A picture whose grain may be coarse noise is not sharpened. Removing what is sparse, such
+as rain, may not darken the pixels between the streaks. And rain does not fall on pages of text
+(`restorekit.model.familiar`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch import Tensor
 from restorekit.degradation import Degradation
 from restorekit.errors import WeightsError
 from restorekit.model.encoder import DegradationEncoder, View, weights_of
-from restorekit.model.familiar import strangeness
+from restorekit.model.familiar import excess
 from restorekit.model.key import BasisKey
 from restorekit.model.looking import coarse_noise
 
@@ -127,10 +128,11 @@ def read_picture(
     sharpened = any(weights.get(name, 0.0) > SHARPEN for name in origins.optical)
     if sharpened and not explained and coarse_noise(view.crops):
         weights |= {name: min(SHARPEN, weights[name]) for name in origins.optical if name in weights}
+    page = excess(encoder.letters, first, features) > 0
     for name in origins.sparse:
         if weights.get(name):
-            weights[name] = min(weights[name], halves.level_kept(name))
-    return Reading(weights, reading.fractions, strangeness(encoder.familiar, first, features))
+            weights[name] = 0.0 if page else min(weights[name], halves.level_kept(name))
+    return Reading(weights, reading.fractions, excess(encoder.familiar, first, features))
 
 
 class Halves:

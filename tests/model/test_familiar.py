@@ -9,7 +9,7 @@ from torch import Generator
 
 from restorekit.image import read_image
 from restorekit.model.encoder import DegradationEncoder
-from restorekit.model.familiar import FAMILIAR, save_familiar
+from restorekit.model.familiar import FAMILIAR, save_readout
 from restorekit.model.key import BasisKey
 from restorekit.model.weights import recorded_sums, shipped_weights
 from restorekit.running.restorer import Restorer
@@ -30,7 +30,7 @@ def length_of(encoder):
 def beside(encoder_of, folder, bias):
     """A copy of an encoder with a read-out that calls every picture as strange as `bias` says."""
     shutil.copytree(encoder_of, folder)
-    save_familiar(folder, readout(length_of(DegradationEncoder.from_folder(folder)), bias), {})
+    save_readout(folder, FAMILIAR, readout(length_of(DegradationEncoder.from_folder(folder)), bias), {})
     return folder
 
 
@@ -85,7 +85,7 @@ def logit(encoder, picture):
 
 def test_the_shipped_read_out_is_of_the_shipped_encoder_and_finds_a_spectrum_stranger_than_its_picture():
     folder = shipped_weights("encoder")
-    assert FAMILIAR in recorded_sums(folder)
+    assert f"{FAMILIAR}.safetensors" in recorded_sums(folder)
     encoder = DegradationEncoder.from_folder(folder)
     assert encoder.familiar is not None, "run python -m restorekit.training.familiar PHOTOS again"
     picture = read_image(SAMPLE).rgb[..., :256, :256]
