@@ -143,7 +143,12 @@ def test_the_core_never_names_a_plugin():
 def test_one_room_knows_pil():
     knowing = {p for p in modules("restorekit") if any(n.split(".")[0] == "PIL" for n in imported(p))}
     outside = {p.name for p in knowing if not p.is_relative_to(IMAGE)}
-    drawing = {"report.py", "strips.py", "lettering.py", "letters.py"}  # the benchmark and a training draw pictures
+    drawing = {
+        "report.py",
+        "strips.py",
+        "lettering.py",
+        "letters.py",
+    }  # the benchmark and a training draw pictures
     assert outside <= drawing
 
 

@@ -52,6 +52,9 @@ def basis(
     model: Model = "",
     rank: Annotated[int, typer.Option(help="Rank of the basis.")] = 8,
     patch: Annotated[int, typer.Option(help="Side of a patch in px; haze and darkness want 128.")] = 96,
+    apart: Annotated[
+        bool, typer.Option("--apart", help="Let it have a pass of its own in use, after the bases beside it.")
+    ] = False,
     learning_rate: Rate = 1e-3,
     decay: Decay = 0.3,
     looks: Annotated[
@@ -69,11 +72,15 @@ def basis(
 
     A degradation that cannot be made is learnt from --pairs. With --again the recipe beside a basis is run once
     more for another model, from the old basis where it fits, into a new folder beside the old one.
+
+    A basis that changes the light of the whole picture, as haze and darkness do, is better --apart: beside others
+    the picture goes through the network twice.
     """
     began = time.monotonic()
     given = {
         "rank": rank,
         "patch": patch,
+        "apart": apart,
         "learning_rate": learning_rate,
         "decay": decay,
         "looks": looks,

@@ -126,6 +126,15 @@ class Basis:
         return str(self.record.get("encoder_sha256", ""))
 
     @property
+    def apart(self) -> bool:
+        """True where it wants a pass of its own, after the bases beside it (`restorekit.running.turns`)."""
+        if self.remote is not None and not self.remote.there:
+            return False  # which is looked at again once it is fetched
+        if not isinstance(value := self.record.get("apart", False), bool):
+            raise WeightsError(f"{self.folder / RECORD} has apart {value!r}; it is true or false")
+        return value
+
+    @property
     def largest(self) -> float:
         """Largest weight that a user may give it."""
         if self.remote is not None and not self.remote.there:
@@ -180,7 +189,7 @@ class Basis:
         files = {ADAPTER, CONFIG, RECORD}
         for name in sorted(files | set(recorded_sums(self.folder))):
             verify(self.folder / name)
-        _ = self.config, self.largest, self.severity_errors
+        _ = self.config, self.largest, self.apart, self.severity_errors
         if self.flow is not None and (self.degradation or (self.folder / KEY).exists()):
             raise WeightsError(
                 f"{self.folder} is a flow to a look, which has no degradation and no key; delete them"

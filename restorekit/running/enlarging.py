@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from restorekit.model.mixing import Mixer, Mixture
+from restorekit.model.mixing import Mixture
 from restorekit.plugin.catalog import Catalog
 from restorekit.running.masking import Masks
-from restorekit.running.passing import Pass, Passing, enlarge
+from restorekit.running.passing import Pass, enlarge
+from restorekit.running.turns import Turns
 from restorekit.weighing import Inspection, Weigher
 from restorekit.weighing.looks import Origins
 
@@ -30,8 +31,7 @@ class Enlarging:
     crop: side of the encoder's crops, px.
     """
 
-    mixer: Mixer
-    passing: Passing
+    turns: Turns
     origins: Origins
     catalog: Catalog
     crop: int
@@ -59,7 +59,7 @@ class Enlarging:
             small = image
 
             def passed(mixture: Mixture, how: Pass) -> Tensor:
-                return self.passing.until_it_fits(self.mixer.specialise(mixture), small, torch.float32, how)
+                return self.turns.passed(mixture, small, torch.float32, how)
 
             image = masks.restored(native, passed, replace(how, progress=None))
         image = enlarge(image, scale)

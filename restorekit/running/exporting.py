@@ -128,6 +128,11 @@ def export_onnx(
         restorer.catalog.basis(name).check_weight(mixture[name])
     if not mixture.active:
         raise MixingError("an exported network has one mixture, and with all weights 0 it does nothing; name one")
+    if len(parts := restorer.enlarging.turns.parts(mixture)) > 1:
+        raise MixingError(
+            f"{', '.join(parts[1].active)} has a pass of its own, after {', '.join(parts[0].active)}: "
+            "one network cannot do both; export each in a file of its own"
+        )
     network = one_network(restorer, mixture, half=half)
     properties = properties_of(restorer, mixture)
     with tempfile.TemporaryDirectory(prefix="restorekit-") as folder:

@@ -42,6 +42,7 @@ from restorekit.running.masking import Masks
 from restorekit.running.passing import Pass, Passing
 from restorekit.running.restoring import Restoring, shown
 from restorekit.running.results import RestorationResult
+from restorekit.running.turns import Turns
 from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wished
 from restorekit.weighing.blind import Blind
 from restorekit.weighing.by_example import Match
@@ -86,8 +87,8 @@ class Restorer:
         self.keys = dict(sorted(keys.items()))
         known = {n: b for n, b in catalog.bases.items() if n in bases and b.degradation}
         self.origins = Origins.of({n: catalog.degradation(b.degradation) for n, b in known.items()})
-        crop = self.encoder.config.crop
-        self.enlarging = Enlarging(self.mixer, self.passing, self.origins, self.catalog, crop)
+        turns = Turns.of(self.mixer, self.passing, catalog)
+        self.enlarging = Enlarging(turns, self.origins, catalog, self.encoder.config.crop)
 
     @classmethod
     @torch.random.fork_rng(devices=[])  # making a network draws first weights: not from the caller's generator

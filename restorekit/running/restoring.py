@@ -65,7 +65,7 @@ class Restoring:
         dtype = torch.uint16 if looked and self.dtype == torch.uint8 else self.dtype
 
         def passed(part: Mixture, how: Pass) -> Tensor:
-            return self.enlarging.passing.until_it_fits(self.enlarging.mixer.specialise(part), one, dtype, how)
+            return self.enlarging.turns.passed(part, one, dtype, how)
 
         restored = large.restored(last, passed, first)
         how.side = first.side

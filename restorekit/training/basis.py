@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.model.backbone import Backbone
-from restorekit.model.basis import Basis, LoraLayer, drop_key, save_basis, save_key
+from restorekit.model.basis import Basis, LoraLayer, add_to_record, drop_key, save_basis, save_key
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
 from restorekit.model.lora import Stacked, mergeable_layers
@@ -239,6 +239,7 @@ class BasisTraining(Training):
                 backbone_sha256=self.backbone_sha256,
                 degradation=self.degradations[0].name,
             )
+            add_to_record(folder, {"apart": True} if self.recipe.apart else {})
         key, judgement = self.fitted = self.old_key or self.fit_key()
         if judgement.good:
             save_key(folder, key, encoder_sha256=self.encoder_sha256, figures=judgement.record())

@@ -122,6 +122,7 @@ class BasisRecipe:
     patch: side of a patch, px; degradations that need a view of the scene, like haze, want it larger.
     groups, group_size: groups of a step, and patches of a group.
     inlet: whether the basis also changes the context inlet.
+    apart: whether it is to have a pass of its own in use, after the bases beside it (`restorekit.running.turns`).
     learning_rate: of the basis.
     picture: side of a held-out picture, px.
     looks: pictures, with and without the degradation, that key and gauge are fitted to, and as many that their
@@ -137,6 +138,7 @@ class BasisRecipe:
     groups: int = 4
     group_size: int = 2
     inlet: bool = True
+    apart: bool = False
     learning_rate: float = 1e-3
     picture: int = 192
     looks: int = 1200
