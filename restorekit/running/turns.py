@@ -10,7 +10,7 @@ undo what happened last.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import torch
@@ -51,13 +51,20 @@ class Turns:
         """Take a picture through its passes; arguments as in `Passing.run`. Between them it is not rounded to 8
         bits."""
         parts = self.parts(mixture)
-        tell, between = how.progress, torch.uint16 if dtype == torch.uint8 else dtype
+        between = torch.uint16 if dtype == torch.uint8 else dtype
         for turn, part in enumerate(parts):
-            one = how
-            if tell is not None and len(parts) > 1:
-                one = replace(how, progress=lambda done, total, past=turn: tell(past * total + done, 2 * total))
+            one = replace(how, progress=told_as_one(how.progress, turn, len(parts)))
             last = turn == len(parts) - 1
             predictor = self.mixer.specialise(part)
             image = self.passing.until_it_fits(predictor, image, dtype if last else between, one)
             how.side = one.side
         return image
+
+
+def told_as_one(
+    tell: Callable[[int, int], None] | None, turn: int, turns: int
+) -> Callable[[int, int], None] | None:
+    """What one of the passes tells of its pieces, as of a work of so many passes."""
+    if tell is None or turns == 1:
+        return tell
+    return lambda done, total: tell(turn * total + done, turns * total)

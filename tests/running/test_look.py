@@ -71,10 +71,10 @@ def test_the_flow_of_a_zero_basis_stands_still_in_any_number_of_steps(restorer, 
     assert torch.allclose(found, base + 0.5 * noise, atol=1e-6)
 
 
-def test_more_steps_are_another_way_and_four_are_the_default(restorer):
+def test_more_steps_are_another_way_and_eight_are_the_default(restorer):
     image = picture()
-    default, four, one = (restorer.restore(image, look=0.5, steps=n, **HOW).image for n in (None, 4, 1))
-    assert torch.equal(default, four) and not torch.equal(four, one)
+    default, eight, one = (restorer.restore(image, look=0.5, steps=n, **HOW).image for n in (None, 8, 1))
+    assert torch.equal(default, eight) and not torch.equal(eight, one)
 
 
 @pytest.mark.parametrize(("height", "width"), [(600, 90), (200, 501), (331, 233)])
