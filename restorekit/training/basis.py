@@ -155,10 +155,16 @@ class BasisTraining(Training):
         return degraded, target, weights, contexts
 
     def loss_of(self, *inputs: Tensor) -> Tensor:
-        bases = self.bank.stacked().beside(self.others)
+        own = self.bank.stacked()
+        bases = own if self.recipe.apart else own.beside(self.others)
         losses = []
         for degraded, target, weights, contexts in zip(*(tensor.unbind() for tensor in inputs), strict=True):
             with autocast(self.device.type, self.precision):
+                if self.recipe.apart:
+                    with torch.no_grad():
+                        others = self.others.merged(self.backbone, weights[1:])
+                        degraded = in_one_step(self.network, others, degraded, contexts).float().clamp(0, 1)
+                    weights, contexts = weights[:1], self.describe(degraded)
                 predicted = in_one_step(self.network, bases.merged(self.backbone, weights), degraded, contexts)
             losses.append((predicted - target).abs().mean())
         return torch.stack(losses).mean()
@@ -167,10 +173,16 @@ class BasisTraining(Training):
         return [self.network] if isinstance(self.network, Stateless) else []
 
     def predict(self, degraded: Tensor, weights: Tensor) -> Tensor:
-        """Restore pictures, (B, 3, H, W), in one step from t = 1. weights: (K,), of all bases, new one first."""
+        """Restore pictures, (B, 3, H, W), in one step from t = 1; where the new basis has a pass of its own, the
+        others take theirs before it. weights: (K,), of all bases, new one first."""
         others = {n: w for n, w in zip(self.recipe.names[1:], weights[1:].tolist(), strict=True) if w}
         own = {f"{name}.weight": weight for name, weight in mergeable_layers(self.backbone).items()}
         mixed = {**own, **self.mixer.tensors(MixingWeights(others))}
+        if self.recipe.apart:
+            if others:
+                with torch.no_grad():
+                    degraded = in_one_step(self.network, mixed, degraded, self.describe(degraded)).float()
+            degraded, mixed = degraded.clamp(0, 1), own
         merged = {
             f"{n}.weight": mixed[f"{n}.weight"] + delta for n, delta in self.bank.deltas(weights[:1]).items()
         }

@@ -60,7 +60,7 @@ def test_a_step_of_the_backbone_runs_on_a_gpu_and_asks_no_value_back(photos, dry
 
 
 def test_a_step_of_a_later_basis_runs_on_a_gpu_and_asks_no_value_back(photos, weights_folder, tmp_path, dry):
-    recipe = BasisRecipe(names=("noise",), rank=2, patch=32, picture=96, groups=2)
+    recipe = BasisRecipe(names=("noise",), rank=2, patch=32, picture=96, groups=2, apart=True)
     check_steps(start_basis("noise", recipe, CATALOG, photos, tmp_path, weights_folder, ON_CUDA))
 
 
@@ -98,8 +98,11 @@ def test_the_form_for_a_gpu_has_the_same_loss_and_gradients_for_the_backbone(pho
     check_same(stacked_and_apart(training))
 
 
-def test_the_form_for_a_gpu_has_the_same_loss_and_gradients_for_a_later_basis(photos, weights_folder, tmp_path):
-    recipe = BasisRecipe(names=("noise",), rank=2, patch=32, picture=96, groups=2, precision="fp32")
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_form_for_a_gpu_has_the_same_loss_and_gradients_for_a_later_basis(
+    photos, weights_folder, tmp_path, apart
+):
+    recipe = BasisRecipe(("noise",), rank=2, patch=32, picture=96, groups=2, precision="fp32", apart=apart)
     training = start_basis("noise", recipe, CATALOG, photos, tmp_path, weights_folder)
     check_same(stacked_and_apart(training))
 

@@ -29,7 +29,7 @@ from restorekit.training.pairs import PairMaker
 from restorekit.training.parallel import gradients_of
 from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe, LookRecipe
 from restorekit.training.runs import Settings, start_run
-from restorekit.training.start import start_basis, start_encoder, start_on_top
+from restorekit.training.start import start_basis, start_basis_of, start_encoder, start_on_top
 from tests.plugin.strangers import Entry, plugin
 from tests.tiny import tiny_weights
 from tests.training.recipes import CATALOG, parameters
@@ -205,3 +205,25 @@ def test_the_critic_prefers_what_is_judged_more_real():
     real, fake = torch.tensor([3.0, 2.0]), torch.tensor([-1.0, 0.0])
     assert relative_loss(real, fake) < relative_loss(fake, real)
     assert relative_loss(real, real) == pytest.approx(0.693, abs=0.2)
+
+
+def test_a_basis_apart_learns_from_what_the_others_leave(photos, tiny, tmp_path):
+    catalog = build_catalog(load_plugins())
+    recipe = BasisRecipe(("noise",), rank=2, patch=32, picture=96, groups=2, precision="fp32", apart=True)
+    training = start_basis_of(catalog.model, "noise", recipe, catalog, photos, tmp_path)
+    assert training.recipe.names == ("noise", "blur", "jpeg", "lowres", "rain")
+    degraded, seen, network = torch.rand(2, 3, 32, 32), [], training.network
+    training.network = lambda tensors, x, *rest: seen.append(x) or network(tensors, x, *rest)
+    training.predict(degraded, torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0]))
+    training.predict(degraded, torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0]))
+    first, second, alone = seen
+    assert torch.equal(first, degraded) and torch.equal(alone, degraded) and not torch.equal(second, degraded)
+    training.network = network
+    parameters = list(training.trainable().values())
+    parts = [training.draw(Generator().manual_seed(seed)) for seed in range(4)]
+    assert any(any(part.mixture[1:]) for part in parts)
+    whole = training.loss_of(*training.inputs(parts, Generator()))
+    by_part = torch.stack([training.loss(part, Generator()) for part in parts]).mean()
+    assert float(whole) == pytest.approx(float(by_part), rel=1e-5)
+    for there, here in zip(gradients_of(whole, parameters), gradients_of(by_part, parameters), strict=True):
+        assert torch.allclose(there, here, atol=1e-4 * float(here.abs().max()) + 1e-7)
