@@ -34,7 +34,7 @@ FAMILIAR, LETTERS = "familiar", "letters"  # names of the files, .safetensors an
 
 
 def excess(key: BasisKey | None, query: Tensor, features: Tensor) -> float:
-    """How far a picture is beyond the threshold of a read-out; 0 below it, and where there is none.
+    """Tell how far a picture is beyond the threshold of a read-out; 0 below it, and where there is none.
 
     query: (D,).
     features: of its crops, (N, F).

@@ -64,7 +64,7 @@ class Turns:
 def told_as_one(
     tell: Callable[[int, int], None] | None, turn: int, turns: int
 ) -> Callable[[int, int], None] | None:
-    """What one of the passes tells of its pieces, as of a work of so many passes."""
+    """Make one of the passes tell of its pieces as of a work of so many passes."""
     if tell is None or turns == 1:
         return tell
     return lambda done, total: tell(turn * total + done, turns * total)

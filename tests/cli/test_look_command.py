@@ -28,7 +28,7 @@ def test_a_look_changes_the_picture_by_its_seed_and_0_does_not(cli, photo):
         ("plain.png", ()),
         ("zero.png", ("--look", "0", "--seed", "3")),
         ("one.png", ("--look", "0.5", "--seed", "3")),
-        ("named.png", ("--look", "look=0.5", "--seed", "3", "--steps", "4", "--tile", "1")),
+        ("named.png", ("--look", "look=0.5", "--seed", "3", "--steps", "8", "--tile", "1")),
         ("other.png", ("--look", "0.5")),
     ):
         done = cli("restore", "photo.png", "-o", name, *FIXED, *options)
@@ -42,10 +42,10 @@ def test_the_record_and_the_manifest_tell_look_steps_and_seed(cli, photo):
     photo("photo.png", (90, 60))
     done = cli("restore", "photo.png", *FIXED, "--look", "0.5", "--json", "--manifest", "run.jsonl")
     record = json.loads(done.out)
-    assert (record["look"], record["steps"], record["seed"]) == (0.5, 4, 0)
+    assert (record["look"], record["steps"], record["seed"]) == (0.5, 8, 0)
     assert "look" not in record["weights"]
     run, line = map(json.loads, Path("run.jsonl").read_text().splitlines())
-    assert (line["look"], line["steps"], line["seed"]) == (0.5, 4, 0)
+    assert (line["look"], line["steps"], line["seed"]) == (0.5, 8, 0)
     assert "look look/adapter_model.safetensors" in run["look"] and run["options"]["look"] == 0.5
     assert "look 0.50" in cli("restore", "photo.png", "-o", "b.png", *FIXED, "--look", "0.5").out
 

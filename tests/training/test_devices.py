@@ -193,7 +193,7 @@ def test_every_part_drawn_ahead_is_taken_once_and_a_step_sees_several_draws():
         def split(self, size):
             return [Part(self.number, i) for i in range(self.place // size)]
 
-    pool = stepper.Pool(lambda count: Part(next(numbers), count), 4, waiting=40)
+    pool = stepper.Pool(lambda count: Part(next(numbers), count), 4, waiting=5 * stepper.PORTIONS)
     choices = Generator().manual_seed(0)
     steps = [pool.take(5, choices) for _ in range(30)]
     taken = [(part.number, part.place) for parts in steps for part in parts]

@@ -100,7 +100,7 @@ def test_a_value_of_another_type_is_refused_with_the_one_that_is_wanted(tmp_path
 def test_what_is_no_run_is_refused_with_what_it_lacks(tmp_path):
     for text, words in (
         ("training = ", "is no recipe"),
-        ('training = "decoder"', "training must be backbone, encoder, basis, detail, latent, got 'decoder'"),
+        ('training = "decoder"', "training must be backbone, encoder, basis, detail, latent, look, got 'decoder'"),
         ('training = "backbone"', "lacks photos"),
     ):
         with pytest.raises(TrainingError, match=words):

@@ -103,9 +103,9 @@ def test_a_look_is_asked_for_as_of_restore_and_its_seed_is_a_picture(client):
     asked = "/restore?set=noise=1&only=noise&answer=json"
     plain, one, again, other = (
         client.ask(asked + more, picture()).json
-        for more in ("", "&look=0.5&seed=7", "&look=0.5&seed=7&steps=4", "&look=0.5&seed=8")
+        for more in ("", "&look=0.5&seed=7", "&look=0.5&seed=7&steps=8", "&look=0.5&seed=8")
     )
-    assert (one["look"], one["steps"], one["seed"]) == (0.5, 4, 7) and "look" not in plain
+    assert (one["look"], one["steps"], one["seed"]) == (0.5, 8, 7) and "look" not in plain
     assert one["picture"] == again["picture"]
     assert len({reply["picture"] for reply in (plain, one, other)}) == 3
 
