@@ -28,7 +28,11 @@ class SeveralPictures:
         with gr.Row():
             with gr.Column(scale=7, min_width=320):
                 self.files = gr.File(
-                    label="Drop pictures", file_count="multiple", file_types=[*EXTENSIONS], height=220
+                    label="Drop pictures",
+                    file_count="multiple",
+                    file_types=[*EXTENSIONS],
+                    height=220,
+                    elem_id="pictures",
                 )
                 self.message = gr.HTML(elem_id="outcomes")
                 self.results = gr.File(label="Restored", file_count="multiple", interactive=False, visible=False)

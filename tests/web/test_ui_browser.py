@@ -77,9 +77,9 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-def put(page: Any, *paths: Path, place: int = 0) -> None:
-    """Drop files onto one of the page's two places."""
-    page.locator("input[type=file]").nth(place).set_input_files([str(path) for path in paths])
+def put(page: Any, *paths: Path, place: str = "") -> None:
+    """Drop files onto a place of the page; without a name the first, for one picture."""
+    page.locator(f"{place} input[type=file]").first.set_input_files([str(path) for path in paths])
 
 
 def changed(page: Any, what: str, before: str | None) -> str:
@@ -179,7 +179,7 @@ def test_several_pictures_come_back_in_one_file(page, photo, tmp_path):
     other = tmp_path / "other.png"
     Image.radial_gradient("L").resize((40, 30)).save(other)
     page.get_by_role("tab", name="Several pictures").click()
-    put(page, photo, broken, other, place=1)
+    put(page, photo, broken, other, place="#pictures")
     page.get_by_text("other.png").first.wait_for()
     page.click("#run-all")
     page.wait_for_selector("#outcomes table")
