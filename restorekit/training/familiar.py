@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from restorekit.training.readout import fit
 from restorekit.training.runs import FIRST_PARTY
 from restorekit.training.strange import STRANGE
 
-__all__ = ["Seen", "found_unseen", "look_at_pictures", "main", "readout_of"]
+__all__ = ["Seen", "fit_beyond", "found_unseen", "look_at_pictures", "main", "readout_of", "seen_by"]
 
 UNITS = 16  # of the hidden layer
 ALARMS = 0.005  # share of the ordinary pictures that may count as strange
@@ -87,22 +87,36 @@ def look_at_pictures(
             if chosen:
                 drawn = Compose.draw([degradations[n] for n in chosen], pictures.shape, generator)
                 pictures = drawn.apply(pictures)
-        view = encoder.view(as_file(pictures, generator))
-        features = encoder.features(encoder.see(view.crops), view.crops)
-        query = encoder.read(features, view.owners, view.contexts)
-        for number in range(TOGETHER):
-            if not bool(view.blank[number]):
-                queries.append(torch.cat([query[number], features[view.owners == number].mean(0)]))
-                kinds.append(kind)
+        rows = seen_by(encoder, as_file(pictures, generator))
+        queries.extend(rows)
+        kinds.extend([kind] * len(rows))
     return Seen(torch.stack(queries), tuple(kinds))
+
+
+@torch.no_grad()
+def seen_by(encoder: DegradationEncoder, pictures: Tensor) -> list[Tensor]:
+    """Queries with features, (D + F,) each, of those pictures, (B, 3, H, W), that are not blank."""
+    view = encoder.view(pictures)
+    features = encoder.features(encoder.see(view.crops), view.crops)
+    query = encoder.read(features, view.owners, view.contexts)
+    there = [number for number in range(len(pictures)) if not bool(view.blank[number])]
+    return [torch.cat([query[number], features[view.owners == number].mean(0)]) for number in there]
+
+
+def fit_beyond(training: Seen, ordinary: Tensor, limit: Callable[[Tensor], Tensor]) -> BasisKey:
+    """Fit a read-out that is above 0 for what is not ordinary.
+
+    ordinary: queries of ordinary pictures that the fit does not see, (N, D + F).
+    limit: from their scores, (N,), to the one that becomes 0, ().
+    """
+    other = torch.tensor([float(bool(kind)) for kind in training.kinds])
+    key = fit(Looks(training.queries, other, tuple(() for _ in training.kinds)), UNITS)
+    return replace(key, bias=(key.bias - limit(key.logit(ordinary))).half().float())
 
 
 def readout_of(training: Seen, held_out: Seen) -> BasisKey:
     """Fit to the one, and set the threshold on the ordinary pictures of the other."""
-    strange = torch.tensor([float(bool(kind)) for kind in training.kinds])
-    key = fit(Looks(training.queries, strange, tuple(() for _ in training.kinds)), UNITS)
-    limit = key.logit(held_out.of("").queries).quantile(1 - ALARMS)
-    return replace(key, bias=(key.bias - limit).half().float())
+    return fit_beyond(training, held_out.of("").queries, lambda scores: scores.quantile(1 - ALARMS))
 
 
 def found_unseen(training: Seen, held_out: Seen) -> dict[str, float]:

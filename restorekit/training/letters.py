@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,11 +25,9 @@ from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.familiar import LETTERS, save_readout
 from restorekit.model.key import BasisKey
 from restorekit.plugin.catalog import build_catalog, load_plugins
-from restorekit.training.familiar import HELD_BACK, SIDES, SOFT, SOFTEST, UNITS, Seen
-from restorekit.training.looks import Looks
+from restorekit.training.familiar import HELD_BACK, SIDES, SOFT, SOFTEST, Seen, fit_beyond, seen_by
 from restorekit.training.pairs import as_file
 from restorekit.training.photos import chosen_photos, random_patches, read_copies, softened
-from restorekit.training.readout import fit
 from restorekit.training.runs import FIRST_PARTY
 
 __all__ = ["draw_page", "look_at_photographs_and_pages", "main", "readout_of"]
@@ -116,22 +113,15 @@ def look_at_photographs_and_pages(
             chosen = [*(sparse if dice[2] < RAINY else ()), *chosen[:2]]
         if chosen:
             pictures = Compose.draw(chosen, pictures.shape, generator).apply(pictures)
-        view = encoder.view(as_file(pictures, generator))
-        features = encoder.features(encoder.see(view.crops), view.crops)
-        query = encoder.read(features, view.owners, view.contexts)
-        for place in range(TOGETHER):
-            if not bool(view.blank[place]):
-                queries.append(torch.cat([query[place], features[view.owners == place].mean(0)]))
-                kinds.append(kind)
+        rows = seen_by(encoder, as_file(pictures, generator))
+        queries.extend(rows)
+        kinds.extend([kind] * len(rows))
     return Seen(torch.stack(queries), tuple(kinds))
 
 
 def readout_of(training: Seen, held_out: Seen) -> BasisKey:
     """Fit to the one, and set the threshold above all photographs of the other."""
-    pages = torch.tensor([float(bool(kind)) for kind in training.kinds])
-    key = fit(Looks(training.queries, pages, tuple(() for _ in training.kinds)), UNITS)
-    limit = key.logit(held_out.of("").queries).max() + MARGIN
-    return replace(key, bias=(key.bias - limit).half().float())
+    return fit_beyond(training, held_out.of("").queries, lambda scores: scores.max() + MARGIN)
 
 
 def main() -> None:

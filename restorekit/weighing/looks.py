@@ -128,10 +128,10 @@ def read_picture(
     sharpened = any(weights.get(name, 0.0) > SHARPEN for name in origins.optical)
     if sharpened and not explained and coarse_noise(view.crops):
         weights |= {name: min(SHARPEN, weights[name]) for name in origins.optical if name in weights}
-    page = excess(encoder.letters, first, features) > 0
-    for name in origins.sparse:
-        if weights.get(name):
-            weights[name] = 0.0 if page else min(weights[name], halves.level_kept(name))
+    sparse = [name for name in origins.sparse if weights.get(name)]
+    page = bool(sparse) and excess(encoder.letters, first, features) > 0
+    for name in sparse:
+        weights[name] = 0.0 if page else min(weights[name], halves.level_kept(name))
     return Reading(weights, reading.fractions, excess(encoder.familiar, first, features))
 
 
