@@ -65,13 +65,13 @@ def forward(restorer: Restorer, image: Tensor) -> Callable[[], None]:
     """The backbone's forward pass alone, nothing merged. image: (1, 3, H, W), on its grid."""
     import torch
 
-    degraded = image.contiguous(memory_format=torch.channels_last)
+    degraded = restorer.passing.on_device(image)
     predictor = restorer.mixer.specialise(restorer.none)
     context, once = predictor.describe(image), torch.ones(1, device=image.device)
 
     @torch.inference_mode()
     def run() -> None:
-        with restorer.passing.autocast():
+        with restorer.passing.computing():
             predictor(degraded, once, degraded, context)
 
     return run
@@ -142,9 +142,14 @@ def arithmetic_ratio(size: int = 512, rounds: int = 7, side: int = 2048) -> Rati
 
 def count_operations(run: Callable[[], object]) -> int:
     """Floating-point operations of torch's products and convolutions in one run."""
-    from torch.utils.flop_counter import FlopCounterMode
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
-    with FlopCounterMode(display=False) as counter:
+    def winograd(x: list[int], weight: list[int], *_: object, out_shape: list[int], **__: object) -> int:
+        return conv_flop_count(x, weight, out_shape)  # as many as the plain way would take
+
+    ways = {torch.ops.aten._nnpack_spatial_convolution: winograd}
+    with FlopCounterMode(display=False, custom_mapping=ways) as counter:
         run()
     total: int = counter.get_total_flops()
     return total

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restorekit.model import winograd
 from restorekit.model.flow import time_steps
 
 __all__ = [
@@ -76,7 +76,7 @@ def convolve(layer: nn.Conv2d, rows: Tensor, padding: tuple[int, int] = (0, 0)) 
     if rows.shape[2] < layer.kernel_size[0]:
         columns = (rows.shape[3] + 2 * padding[1] - layer.kernel_size[1]) // layer.stride[1] + 1
         return rows.new_empty(len(rows), layer.out_channels, 0, columns)
-    return F.conv2d(rows, layer.weight, layer.bias, layer.stride, padding)
+    return winograd.convolve(rows, layer.weight, layer.bias, layer.stride, padding)
 
 
 class StreamedConvolution:
@@ -96,7 +96,7 @@ class StreamedConvolution:
         before = 1 if self.input is None else self.input.shape[2]
         batch, channels, height, width = rows.shape
         shape = (batch, channels, before + height + last, width)
-        whole = torch.empty(shape, dtype=rows.dtype, device=rows.device, memory_format=torch.channels_last)
+        whole = torch.empty(shape, dtype=rows.dtype, device=rows.device, memory_format=winograd.memory_order())
         whole[:, :, :before] = 0 if self.input is None else self.input
         whole[:, :, before + height :] = 0
         self.input = whole

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 
 from restorekit.errors import DeviceError
 from restorekit.machine import all_memory, fast_bf16, free_memory, multiplies_bf16, multiplies_fp16, processor
+from restorekit.model.backbone.blocks import Block
+from restorekit.model.winograd import available, memory_order, winograd
 from restorekit.running.remembered import once
 
 __all__ = [
@@ -26,17 +27,19 @@ __all__ = [
     "auto_tile",
     "autocast",
     "bf16_pays",
+    "block_seconds",
     "choose_device",
     "choose_precision",
-    "convolution_seconds",
+    "goes_by_winograd",
     "name_of_precision",
     "slower_than_fp32",
+    "winograd_pays",
 ]
 
 LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}  # px; more is no faster
 TILE_BYTES = 600  # of activations of the embedded backbone for each pixel of a tile
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-WORTH = 1.2  # times as fast as fp32 that bf16 has to be; its results are 56 dB from fp32's
+WORTH = 1.1  # times as fast as fp32 that bf16 has to be; its results are 56 dB from fp32's
 
 
 def choose_device(name: str) -> torch.device:
@@ -55,12 +58,15 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The precision of that name; "auto" is bf16 on a GPU that multiplies it, and on a CPU where it pays."""
+def choose_precision(name: str, device: torch.device, *, gradients: bool = False) -> torch.dtype:
+    """The precision of that name; "auto" is bf16 on a GPU that multiplies it, and on a CPU where it pays.
+
+    gradients: whether it is for training, which has no Winograd's way (`restorekit.model.winograd`).
+    """
     if name == "auto":
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.bfloat16 if device.type == "cpu" and bf16_pays() else torch.float32
+        return torch.bfloat16 if device.type == "cpu" and bf16_pays(gradients) else torch.float32
     if not isinstance(name, str) or name not in PRECISIONS:
         raise DeviceError(f"no precision {name!r}; use auto, {', '.join(PRECISIONS)}")
     return PRECISIONS[name]
@@ -72,8 +78,10 @@ def name_of_precision(dtype: torch.dtype) -> str:
 
 
 @cache
-def bf16_pays() -> bool:
-    """Tell whether this CPU convolves faster in bf16.
+def bf16_pays(gradients: bool = False) -> bool:
+    """Tell whether this CPU convolves faster in bf16 than in fp32, by the plain way or Winograd's.
+
+    gradients: whether they are wanted, which Winograd's way does not have.
 
     A CPU may have instructions for it and be no faster: so they are timed, for a tenth of a second, once on a
     machine, and the answer is kept. Where nothing can be kept, it is the one known of the processor's kind.
@@ -81,12 +89,34 @@ def bf16_pays() -> bool:
     if not multiplies_bf16():
         return False
 
-    def measured() -> bool:
-        full, half = convolution_seconds((torch.float32, torch.bfloat16))
-        return half * WORTH < full
+    beside = ("winograd",) if not gradients and available() else ()
 
-    kept = once(f"bf16 pays on {processor()} with torch {torch.__version__}", measured)
+    def measured() -> bool:
+        half, *full = block_seconds(("bf16", "fp32", *beside))
+        return half * WORTH < min(full)
+
+    question = f"bf16 pays {'beside Winograd ' if beside else ''}on {processor()} with torch {torch.__version__}"
+    kept = once(question, measured)
     return fast_bf16() if kept is None else kept
+
+
+@cache
+def winograd_pays() -> bool:
+    """Tell whether this CPU convolves faster by Winograd's way, in fp32; measured once, as above."""
+    if not available():
+        return False
+
+    def measured() -> bool:
+        plain, by_winograd = block_seconds(("fp32", "winograd"))
+        return by_winograd < plain
+
+    kept = once(f"Winograd pays on {processor()} with torch {torch.__version__}", measured)
+    return kept is not False
+
+
+def goes_by_winograd(device: torch.device, dtype: torch.dtype) -> bool:
+    """Tell whether convolutions in this format go by Winograd's way, where the user named no precision."""
+    return device.type == "cpu" and dtype == torch.float32 and winograd_pays()
 
 
 def slower_than_fp32(dtype: torch.dtype, device: torch.device) -> bool:
@@ -102,22 +132,23 @@ def autocast(device: str, dtype: torch.dtype) -> torch.autocast:
 
 
 @torch.inference_mode()
-def convolution_seconds(dtypes: Sequence[torch.dtype]) -> list[float]:
-    """The fastest of five convolutions such as the backbone is made of, in each type; taken in turns, so that
-    other work on the machine slows all alike."""
-    sizes = ((1, 64, 128, 128), (64, 64, 3, 3))
-    own = torch.Generator().manual_seed(0)  # nobody else's draws change
-    pairs = [
-        [torch.randn(size, generator=own).to(dtype, memory_format=torch.channels_last) for size in sizes]
-        for dtype in dtypes
-    ]
-    seconds = [math.inf] * len(dtypes)
+def block_seconds(ways: Sequence[str]) -> list[float]:
+    """The fastest of five blocks such as the backbone is made of, by each way; taken in turns, so that other work
+    on the machine slows all alike. ways: names of PRECISIONS, or "winograd"."""
+    with torch.random.fork_rng(devices=[]):  # nobody else's draws change
+        block = Block(64, 1).eval()
+    picture, embedding = torch.ones(1, 64, 128, 128), torch.ones(1, 1)
+    seconds = [math.inf] * len(ways)
     for turn in range(6):  # the first prepares
-        for i, (x, weight) in enumerate(pairs):
-            started = time.perf_counter()
-            F.conv2d(x, weight, padding=1)
-            if turn:
-                seconds[i] = min(seconds[i], time.perf_counter() - started)
+        for i, way in enumerate(ways):
+            with autocast("cpu", PRECISIONS.get(way, torch.float32)), winograd(way == "winograd"):
+                order = memory_order()
+                block.to(memory_format=order)  # type: ignore[call-overload]
+                x = picture.to(PRECISIONS.get(way, torch.float32), memory_format=order)
+                started = time.perf_counter()
+                block(x, embedding)
+                if turn:
+                    seconds[i] = min(seconds[i], time.perf_counter() - started)
     return seconds
 
 

@@ -158,12 +158,12 @@ class Walk:
     def begin(self) -> Callable[[Tensor, bool], Tensor]:
         """Start at the top of a column: every step at once, strip by strip."""
         passing = self.passing
-        with passing.autocast():
+        with passing.computing():
             rows = WalkedRows(lambda t: self.predictor.stream(passing.times(t), self.context), self.look.steps)
 
         def push(part: Tensor, last: bool) -> Tensor:
             base, noise = self.halves(part)
-            with passing.autocast():
+            with passing.computing():
                 end, base = rows.push(base + noise, base, last)
             return self.towards(base, end, part.device)
 
@@ -203,7 +203,7 @@ class Walk:
 
     def velocity(self, z: Tensor, t: float, base: Tensor) -> Tensor:
         """Velocity v(z, t, x*). z, base: (1, 3, h, w), on the device."""
-        with self.passing.autocast():
+        with self.passing.computing():
             return self.predictor(z, self.passing.times(t, len(z)), base, self.context).float() - base
 
     def halves(self, part: Tensor) -> tuple[Tensor, Tensor]:

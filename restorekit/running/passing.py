@@ -5,7 +5,8 @@ restored = sample(predictor, image)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -18,6 +19,7 @@ from restorekit.model.backbone import Facts, Predictor
 from restorekit.model.flow import sample
 from restorekit.model.guidance import Guided
 from restorekit.model.streaming import SampledRows
+from restorekit.model.winograd import memory_order, winograd
 from restorekit.running.device import autocast
 from restorekit.running.ensemble import mirrored
 from restorekit.running.tiling import Grid, apply_in_strips, apply_tiled
@@ -51,11 +53,13 @@ class Passing:
 
     facts: of the backbone.
     dtype: of the convolutions' inputs.
+    winograd: whether they go that way (`restorekit.model.winograd`).
     """
 
     facts: Facts
     device: torch.device
     dtype: torch.dtype
+    winograd: bool = False
 
     @property
     def smallest(self) -> int | None:
@@ -78,9 +82,11 @@ class Passing:
             how.side = max(how.side // 2, self.smallest)
             how.notes.append(f"out of memory on {self.device}: went on with tiles of {how.side} px")
 
-    def autocast(self) -> torch.autocast:
-        """Compute in this machine's precision, around the network."""
-        return autocast(self.device.type, self.dtype)
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Compute in this machine's precision and by its way, around the network."""
+        with autocast(self.device.type, self.dtype), winograd(self.winograd):
+            yield
 
     def run(
         self,
@@ -116,17 +122,17 @@ class Passing:
             degraded = self.on_device(part)
 
             def predict(x_t: Tensor, t: float) -> Tensor:
-                with self.autocast():
+                with self.computing():
                     return predictor(x_t, self.times(t, len(x_t)), degraded, context).float()
 
             return finished(sample(predict, degraded, how.steps), image.device)
 
         def begin() -> Callable[[Tensor, bool], Tensor]:
-            with self.autocast():
+            with self.computing():
                 rows = SampledRows(lambda t: predictor.stream(self.times(t), context), how.steps)
 
             def push(part: Tensor, last: bool) -> Tensor:
-                with self.autocast():
+                with self.computing():
                     return finished(rows.push(self.on_device(part), last), image.device)
 
             return push
@@ -138,7 +144,8 @@ class Passing:
         return apply_tiled(restore_tile, image, dtype=dtype, progress=how.progress, **grid)
 
     def on_device(self, part: Tensor) -> Tensor:
-        return part.to(self.device).contiguous(memory_format=torch.channels_last)
+        with winograd(self.winograd):
+            return part.to(self.device).contiguous(memory_format=memory_order())
 
     def times(self, t: float, count: int = 1) -> Tensor:
         return torch.full((count,), t, device=self.device)

@@ -33,7 +33,7 @@ from restorekit.running.arguments import (
     check_weights,
     check_whole,
 )
-from restorekit.running.device import auto_tile, choose_device, choose_precision
+from restorekit.running.device import auto_tile, choose_device, choose_precision, goes_by_winograd
 from restorekit.running.enlarging import Enlarging
 from restorekit.running.exemplary import examples_of, mixture_of
 from restorekit.running.loading import load_model
@@ -68,6 +68,7 @@ class Restorer:
         *,
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
+        winograd: bool = False,
         failures: Sequence[Failure] = (),
         sums: Mapping[str, str] | None = None,
         looks: Mapping[str, LoadedLook] | None = None,
@@ -80,7 +81,9 @@ class Restorer:
         self.failures = tuple(failures)
         self.sums = dict(sums or {})
         self.backbone = backbone.on(self.device)
-        self.passing = Passing(self.backbone.facts, self.device, self.dtype)
+        if winograd:
+            self.backbone.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.passing = Passing(self.backbone.facts, self.device, self.dtype, winograd)
         self.mixer = Mixer(self.backbone, bases)
         self.looks = Looks.of(looks or {}, self.backbone, self.passing)
         self.encoder = encoder.to(self.device).eval().convolving_in(self.dtype)
@@ -106,7 +109,8 @@ class Restorer:
 
         model: its name; empty for the one that ships, or that the catalogue is seen from.
         device: auto, cpu, cuda, cuda:N or mps.
-        precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU, and on a CPU where it is the faster one.
+        precision: auto, fp32, bf16 or fp16; auto is bf16 on a GPU, and on a CPU where it is the faster
+            one; else fp32, by Winograd's way where that is faster (`restorekit.model.winograd`).
         catalog: plugins to choose from; None is all that are installed.
         bases: further ones without a package, each a folder, NAME=FOLDER, or an address
             (`restorekit.plugin.loose`).
@@ -128,6 +132,7 @@ class Restorer:
             catalog,
             device=place,
             dtype=dtype,
+            winograd=precision == "auto" and loaded.backbone.facts.winograd and goes_by_winograd(place, dtype),
             failures=(
                 *(f for f in catalog.failures if f.model in ("", catalog.model.name)),
                 *loaded.bases.failures,

@@ -98,7 +98,7 @@ def training_precision(name: str, device: torch.device) -> torch.dtype:
     """Number format of the convolutions: "auto" is bf16 where that is fast, else fp32; fp16 is refused."""
     if name == "fp16":
         raise TrainingError("gradients are too small for fp16; use --precision bf16 or fp32")
-    precision = choose_precision(name, device)
+    precision = choose_precision(name, device, gradients=True)
     return torch.float32 if precision == torch.float16 else precision
 
 

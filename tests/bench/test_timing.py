@@ -29,7 +29,7 @@ def test_the_first_round_does_not_count_and_the_median_of_the_others_does():
 
 @pytest.mark.parametrize("pays", [False, True])
 def test_everything_is_measured_in_the_precision_that_is_chosen(tiny, monkeypatch, pays):
-    monkeypatch.setattr(device, "bf16_pays", lambda: pays)
+    monkeypatch.setattr(device, "bf16_pays", lambda gradients=False: pays)
     rows = [mixing_ratio(64, 1), encoder_ratio(64, 1), arithmetic_ratio(64, 1, side=64), precision_ratio(64, 1)]
     rows += [bases_ratio(5, 64, 1), first_ratio(64)]
     assert all(row.ratio > 0 for row in rows)

@@ -10,7 +10,7 @@ import torch
 from restorekit import cache, machine
 from restorekit.errors import DeviceError
 from restorekit.running import device, remembered
-from restorekit.running.device import auto_tile, bf16_pays, choose_precision, slower_than_fp32
+from restorekit.running.device import auto_tile, bf16_pays, choose_precision, slower_than_fp32, winograd_pays
 
 CPU = torch.device("cpu")
 
@@ -22,9 +22,9 @@ def asked(monkeypatch, tmp_path):
     monkeypatch.setattr(device, "multiplies_bf16", lambda: True)
     monkeypatch.setattr(device, "bf16_pays", bf16_pays.__wrapped__)
 
-    def say(seconds: float) -> torch.dtype:
-        times = {torch.bfloat16: seconds, torch.float32: 1.0}
-        monkeypatch.setattr(device, "convolution_seconds", lambda types: [times[t] for t in types])
+    def say(seconds: float, winograd: float = 1.0) -> torch.dtype:
+        times = {"bf16": seconds, "fp32": 1.0, "winograd": winograd}
+        monkeypatch.setattr(device, "block_seconds", lambda ways: [times[way] for way in ways])
         return choose_precision("auto", CPU)
 
     return say
@@ -33,13 +33,13 @@ def asked(monkeypatch, tmp_path):
 @pytest.mark.parametrize(("seconds", "chosen"), [(0.5, torch.bfloat16), (0.95, torch.float32)])
 def test_on_a_cpu_bf16_is_chosen_where_it_is_faster_and_the_choice_is_kept(asked, seconds, chosen):
     assert asked(seconds) == chosen
-    for other in (0.1, 2.0, 0.83, 0.84):  # whatever another start would measure
+    for other in (0.1, 2.0, 0.90, 0.91):  # whatever another start would measure
         assert asked(other) == chosen
 
 
 def test_on_a_cpu_without_bf16_nothing_is_timed(monkeypatch):
     monkeypatch.setattr(device, "multiplies_bf16", lambda: False)
-    monkeypatch.setattr(device, "convolution_seconds", lambda types: pytest.fail("timed"))
+    monkeypatch.setattr(device, "block_seconds", lambda ways: pytest.fail("timed"))
     monkeypatch.setattr(device, "bf16_pays", bf16_pays.__wrapped__)
     assert choose_precision("auto", CPU) == torch.float32
 
@@ -50,6 +50,24 @@ def test_where_nothing_can_be_kept_the_kind_of_processor_decides(asked, monkeypa
     monkeypatch.setenv(cache.CACHE, str(tmp_path / "plain" / "cache"))  # below a file: no folder can be made
     monkeypatch.setattr(device, "fast_bf16", lambda: fast)
     assert [asked(seconds) for seconds in (0.1, 0.84, 2.0)] == [chosen] * 3
+
+
+@pytest.mark.parametrize(("seconds", "chosen"), [(0.4, torch.bfloat16), (0.6, torch.float32)])
+def test_bf16_has_to_be_faster_than_winograds_way_too_but_not_for_training(asked, monkeypatch, seconds, chosen):
+    monkeypatch.setattr(device, "available", lambda: True)
+    assert asked(seconds, winograd=0.5) == chosen
+    assert choose_precision("auto", CPU, gradients=True) == torch.bfloat16
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_winograds_way_is_gone_where_it_is_the_faster_one_and_the_choice_is_kept(monkeypatch, tmp_path, pays):
+    monkeypatch.setenv(cache.CACHE, str(tmp_path))
+    monkeypatch.setattr(device, "available", lambda: True)
+    for seconds in (0.5 if pays else 1.5, 1.0, 0.1, 2.0):
+        monkeypatch.setattr(device, "block_seconds", lambda ways, seconds=seconds: [1.0, seconds])
+        assert winograd_pays.__wrapped__() is pays
+    monkeypatch.setattr(device, "available", lambda: False)
+    assert winograd_pays.__wrapped__() is False
 
 
 def test_another_processor_or_torch_is_asked_anew(asked, monkeypatch):
@@ -113,7 +131,7 @@ def test_a_half_precision_without_instructions_for_it_is_known_to_be_slow(monkey
 def test_timing_moves_nobodys_generator():
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    device.convolution_seconds((torch.float32,))
+    device.block_seconds(("fp32",))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

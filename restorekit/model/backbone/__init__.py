@@ -28,6 +28,7 @@ class Facts:
     streams: whether it can go down a picture row by row, see `Predictor.stream`.
     head: name of the layer without a weight of its own, which a basis brings whole; empty if there is none.
     inlet: name of the layer that reads the context and has no weight of its own; empty if there is none.
+    winograd: whether its convolutions are `restorekit.model.winograd.Convolution`.
     """
 
     multiple: int
@@ -37,6 +38,7 @@ class Facts:
     streams: bool = False
     head: str = ""
     inlet: str = ""
+    winograd: bool = False
 
 
 class Predictor(Protocol):

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restorekit.model.winograd import Convolution
+
 __all__ = ["UNSHUFFLE", "Block"]
 
 UNSHUFFLE = 2  # px; side of a cell
@@ -21,12 +23,14 @@ class Block(nn.Module):
 
     def __init__(self, channels: int, embedding: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = Convolution(channels, channels, 3, padding=1)
+        self.conv2 = Convolution(channels, channels, 3, padding=1)
         self.film = nn.Linear(embedding, 2 * channels)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        return self.conv2(self.activate(self.conv1(x), self.modulation(embedding))).add_(x)
+        inside = self.conv1(x)
+        out = None if torch.is_grad_enabled() else inside
+        return self.conv2(self.activate(inside, self.modulation(embedding), out)).add_(x)
 
     def modulation(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Shift and scale of the inner channels, (B, C, 1, 1) each."""

@@ -30,6 +30,7 @@ from restorekit.model.backbone.flow_unet_stream import FlowUnetStream
 from restorekit.model.context import CONTEXT, describe
 from restorekit.model.lora import with_tensors
 from restorekit.model.weights import BACKBONE_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
+from restorekit.model.winograd import Convolution, memory_order
 
 __all__ = ["CONFIG", "HEAD", "INLET", "TENSORS", "FlowUnet", "FlowUnetConfig"]
 
@@ -70,7 +71,7 @@ class FlowUnet(nn.Module):
         ch, nb, emb = shape.channels, shape.blocks, shape.embedding
         self.time = nn.Linear(TIME_FEATURES, emb)
         self.inlet = nn.Linear(CONTEXT, emb, bias=False)
-        self.stem = nn.Conv2d(6 * UNSHUFFLE**2, ch[0], 3, padding=1)
+        self.stem = Convolution(6 * UNSHUFFLE**2, ch[0], 3, padding=1)
         self.down = nn.ModuleList(
             nn.ModuleList(Block(c, emb) for _ in range(n)) for c, n in zip(ch, nb, strict=True)
         )
@@ -79,7 +80,7 @@ class FlowUnet(nn.Module):
         self.up = nn.ModuleList(
             nn.ModuleList(Block(c, emb) for _ in range(n)) for c, n in zip(ch[:-1], nb[:-1], strict=True)
         )
-        self.head = nn.Conv2d(ch[0], 3 * UNSHUFFLE**2, 3, padding=1, bias=False)
+        self.head = Convolution(ch[0], 3 * UNSHUFFLE**2, 3, padding=1, bias=False)
         if not self.head.weight.is_meta:  # drawing on "meta" imports sympy, for 1.6 s; loaded weights come anyway
             self.reset(generator)
 
@@ -117,7 +118,7 @@ class FlowUnet(nn.Module):
             radius += pixel  # the 2x2 cell that a step between levels joins
         radius += 2 * UNSHUFFLE  # stem and head
         halo = math.ceil(radius / multiple) * multiple
-        return Facts(multiple, halo, streams=True, head=HEAD, inlet=INLET)
+        return Facts(multiple, halo, streams=True, head=HEAD, inlet=INLET, winograd=True)
 
     @property
     def network(self) -> nn.Module:
@@ -154,7 +155,7 @@ class FlowUnet(nn.Module):
         """Estimate of the clean images, (B, 3, H, W); H and W multiples of the facts' `multiple`."""
         embedding = self.embed(t, context)
         cells = F.pixel_unshuffle(torch.cat([x_t, degraded], 1) - 0.5, UNSHUFFLE)
-        x = self.stem(cells.contiguous(memory_format=torch.channels_last))  # faster on CPUs in bf16
+        x = self.stem(cells.contiguous(memory_format=memory_order()))
         skips: list[Tensor] = []
         for level, blocks in enumerate(self.down):
             for block in blocks:  # type: ignore[attr-defined]
