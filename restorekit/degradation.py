@@ -187,6 +187,7 @@ class Degradation(ABC):
     rounded: whether the field's tables score what it makes as an 8-bit file (white noise they leave unbounded).
     sparse: whether it touches few pixels, as rain's streaks do, so that removing it keeps the level of the others.
     paired: whether it is known from pairs of photographs only, see `restorekit.paired`.
+    same: kinds of other degradations that are the same thing, as "blur:motion": its key need not tell them apart.
     """
 
     name: str
@@ -198,6 +199,7 @@ class Degradation(ABC):
     rounded: bool = True
     sparse: bool = False
     paired: bool = False
+    same: tuple[str, ...] = ()
     summary: str = ""
 
     def __init_subclass__(cls) -> None:

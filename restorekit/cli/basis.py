@@ -32,7 +32,10 @@ def basis(
     ] = None,
     photos: Annotated[
         list[Path] | None,
-        typer.Argument(help="Folders of clean photographs, searched recursively; none with --pairs."),
+        typer.Argument(
+            help="Folders of clean photographs, searched recursively; beside --pairs only for the key of a basis "
+            "whose pictures its plugin prepares."
+        ),
     ] = None,
     pairs: Annotated[
         tuple[Path, Path] | None,
@@ -60,6 +63,15 @@ def basis(
     looks: Annotated[
         int, typer.Option(help="Pictures that its key is fitted to, and as many to judge it.")
     ] = 1200,
+    alarms: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            max=0.5,
+            help="Share of the pictures without the degradation that its key may touch; more where the plugin "
+            "looks at them once more before it does anything.",
+        ),
+    ] = 0.01,
     precision: Precision = "auto",
     seed: Seed = 2,
     run_options: RunOptions,
@@ -84,6 +96,7 @@ def basis(
         "learning_rate": learning_rate,
         "decay": decay,
         "looks": looks,
+        "alarms": alarms,
         "precision": precision,
         "seed": seed,
     }

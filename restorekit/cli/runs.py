@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def perform(settings: Settings, given: Mapping[str, Any], began: float) -> None:
     engine = make_engine(settings)
     recipe, catalog = make_recipe(settings, given), build_catalog(load_plugins()).of_model(settings.model)
     for name in recipe.names:  # before photographs are read, which takes minutes
-        check_photos(catalog.degradation(name), in_pairs=bool(settings.pairs))
+        check_photos(catalog.degradation(name), in_pairs=bool(settings.pairs), plain=bool(settings.photos))
     export = None if settings.export is None else Path(settings.export)
     photos = load_pictures(settings, smallest_photo(settings, recipe))
     training = start_run(settings, recipe, catalog, photos, engine)
@@ -158,11 +159,14 @@ def load_pictures(settings: Settings, smallest: int) -> Photos | PairedPhotos:
     """Read the photographs of a run, or its pairs, under a progress bar. smallest: as in `load_photos`."""
     from restorekit.training.paired import PairedPhotos
 
-    if not settings.pairs:
-        return load_photos([Path(folder) for folder in settings.photos], settings.limit, smallest)
+    folders = [Path(folder) for folder in settings.photos]
+    plain = load_photos(folders, settings.limit, smallest) if folders else None
+    if plain is not None and not settings.pairs:
+        return plain
     inputs, targets = map(Path, settings.pairs)
     with reading() as report:
-        return PairedPhotos.load(inputs, targets, smallest, settings.limit, report)
+        pairs = PairedPhotos.load(inputs, targets, smallest, None if plain else settings.limit, report)
+    return replace(pairs, plain=plain)
 
 
 @contextmanager
@@ -227,6 +231,6 @@ def about_key(folder: Path, name: str) -> str:
     if (folder / KEY).exists():
         return f"key: {said}"
     return (
-        f"no key: it {said}; {ENOUGH:.0%} at no more than {FALSE_ALARMS:.0%} are wanted. "
+        f"no key: it {said}; {ENOUGH:.0%} at no more than {figures.get('allowed', FALSE_ALARMS):.0%} are wanted. "
         f"The basis works with --set {name}=1"
     )

@@ -80,6 +80,8 @@ class Basis:
     summary: a line about it.
     model: name of the model that it is for; empty for those whose digests `basis.json` names.
     remote: address of its files, in place of a folder; they are fetched when the basis is loaded.
+    prepare: "module:function" for what is done to a picture before its pass, which is then one of its own
+        (`restorekit.running.prepared`).
     """
 
     name: str
@@ -88,6 +90,7 @@ class Basis:
     summary: str = ""
     model: str = ""
     remote: Remote | None = None
+    prepare: str = ""
 
     def __post_init__(self) -> None:
         if self.remote is not None:
@@ -128,6 +131,8 @@ class Basis:
     @property
     def apart(self) -> bool:
         """True where it wants a pass of its own, after the bases beside it (`restorekit.running.turns`)."""
+        if self.prepare:
+            return True
         if self.remote is not None and not self.remote.there:
             return False  # which is looked at again once it is fetched
         if not isinstance(value := self.record.get("apart", False), bool):

@@ -133,6 +133,11 @@ def export_onnx(
             f"{', '.join(parts[1].active)} has a pass of its own, after {', '.join(parts[0].active)}: "
             "one network cannot do both; export each in a file of its own"
         )
+    if prepared := [name for name in mixture.active if name in restorer.enlarging.turns.prepare]:
+        raise MixingError(
+            f"pictures are prepared for {', '.join(prepared)} by a plugin, which a network alone cannot do; "
+            "leave it out"
+        )
     network = one_network(restorer, mixture, half=half)
     properties = properties_of(restorer, mixture)
     with tempfile.TemporaryDirectory(prefix="restorekit-") as folder:

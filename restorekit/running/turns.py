@@ -5,20 +5,24 @@
 Bases that were trained together share one network. One that came later was not, and what it changes most, such as
 the light of the whole picture, can be what the others look at: in one network with rain, haze stays 1.8 dB behind
 itself after rain. `"apart": true` in its `basis.json` asks for a pass of its own, of what the others leave: they
-undo what happened last.
+undo what happened last. Before such a pass its plugin may do something to the picture
+(`restorekit.running.prepared`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from restorekit.image import as_float
+from restorekit.image.values import as_values
 from restorekit.model.mixing import Mixer, Mixture
 from restorekit.plugin.catalog import Catalog
 from restorekit.running.passing import Pass, Passing
+from restorekit.running.prepared import prepared
 
 __all__ = ["Turns"]
 
@@ -28,17 +32,20 @@ class Turns:
     """Passes of one restorer.
 
     apart: names of the bases that want a pass of their own.
+    prepare: for some of them, "module:function" for what is done before it, by name.
     """
 
     mixer: Mixer
     passing: Passing
     apart: Collection[str] = ()
+    prepare: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, mixer: Mixer, passing: Passing, catalog: Catalog) -> Turns:
         """The passes for the mixer's bases, whose cards the catalogue has."""
-        cards = (catalog.bases[name] for name in mixer.bases if name in catalog.bases)
-        return cls(mixer, passing, frozenset(card.name for card in cards if card.apart))
+        cards = [catalog.bases[name] for name in mixer.bases if name in catalog.bases]
+        prepare = {card.name: card.prepare for card in cards if card.prepare}
+        return cls(mixer, passing, frozenset(card.name for card in cards if card.apart), prepare)
 
     def parts(self, mixture: Mixture) -> tuple[Mixture, ...]:
         """The mixture as it is, or first all but the bases apart, and then these."""
@@ -50,15 +57,27 @@ class Turns:
     def passed(self, mixture: Mixture, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
         """Take a picture through its passes; arguments as in `Passing.run`. Between them it is not rounded to 8
         bits."""
-        parts = self.parts(mixture)
-        between = torch.uint16 if dtype == torch.uint8 else dtype
-        for turn, part in enumerate(parts):
-            one = replace(how, progress=told_as_one(how.progress, turn, len(parts)))
-            last = turn == len(parts) - 1
-            predictor = self.mixer.specialise(part)
-            image = self.passing.until_it_fits(predictor, image, dtype if last else between, one)
+        *first, last = self.parts(mixture)
+        waiting = [name for name in last.active if name in self.prepare]
+        turns = len(first) + len(waiting) + 1
+        between, turn = torch.uint16 if dtype == torch.uint8 else dtype, 0
+
+        def through(part: Mixture, kind: torch.dtype) -> Tensor:
+            one = replace(how, progress=told_as_one(how.progress, turn, turns))
+            done = self.passing.until_it_fits(self.mixer.specialise(part), image, kind, one)
             how.side = one.side
-        return image
+            return done
+
+        for part in first:
+            image, turn = through(part, between), turn + 1
+        for name in waiting:
+            deep = as_values(as_float(image), between) if image.dtype == torch.uint8 else image
+            tell = told_as_one(how.progress, turn, turns)
+            done = prepared(name, self.prepare[name], deep, last.values[name], tell)
+            image, last, turn = (image, last.without(name), turn) if done is None else (done, last, turn + 1)
+        if waiting and not last.active:
+            return as_values(as_float(image), dtype)
+        return through(last, dtype)
 
 
 def told_as_one(

@@ -50,9 +50,10 @@ def once_more(
         raise TrainingError(
             f"--again {folder}: its recipe is of a training {settings.training}; `restorekit train {path}` runs it"
         )
+    both = settings.photos and settings.pairs  # one for the basis, the other for its key
     if photos:
-        changes = {**changes, "photos": tuple(photos), "pairs": ()}
-    elif changes.get("pairs"):
+        changes = {**changes, "photos": tuple(photos), **({} if both else {"pairs": ()})}
+    elif changes.get("pairs") and not both:
         changes = {**changes, "photos": ()}
     if any(changes.get(key) is not None for key in BUDGETS):
         changes = {**dict.fromkeys(BUDGETS), **changes}

@@ -190,19 +190,7 @@ class BasisTraining(Training):
 
     def fit_key(self) -> tuple[BasisKey, Judgement]:
         """Key and gauge from pictures of the training photographs, and how good the key is on others."""
-        new, *others = self.degradations
-        strangers = strangers_to(self.degradations)
-        looking = Looking(new, tuple(others), self.encoder, strangers)
-        generator = Generator().manual_seed(self.recipe.seed)
-        photographs = by_photograph(self.photos.training)
-
-        def look(chosen: Sequence[Sequence[Tensor]]) -> Looks:
-            return looking.look([copy for copies in chosen for copy in copies], self.recipe.looks, generator)
-
-        kept = [photographs[i::HELD_BACK] for i in range(HELD_BACK)]
-        fitted = look([photograph for part in kept[:-1] for photograph in part])
-        held_out = look([*kept[-1], self.photos.calibration])
-        return fit_key(fitted, held_out, [stranger.name for stranger in strangers])
+        return key_from(self.photos, self.degradations, self.encoder, self.recipe)
 
     def severities(self) -> dict[str, tuple[Tensor, Tensor]]:
         """Held-out pictures at named severities: degraded and clean, (N, 3, H, W) each."""
@@ -257,3 +245,26 @@ class BasisTraining(Training):
             save_key(folder, key, encoder_sha256=self.encoder_sha256, figures=judgement.record())
         else:
             drop_key(folder, figures=judgement.record())
+
+
+def key_from(
+    photos: Photos, degradations: Sequence[Degradation], encoder: DegradationEncoder, recipe: BasisRecipe
+) -> tuple[BasisKey, Judgement]:
+    """Key and gauge from pictures of the training photographs, and how good the key is on others.
+
+    degradations: the new one first.
+    recipe: says how many pictures, and which.
+    """
+    new, *others = degradations
+    strangers = strangers_to(degradations)
+    looking = Looking(new, tuple(others), encoder, strangers)
+    generator = Generator().manual_seed(recipe.seed)
+    photographs = by_photograph(photos.training)
+
+    def look(chosen: Sequence[Sequence[Tensor]]) -> Looks:
+        return looking.look([copy for copies in chosen for copy in copies], recipe.looks, generator)
+
+    kept = [photographs[i::HELD_BACK] for i in range(HELD_BACK)]
+    fitted = look([photograph for part in kept[:-1] for photograph in part])
+    held_out = look([*kept[-1], photos.calibration])
+    return fit_key(fitted, held_out, [stranger.name for stranger in strangers], recipe.alarms)

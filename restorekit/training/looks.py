@@ -8,7 +8,7 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -108,7 +108,25 @@ class Looking:
         kinds = {}
         if float(torch.rand(1, generator=generator)) < VARIED:
             kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=generator))] for d in chosen}
+        kinds |= self.other_kinds(chosen, kinds, generator)
         return clean, Compose.draw([self.new, *chosen], clean.shape, generator, kinds=kinds)
+
+    def other_kinds(
+        self, chosen: Sequence[Degradation], kinds: Mapping[str, str], generator: Generator
+    ) -> dict[str, str]:
+        """Kinds, by name, in place of those that are the same thing as the new degradation.
+
+        chosen: degradations beside it.
+        kinds: drawn so far, by name.
+        generator: draws others.
+        """
+        drawn = {}
+        for other in chosen:
+            left = [kind for kind in other.kinds if f"{other.name}:{kind}" not in self.new.same]
+            if len(left) < len(other.kinds) and kinds.get(other.name) not in left:
+                shares = [other.shares[other.kinds.index(kind)] if other.shares else 1.0 for kind in left]
+                drawn[other.name] = left[int(torch.multinomial(torch.tensor(shares), 1, generator=generator))]
+        return drawn
 
 
 def side_for(photos: Sequence[Tensor], dice: float) -> int:

@@ -1,4 +1,4 @@
-"""A basis for a degradation that nobody can make: it is learnt from pairs of photographs, with and without it.
+"""A basis that is learnt from pairs of photographs, with a degradation that nobody can make and without it.
 
     degraded = others(input),   target = target, or others(target)
 
@@ -6,6 +6,9 @@ The pairs take the place of the draw. Other degradations come on top: of the inp
 both pictures, realisation for realisation, their bases at 0. Sometimes the degraded picture is the clean one, so
 that the basis learns to leave alone what lacks its degradation. The severity of a pair is the root mean square of
 its difference.
+
+A basis whose pictures a plugin prepares (`restorekit.running.prepared`) learns from pairs of prepared pictures and
+clean ones, made once. Its key, which reads pictures as they are, comes from clean photographs as any other's.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from restorekit.files import list_images
 from restorekit.image import read_image
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
-from restorekit.training.basis import HELD_BACK, BasisTraining
+from restorekit.training.basis import HELD_BACK, BasisTraining, key_from
 from restorekit.training.flat import FlatPhotos
 from restorekit.training.looks import CLEAN, SHORTEST, TOGETHER, Looks, side_for, some_of
 from restorekit.training.pairs import Group, as_file, typical
@@ -46,10 +49,12 @@ class PairedPhotos:
 
     inputs: with it.
     targets: without it, in the same order.
+    plain: clean ones for the key, where the inputs are prepared.
     """
 
     inputs: Photos
     targets: Photos
+    plain: Photos | None = None
 
     @classmethod
     def load(
@@ -216,7 +221,9 @@ class PairedBasisTraining(BasisTraining):
         order = found.argsort()
         rows = {}
         for some in order.tensor_split(2 if len(order) > 1 else 1):
-            name = f"{len(some)} pairs, {scale.describe(float(found[some].mean()))}"
+            apart = float(found[some].mean())
+            told = scale.describe(apart) if self.paired.plain is None else f"{apart:.0f} of 255 apart"
+            name = f"{len(some)} pairs, {told}"
             rows[name] = self.input_crops[some].to(self.device), self.crops[some].to(self.device)
         return rows
 
@@ -226,6 +233,8 @@ class PairedBasisTraining(BasisTraining):
 
     def fit_key(self) -> tuple[BasisKey, Judgement]:
         """Key and gauge from two thirds of the training pairs, set and judged on all others."""
+        if self.paired.plain is not None:
+            return key_from(self.paired.plain, self.degradations, self.encoder, self.recipe)
         new, *others = self.degradations
         looking = PairedLooking(new, tuple(others), self.encoder)
         inputs, targets = self.paired.inputs, self.paired.targets
@@ -239,7 +248,7 @@ class PairedBasisTraining(BasisTraining):
             [*p.training[HELD_BACK - 1 :: HELD_BACK], *p.validation] for p in (inputs, targets)
         )
         held_out = looking.look(others_with, others_without, self.recipe.looks, generator)
-        return fit_key(fitted, held_out)
+        return fit_key(fitted, held_out, allowed=self.recipe.alarms)
 
 
 @dataclass(frozen=True)

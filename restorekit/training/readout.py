@@ -75,6 +75,7 @@ class Judgement:
     queries: pictures looked at in all.
     kin: degradations that look the same.
     natural: share of the pictures without it that have it by nature, and were left out.
+    allowed: false alarms that it may give.
     """
 
     accuracy: float
@@ -83,11 +84,12 @@ class Judgement:
     queries: int
     kin: tuple[str, ...] = ()
     natural: float = 0.0
+    allowed: float = FALSE_ALARMS
 
     @property
     def good(self) -> bool:
         """True where the basis may ship with the key."""
-        return self.found >= ENOUGH and self.false_alarms <= FALSE_ALARMS
+        return self.found >= ENOUGH and self.false_alarms <= self.allowed
 
     @classmethod
     def of_record(cls, figures: Mapping[str, Any]) -> Judgement:
@@ -98,13 +100,18 @@ class Judgement:
         """The figures for `basis.json`."""
         values = asdict(self)
         kin = values.pop("kin")
+        if self.allowed == FALSE_ALARMS:
+            del values["allowed"]
         return {name: round(value, 4) for name, value in values.items()} | ({"kin": list(kin)} if kin else {})
 
 
-def fit_key(fitted: Looks, held_out: Looks, strangers: Collection[str] = ()) -> tuple[BasisKey, Judgement]:
+def fit_key(
+    fitted: Looks, held_out: Looks, strangers: Collection[str] = (), allowed: float = FALSE_ALARMS
+) -> tuple[BasisKey, Judgement]:
     """Fit key and gauge to `fitted`, set the bias on `held_out`, and judge the key there.
 
     strangers: degradations that may be the same as the new one but for their name.
+    allowed: share of the pictures without the degradation that may get a weight.
     """
     kin = kin_of(fitted, strangers)
     fitted, held_out = told_apart(fitted, kin), told_apart(held_out, kin)
@@ -113,14 +120,14 @@ def fit_key(fitted: Looks, held_out: Looks, strangers: Collection[str] = ()) -> 
     by_nature = [natural(looks, key) for looks, key in zip((fitted, held_out), keys, strict=True)]
     fitted, held_out = (only(looks, ~mask) for looks, mask in zip((fitted, held_out), by_nature, strict=True))
     key = fit(fitted) if bool(by_nature[0].any()) else keys[1]
-    slope = steepness(key.logit(held_out.queries), held_out, strangers)
+    slope = steepness(key.logit(held_out.queries), held_out, strangers, allowed)
     assert key.hidden is not None
     hidden = replace(key.hidden, up=on_disk(key.hidden.up * slope))
     key = replace(key, key=on_disk(key.key * slope), bias=torch.zeros(()), hidden=hidden)
-    bias = logit_of(HARMFUL) - MARGIN - floor_of(key.logit(held_out.queries), held_out, strangers)
+    bias = logit_of(HARMFUL) - MARGIN - floor_of(key.logit(held_out.queries), held_out, strangers, allowed)
     key = replace(key, bias=on_disk_below(bias))
     left_out = float(by_nature[1].float().sum() / (by_nature[1].sum() + (held_out.fractions == 0).sum()))
-    return key, replace(judged(key, held_out, count), kin=kin, natural=left_out)
+    return key, replace(judged(key, held_out, count), kin=kin, natural=left_out, allowed=allowed)
 
 
 def natural(looks: Looks, key: BasisKey) -> Tensor:
@@ -212,33 +219,37 @@ def on_disk_below(value: float) -> Tensor:
     return torch.tensor(float(np.nextafter(held, np.float16(-np.inf)) if float(held) > value else held))
 
 
-def floor_of(scores: Tensor, looks: Looks, strangers: Collection[str] = ()) -> float:
-    """The score, (N,), that no more than FALSE_ALARMS of the pictures without the degradation are above: of the
-    clean ones, of those with each other degradation, and of those with any of the strangers."""
+def floor_of(
+    scores: Tensor, looks: Looks, strangers: Collection[str] = (), allowed: float = FALSE_ALARMS
+) -> float:
+    """The score, (N,), that no more than `allowed` of the pictures without the degradation are above: of the clean
+    ones, of those with each other degradation, and of those with any of the strangers."""
     groups = dict(groups_without(looks))
     strange = torch.zeros(len(scores), dtype=torch.bool)  # few of each: together
     for name in set(groups) & set(strangers):
         strange |= groups.pop(name)
-    return max(rarely_above(scores[group]) for group in (*groups.values(), strange) if bool(group.any()))
+    return max(rarely_above(scores[group], allowed) for group in (*groups.values(), strange) if bool(group.any()))
 
 
-def rarely_above(scores: Tensor) -> float:
-    """The value, of scores (N,), that no more than FALSE_ALARMS of them are above: counted, and, since few of them
+def rarely_above(scores: Tensor, allowed: float = FALSE_ALARMS) -> float:
+    """The value, of scores (N,), that no more than `allowed` of them are above: counted, and, since few of them
     show none as rare as that, reckoned from the mean excess of the largest, as if they fell off exponentially.
 
     Pickands, "Statistical inference using extreme order statistics", 1975, https://doi.org/10.1214/aos/1176343003
     """
     ranked = scores.sort(descending=True).values
-    count = min(max(FEWEST, int(TAIL * len(ranked))), len(ranked) - 1)
+    count = min(max(FEWEST, int(max(TAIL, allowed) * len(ranked))), len(ranked) - 1)
     excess = float((ranked[:count] - ranked[count]).mean()) if count else 0.0
-    reckoned = float(ranked[count]) + excess * max(0.0, math.log(max(count, 1) / len(ranked) / FALSE_ALARMS))
-    return max(float(ranked[int(FALSE_ALARMS * len(ranked))]), reckoned)
+    reckoned = float(ranked[count]) + excess * max(0.0, math.log(max(count, 1) / len(ranked) / allowed))
+    return max(float(ranked[int(allowed * len(ranked))]), reckoned)
 
 
-def steepness(scores: Tensor, looks: Looks, strangers: Collection[str] = ()) -> float:
+def steepness(
+    scores: Tensor, looks: Looks, strangers: Collection[str] = (), allowed: float = FALSE_ALARMS
+) -> float:
     """Factor of the scores, (N,): 1 as fitted, or more where that is needed for three of four pictures with the
     degradation to get all of the weight."""
-    room = float(scores[looks.fractions > 0].quantile(0.25)) - floor_of(scores, looks, strangers)
+    room = float(scores[looks.fractions > 0].quantile(0.25)) - floor_of(scores, looks, strangers, allowed)
     return min(max(1.0, (logit_of(1.0) - logit_of(HARMFUL)) / max(room, 1e-6)), SUREST)
 
 

@@ -127,6 +127,7 @@ class BasisRecipe:
     picture: side of a held-out picture, px.
     looks: pictures, with and without the degradation, that key and gauge are fitted to, and as many that their
         bias is set on.
+    alarms: share of the pictures without the degradation that its key may touch.
     decay: share of the budget over which the rate falls.
     seed: of all that is drawn.
     precision: of the convolutions' inputs, as in `restorekit.running.device`.
@@ -142,6 +143,7 @@ class BasisRecipe:
     learning_rate: float = 1e-3
     picture: int = 192
     looks: int = 1200
+    alarms: float = 0.01
     decay: float = 0.3
     seed: int = 2
     precision: str = "auto"

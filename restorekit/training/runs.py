@@ -78,7 +78,8 @@ class Settings:
 
     training: backbone, encoder, basis, detail, latent or look.
     photos: folders of clean photographs.
-    pairs: in place of photos the folders of the inputs and of the targets, for a basis that is learnt from pairs.
+    pairs: folders of the inputs and of the targets, for a basis that is learnt from pairs: in place of photos
+        where its degradation cannot be made, else beside photos for its key.
     run: folder for checkpoints and logs; "" for runs/ and the name of the training or of the basis.
     weights: finished weights that encoder, basis and detail are for; the shipped ones if None.
     model: name of an installed model that a basis is for, in place of weights.
@@ -108,11 +109,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.model and self.weights is not None:
             raise TrainingError(f"a basis is for one model; name weights {self.weights} or model {self.model}")
-        if self.pairs and (self.photos or len(self.pairs) != 2):
-            raise TrainingError(
-                f"pairs are two folders, input and target, in place of photos; got {', '.join(self.pairs)}"
-                + (f" beside photos {', '.join(self.photos)}" if self.photos else "")
-            )
+        if self.pairs and len(self.pairs) != 2:
+            raise TrainingError(f"pairs are two folders, input and target; got {', '.join(self.pairs)}")
 
 
 def read_run(path: Path, changes: Iterable[str]) -> tuple[Settings, dict[str, Any]]:

@@ -188,7 +188,8 @@ def start_basis_of(
     engine: see `Training`.
     start: folder of a basis to begin at, where its shapes fit and there is no checkpoint.
     """
-    check_photos(catalog.degradation(name), in_pairs=isinstance(photos, PairedPhotos))
+    plain = photos.plain is not None if isinstance(photos, PairedPhotos) else True
+    check_photos(catalog.degradation(name), in_pairs=isinstance(photos, PairedPhotos), plain=plain)
     for remote in model.remotes:
         fetch(remote)
     backbone, encoder = load_backbone(model.backbone), DegradationEncoder.from_folder(model.encoder)
@@ -225,18 +226,23 @@ def start_basis_of(
     return training
 
 
-def check_photos(degradation: Degradation, *, in_pairs: bool) -> None:
-    """Raise TrainingError for a degradation that is known from pairs and would get photographs, or the reverse.
+def check_photos(degradation: Degradation, *, in_pairs: bool, plain: bool) -> None:
+    """Raise TrainingError for a degradation that is known from pairs and would get other photographs, or the
+    reverse.
 
-    in_pairs: whether the photographs are in pairs.
+    in_pairs: whether there are photographs in pairs.
+    plain: whether there are others.
     """
     name = degradation.name
     if degradation.paired and not in_pairs:
         raise TrainingError(f"{name} is known from pairs of photographs; give --pairs INPUT/ TARGET/")
-    if in_pairs and not degradation.paired:
+    if degradation.paired and plain:
+        raise TrainingError(f"{name} is known from pairs of photographs, in place of photos; give the pairs alone")
+    if in_pairs and not degradation.paired and not plain:
         raise TrainingError(
             f"{name} is made of clean photographs, its severity in a unit that pairs do not tell; "
-            "give a folder of clean ones, or register a restorekit.plugin.Paired of another name for the pairs"
+            "give a folder of clean ones, beside pairs for a basis whose pictures are prepared, "
+            "or register a restorekit.plugin.Paired of another name for the pairs"
         )
 
 

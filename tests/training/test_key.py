@@ -13,6 +13,7 @@ from restorekit.training.other_kinds import strangers_to
 from restorekit.training.readout import (
     FALSE_ALARMS,
     HARMFUL,
+    Judgement,
     fit,
     fit_key,
     groups_without,
@@ -189,3 +190,24 @@ def test_about_half_of_the_pictures_are_clean_and_every_other_degradation_comes(
     assert 0.3 < clean < 0.7
     names = {name for named in seen.others for name in named}
     assert names == {CLEAN, "noise", "blur", "jpeg", *(s.name for s in strangers_to(())[:2])}
+
+
+def test_a_key_that_may_be_wrong_more_often_finds_more_and_says_how_often():
+    careful, easy = (fit_key(looks(800, 1.5), looks(800, 1.5, 1), (), allowed)[1] for allowed in (0.01, 0.2))
+    assert careful.false_alarms <= 0.01 < easy.false_alarms <= 0.2 and careful.found + 0.2 < easy.found
+    assert "allowed" not in careful.record() and easy.record()["allowed"] == 0.2
+    assert Judgement.of_record(easy.record()).allowed == 0.2 and easy.good is (easy.found >= 0.33)
+
+
+def test_kinds_that_are_the_same_thing_are_not_among_what_a_key_is_told_apart_from(monkeypatch):
+    blur, noise = CATALOG.degradation("blur"), CATALOG.degradation("noise")
+    new, photos = fog(), [(torch.rand(3, 200, 220) * 255).to(torch.uint8)]
+    monkeypatch.setattr(type(new), "same", ("blur:motion", "blur:gaussian", "noise:none"), raising=False)
+    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 0)).eval()
+    looking = Looking(new, (blur, noise), encoder)
+    drawn = set()
+    for seed in range(80):
+        for step in looking.draw(photos, Generator().manual_seed(seed))[1].steps:
+            drawn |= {(step.degradation.name, kind) for kind in step.realisation.kind_names()}
+    assert {kind for name, kind in drawn if name == "blur"} == {"anisotropic", "defocus"}
+    assert ("noise", "gaussian") in drawn

@@ -15,6 +15,7 @@ from restorekit.plugin import Paired, catalog
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.plugin.testing import check_degradation
 from restorekit.signed import write_unless_edited
+from restorekit.training.basis import key_from
 from restorekit.training.paired import PairedBasisTraining, PairedLooking, PairedPhotos, paired_patches
 from restorekit.training.published import CARD, RECIPE, recipe_text
 from restorekit.training.recipes import BasisRecipe
@@ -158,6 +159,24 @@ def test_what_is_known_from_pairs_is_made_by_nobody_and_what_can_be_made_takes_n
     ):
         outcome = cli("train", "basis", *arguments, "--iterations", "1", "--threads", "1")
         assert outcome.code == 1 and said in outcome.err and "Traceback" not in outcome.err, arguments
+
+
+def test_a_basis_whose_pictures_are_prepared_learns_from_pairs_and_its_key_from_photographs(
+    cli, with_moire, pairs_folder, tmp_path, monkeypatch
+):
+    sides = [str(pairs_folder / side) for side in ("input", "target")]
+    seen = []
+    monkeypatch.setattr(
+        "restorekit.training.paired.key_from",
+        lambda photos, *others: seen.append(len(photos.training)) or key_from(photos, *others),
+    )
+    monkeypatch.setattr("restorekit.training.photos.HELD_OUT_EVERY", 2)
+    short = ("--iterations", "2", "--patch", "32", "--rank", "2", "--looks", "12", "--threads", "1")
+    outcome = cli("train", "basis", "blur", sides[1], "--pairs", *sides, *short, "--export", "out/blur")
+    assert outcome.code == 0, outcome.err
+    assert len(seen) == 1
+    card, recipe = ((tmp_path / "out" / "blur" / name).read_text() for name in (CARD, "recipe.toml"))
+    assert "of 255 apart" in card and "photos = [" in recipe and "pairs = [" in recipe
 
 
 def test_a_basis_from_pairs_learns_and_comes_with_recipe_and_card_that_run_again(

@@ -1,0 +1,65 @@
+"""What a plugin does to a picture before the pass of its basis.
+
+    prepared = picture + min(w, 1) (prepare(picture) - picture)
+
+A network sees some 70 px around a place. What concerns the whole picture, such as the path of the hand that held
+the camera, is found by other means, and undone as far as it can be; the basis learns to mend what is left. A basis
+names its function by `prepare="module:function"` in its card, and has a pass of its own
+(`restorekit.running.turns`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+
+import torch
+from torch import Tensor
+
+from restorekit.errors import PluginError, RestorekitError
+from restorekit.image import as_float
+from restorekit.image.values import as_values
+
+__all__ = ["Prepare", "prepared"]
+
+# A picture, (1, 3, H, W), in [0, 1], and what is told how many pieces of how many are done, to a picture like it;
+# None where it sees that there is nothing for the basis to do.
+Prepare = Callable[[Tensor, Callable[[int, int], None]], Tensor | None]
+
+
+def prepared(
+    basis: str, place: str, image: Tensor, weight: float, progress: Callable[[int, int], None] | None
+) -> Tensor | None:
+    """Prepare a picture for a basis, as far as its weight says; None where the basis has nothing to do there.
+
+    basis: its name.
+    place: "module:function" of its card.
+    image: (1, 3, H, W), floating in [0, 1], uint8 or uint16; the result is like it.
+    weight: of the basis, not 0.
+    progress: told how many pieces are done, and of how many.
+    Raises PluginError, which names the basis, where its function fails or gives no such picture.
+    """
+    whole = as_float(image)
+    package = place.partition(".")[0].partition(":")[0]
+    wrong = f"the preparation of basis {basis!r}, {place}, "
+    remedy = f"; update {package}, or go on with --set {basis}=0"
+    try:
+        done = function_at(place)(whole, progress or (lambda done, total: None))
+    except (RestorekitError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise PluginError(f"{wrong}failed ({type(error).__name__}: {error}){remedy}") from error
+    if done is None:
+        return None
+    if not isinstance(done, Tensor) or done.shape != whole.shape or not bool(torch.isfinite(done.sum())):
+        raise PluginError(f"{wrong}gave no picture of the same size with finite values{remedy}")
+    return as_values(whole.lerp(done.to(whole), min(1.0, weight)).clamp(0, 1), image.dtype)
+
+
+@cache
+def function_at(place: str) -> Prepare:
+    """Import "module:function"."""
+    module, _, name = place.partition(":")
+    function: Prepare = getattr(import_module(module), name)
+    return function
