@@ -20,8 +20,8 @@ def package(request, monkeypatch):
     return request.param, importlib.import_module(request.param.name.replace("-", "_"))
 
 
-def test_there_are_two_packages_and_the_root_wheel_holds_neither():
-    assert [folder.name for folder in PACKAGES] == ["restorekit-dehaze", "restorekit-lowlight"]
+def test_there_are_three_packages_and_the_root_wheel_holds_none_of_them():
+    assert [folder.name for folder in PACKAGES] == ["restorekit-dehaze", "restorekit-lowlight", "restorekit-shake"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert not any("-" in name for name in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
 

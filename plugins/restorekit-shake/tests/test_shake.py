@@ -1,0 +1,173 @@
+"""The laws of a plugin's package, for the shake of a hand, and of what undoes it."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Generator
+
+from restorekit.composition import Compose
+from restorekit.plugin.testing import check_basis, check_degradation
+from restorekit.training.photos import Photos
+from restorekit_deblur.motion import motion_kernels
+from restorekit_shake import register_bases, undo
+from restorekit_shake.kernel import KERNEL, estimated, fast_size, spectrum_of, wrapped
+from restorekit_shake.pairs import MARGIN, REACH, SIDE, drawn, moved
+from restorekit_shake.shake import Shake
+
+
+def quiet(done: int, total: int) -> None:
+    pass
+
+
+def scene(height: int = 260, width: int = 300, seed: int = 0) -> torch.Tensor:
+    """Flat boxes before one another, (1, 3, H, W)."""
+    generator = Generator().manual_seed(seed)
+    picture = torch.full((1, 3, height, width), 0.5)
+    for _ in range(60):
+        top, left = (int(torch.randint(-20, n, (1,), generator=generator)) for n in (height, width))
+        high, wide = torch.randint(12, 90, (2,), generator=generator).tolist()
+        colour = 0.1 + 0.8 * torch.rand(1, 3, 1, 1, generator=generator)
+        picture[..., max(0, top) : top + high, max(0, left) : left + wide] = colour
+    return picture
+
+
+def shaken(clean: torch.Tensor, sigma: float, seed: int = 1) -> torch.Tensor:
+    """Under a shake and a little noise, as a file."""
+    generator = Generator().manual_seed(seed)
+    picture = Compose.draw([Shake()], clean.shape, generator, {"shake": sigma}).apply(clean)
+    picture = picture + torch.randn(clean.shape, generator=generator) / 255
+    return (picture.clamp(0, 1) * 255).round() / 255
+
+
+def decibels(clean: torch.Tensor, picture: torch.Tensor) -> float:
+    """PSNR of the middles at the best shift."""
+    return -10 * torch.tensor(moved(clean, picture)[1]).log10().item()
+
+
+def test_shake_keeps_the_laws_of_degradations():
+    check_degradation(Shake()).require()
+
+
+def test_its_basis_keeps_the_laws_of_bases():
+    for basis in register_bases():
+        check_basis(basis, degradation=Shake()).require()
+
+
+@pytest.mark.parametrize("sigma", [2.0, 4.0])
+def test_a_shake_is_undone_as_far_as_its_path_is_found(sigma):
+    clean = scene()
+    picture = shaken(clean, sigma)
+    result = undo.undo(picture, quiet)
+    assert result is not None
+    assert result.shape == picture.shape and float(result.min()) >= 0 and float(result.max()) <= 1
+    assert decibels(clean, result) > decibels(clean, picture) + 3
+
+
+def test_with_the_path_known_nearly_all_comes_back_borders_included():
+    clean, sigma = scene(), torch.tensor([3.0])
+    kernel = motion_kernels(sigma, Generator().manual_seed(1))[0]
+    middle = kernel.shape[0] // 2
+    kernel = kernel[middle - 15 : middle + 16, middle - 15 : middle + 16]
+    kernel = kernel / kernel.sum()
+    around = F.pad(clean, (15,) * 4, mode="replicate")
+    picture = F.conv2d(around.transpose(0, 1), kernel.flip(0, 1)[None, None]).transpose(0, 1)
+    result = undo.deconvolved(picture[0], kernel)[None]
+    before, after = ((x - clean).square().mean() for x in (picture, result))
+    assert float(after) < float(before) / 10
+    edge = (..., slice(0, 16), slice(None))
+    assert float((result - clean)[edge].square().mean()) < float((picture - clean)[edge].square().mean())
+
+
+def test_a_kernel_has_no_negative_place_a_sum_of_one_and_its_light_in_the_middle():
+    kernel = estimated(shaken(scene(), 3.0).mean(1)[0])
+    assert kernel.shape == (KERNEL, KERNEL) and float(kernel.min()) >= 0
+    assert float(kernel.sum()) == pytest.approx(1, abs=1e-5)
+    place = torch.arange(KERNEL, dtype=torch.float32)
+    for axis in (0, 1):
+        assert abs(float((kernel.sum(axis) * place).sum()) - KERNEL // 2) <= 0.51
+    assert torch.equal(kernel, estimated(shaken(scene(), 3.0).mean(1)[0]))  # the same each time
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_in_a_picture_without_edges_there_is_nothing_to_do(value):
+    assert undo.undo(torch.full((1, 3, 120, 90), value), quiet) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_in_a_sharp_picture_there_is_nothing_to_do(seed):
+    assert undo.undo(scene(seed=seed), quiet) is None
+
+
+@pytest.mark.parametrize("size", [(1, 1), (30, 400), (2 * KERNEL - 1, 200)])
+def test_in_a_picture_too_small_to_tell_there_is_nothing_to_do(size):
+    assert undo.undo(torch.rand(1, 3, *size), quiet) is None
+
+
+def test_tiles_give_what_one_piece_gives_and_progress_counts_them(monkeypatch):
+    picture = shaken(scene(200, 420), 2.0)
+    whole = undo.undo(picture, quiet)
+    monkeypatch.setattr(undo, "TILE", 160)
+    told: list[tuple[int, int]] = []
+    tiles = undo.undo(picture, lambda done, total: told.append((done, total)))
+    assert tiles is not None and whole is not None
+    assert float((tiles - whole).abs().mean()) < 0.5 / 255
+    assert told == [(i, 6) for i in range(7)]
+
+
+def test_the_kernel_is_looked_for_where_there_is_most_to_see():
+    grey = torch.zeros(1200, 900)
+    grey[700:1100, 300:700] = torch.rand(400, 400, generator=Generator().manual_seed(0))
+    part = undo.most_detailed(grey)
+    assert part.shape == (512, 512) and float(part.mean()) > 0.9 * float(grey.sum() / 512**2)
+    assert undo.most_detailed(grey[:100, :80]).shape == (100, 80)
+
+
+def test_pictures_go_on_so_that_their_ends_meet_and_spectra_are_those_of_convolutions():
+    picture = torch.rand(37, 50)
+    whole = wrapped(picture, 12)
+    assert torch.equal(whole[:37, :50], picture) and all(n == fast_size(n) for n in whole.shape)
+    smooth = torch.linspace(0, 1, 60).repeat(40, 1)
+    row = wrapped(smooth, 20)[0]
+    assert float((row.roll(-1) - row).abs().max()) < 0.15  # 1 without
+    kernel = torch.rand(5, 5, generator=Generator().manual_seed(2))
+    size = (32, 48)
+    image = torch.rand(size)
+    found = torch.fft.irfft2(torch.fft.rfft2(image) * spectrum_of(kernel, size), s=size)
+    padded = F.pad(image[None, None], (2, 2, 2, 2), mode="circular")
+    assert torch.allclose(found, F.conv2d(padded, kernel.flip(0, 1)[None, None])[0, 0], atol=1e-4)
+
+
+def test_training_pairs_lie_on_one_another_and_are_the_same_each_time():
+    clean = scene()
+    for down, right in ((0, 0), (2, -3), (-REACH, REACH)):
+        part, error, *found = moved(clean, clean.roll((down, right), (2, 3)))
+        assert found == [down, right] and error == 0
+        assert part.shape[2:] == (260 - 2 * MARGIN, 300 - 2 * MARGIN)
+    coarse = torch.rand(1, 3, 40, 40, generator=Generator().manual_seed(3))
+    photo = (F.interpolate(coarse, (SIDE + 40, SIDE + 40), mode="nearest")[0] * 255).to(torch.uint8)
+    photos = Photos((photo,), (photo,), (photo,))
+    first, again = (drawn(photos, Generator().manual_seed(5)) for _ in range(2))
+    assert first is not None and again is not None
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert float((first[0] - first[1]).square().mean()) < 0.02
+
+
+def test_the_command_for_pairs_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+    from restorekit_shake import pairs
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
+    made: list[int] = []
+
+    def one(photos: Photos, generator: Generator) -> tuple[torch.Tensor, torch.Tensor] | None:
+        made.append(generator.initial_seed())
+        return None if generator.initial_seed() == 1 else (torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4))
+
+    monkeypatch.setattr(pairs, "drawn", one)
+    monkeypatch.setattr(pairs.Photos, "load", lambda *_: None)
+    for count in (2, 3):
+        arguments = ["pairs", str(tmp_path), "-o", str(tmp_path / "out"), "--count", str(count)]
+        monkeypatch.setattr("sys.argv", arguments)
+        pairs.main()
+    assert made == [0, 1, 1, 2]  # the second is tried again: nothing says that it was none
+    assert sorted(p.name for p in (tmp_path / "out" / "input").iterdir()) == ["000000.png", "000002.png"]
