@@ -82,6 +82,8 @@ class Basis:
     remote: address of its files, in place of a folder; they are fetched when the basis is loaded.
     prepare: "module:function" for what is done to a picture before its pass, which is then one of its own
         (`restorekit.running.prepared`).
+    sees: "module:function" for a look of the plugin's own at whole pictures, beside the key's
+        (`restorekit.running.prepared`).
     """
 
     name: str
@@ -91,6 +93,7 @@ class Basis:
     model: str = ""
     remote: Remote | None = None
     prepare: str = ""
+    sees: str = ""
 
     def __post_init__(self) -> None:
         if self.remote is not None:

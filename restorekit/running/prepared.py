@@ -5,14 +5,17 @@
 A network sees some 70 px around a place. What concerns the whole picture, such as the path of the hand that held
 the camera, is found by other means, and undone as far as it can be; the basis learns to mend what is left. A basis
 names its function by `prepare="module:function"` in its card, and has a pass of its own
-(`restorekit.running.turns`).
+(`restorekit.running.turns`). What the encoder's crops do not show either, it may look for itself, by
+`sees="module:function"`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,12 +23,30 @@ from torch import Tensor
 from restorekit.errors import PluginError, RestorekitError
 from restorekit.image import as_float
 from restorekit.image.values import as_values
+from restorekit.weighing.blind import Sight
 
-__all__ = ["Prepare", "prepared"]
+__all__ = ["Prepare", "prepared", "sight_of"]
 
 # A picture, (1, 3, H, W), in [0, 1], and what is told how many pieces of how many are done, to a picture like it;
 # None where it sees that there is nothing for the basis to do.
 Prepare = Callable[[Tensor, Callable[[int, int], None]], Tensor | None]
+
+
+def sight_of(basis: str, place: str) -> Sight:
+    """The look of a plugin's own, which names the basis in what goes wrong; see `restorekit.weighing.blind.Sight`.
+
+    basis: its name.
+    place: "module:function" of its card.
+    """
+
+    def sight(image: Tensor, clean: Callable[[Tensor], Tensor]) -> float:
+        with blaming(basis, f"the look of basis {basis!r}, {place},", place):
+            weight = float(function_at(place)(image, clean))
+            if not 0 <= weight <= 1:
+                raise ValueError(f"a weight of {weight:g} is not in [0, 1]")
+        return weight
+
+    return sight
 
 
 def prepared(
@@ -41,25 +62,33 @@ def prepared(
     Raises PluginError, which names the basis, where its function fails or gives no such picture.
     """
     whole = as_float(image)
-    package = place.partition(".")[0].partition(":")[0]
-    wrong = f"the preparation of basis {basis!r}, {place}, "
-    remedy = f"; update {package}, or go on with --set {basis}=0"
-    try:
+    with blaming(basis, f"the preparation of basis {basis!r}, {place},", place):
         done = function_at(place)(whole, progress or (lambda done, total: None))
-    except (RestorekitError, MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        raise PluginError(f"{wrong}failed ({type(error).__name__}: {error}){remedy}") from error
-    if done is None:
-        return None
-    if not isinstance(done, Tensor) or done.shape != whole.shape or not bool(torch.isfinite(done.sum())):
-        raise PluginError(f"{wrong}gave no picture of the same size with finite values{remedy}")
+        if done is None:
+            return None
+        if not isinstance(done, Tensor) or done.shape != whole.shape or not bool(torch.isfinite(done.sum())):
+            raise ValueError("no picture of the same size with finite values came back")
     return as_values(whole.lerp(done.to(whole), min(1.0, weight)).clamp(0, 1), image.dtype)
 
 
+@contextmanager
+def blaming(basis: str, what: str, place: str) -> Iterator[None]:
+    """Name the basis, what of it failed, and the way round it in whatever a plugin's function raises."""
+    try:
+        yield
+    except (RestorekitError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        package = place.partition(".")[0].partition(":")[0]
+        raise PluginError(
+            f"{what} failed ({type(error).__name__}: {error}); update {package}, "
+            f"or go on with RESTOREKIT_BLOCK_PLUGINS={basis}"
+        ) from error
+
+
 @cache
-def function_at(place: str) -> Prepare:
+def function_at(place: str) -> Callable[..., Any]:
     """Import "module:function"."""
     module, _, name = place.partition(":")
-    function: Prepare = getattr(import_module(module), name)
+    function: Callable[..., Any] = getattr(import_module(module), name)
     return function

@@ -40,6 +40,7 @@ from restorekit.running.loading import load_model
 from restorekit.running.look import Looks
 from restorekit.running.masking import Masks
 from restorekit.running.passing import Pass, Passing
+from restorekit.running.prepared import sight_of
 from restorekit.running.restoring import Restoring, shown
 from restorekit.running.results import RestorationResult
 from restorekit.running.turns import Turns
@@ -183,7 +184,9 @@ class Restorer:
         catalog = self.catalog
         known = [name for name in self.keys if name in catalog.bases]
         scales = {name: catalog.degradation(catalog.basis(name).degradation).severity for name in known}
-        return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove)
+        cards = [catalog.bases[name] for name in self.mixer.bases if name in catalog.bases]
+        sights = {card.name: sight_of(card.name, card.sees) for card in cards if card.sees}
+        return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove, sights)
 
     def weigher(self, chosen: Mapping[str, float], *, blind: bool, wish: Wish | None = None) -> Weigher:
         """The weigher for a user's words, as in `restore`."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from restorekit.degradation import Severity
+from restorekit.image import as_float
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
 from restorekit.model.mixing import MixingWeights
 from restorekit.weighing.looks import Origins, Remove, read_picture
 from restorekit.weighing.weigher import Inspection
 
-__all__ = ["UNLIKE", "Blind"]
+__all__ = ["UNLIKE", "Blind", "Sight"]
+
+# A picture, (1, 3, H, W), in [0, 1], and what restores a part of it, (1, 3, h, w), by what the encoder found of
+# the sensor and the file, to a weight in [0, 1].
+Sight = Callable[[Tensor, Callable[[Tensor], Tensor]], float]
 
 UNLIKE = "unlike the pictures that the encoder was trained on, so that its weights may be wrong; see --set"
 
@@ -29,6 +34,7 @@ class Blind:
     scales: the severities of what they remove, by basis name.
     none: a weight of 0 for every basis; one without a key keeps it, being at the user's command only.
     remove: restores crops between the looks.
+    sights: further looks, of plugins' own, by the name of the basis that each is for; the greater weight counts.
     """
 
     encoder: DegradationEncoder
@@ -37,6 +43,7 @@ class Blind:
     scales: Mapping[str, Severity]
     none: MixingWeights
     remove: Remove
+    sights: Mapping[str, Sight] = field(default_factory=dict)
 
     @torch.no_grad()
     def weigh(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
@@ -44,9 +51,26 @@ class Blind:
         reading = read_picture(
             self.encoder, self.keys, self.origins, image, self.remove, visible, enlarged=enlarged
         )
+        weights = {**reading.weights, **self.seen(image, reading.weights)}
         severities = {
             name: self.scales[name].value(fraction)
             for name, fraction in reading.fractions.items()
             if name in self.scales
         }
-        return Inspection(self.none.override(reading.weights), severities, (UNLIKE,) if reading.strange else ())
+        return Inspection(self.none.override(weights), severities, (UNLIKE,) if reading.strange else ())
+
+    def seen(self, image: Tensor, weights: Mapping[str, float]) -> dict[str, float]:
+        """Weights of the bases that have a sight, the greater ones of that and of the key.
+
+        image: (1, 3, H, W), floating in [0, 1], uint8 or uint16.
+        weights: by the keys.
+        """
+        if not self.sights:
+            return {}
+        whole = as_float(image).clamp(0, 1)
+        late = {name: weights[name] for name in self.origins.late if weights.get(name)}
+
+        def clean(part: Tensor) -> Tensor:
+            return self.remove(part, late) if late else part
+
+        return {name: max(weights.get(name, 0.0), sight(whole, clean)) for name, sight in self.sights.items()}

@@ -111,7 +111,7 @@ def test_progress_is_that_of_one_work(ready):
 def test_what_goes_wrong_names_the_basis_and_the_way_round_it(name, said):
     with pytest.raises(PluginError, match=said) as caught:
         prepared("rain", f"{__name__}:{name}", PICTURE, 1.0, None)
-    assert "basis 'rain'" in str(caught.value) and "--set rain=0" in str(caught.value)
+    assert "basis 'rain'" in str(caught.value) and "RESTOREKIT_BLOCK_PLUGINS=rain" in str(caught.value)
 
 
 def test_a_basis_with_a_preparation_is_apart_whatever_its_record_says(tiny):
@@ -124,3 +124,42 @@ def test_one_exported_network_cannot_prepare(ready, tmp_path):
     pytest.importorskip("onnx")
     with pytest.raises(MixingError, match="prepared for rain by a plugin"):
         exporting.export_onnx(ready, {"rain": 1.0}, tmp_path / "rain.onnx")
+
+
+def half_sure(image, clean):
+    assert image.dtype == torch.float32 and clean(image[..., :32, :32]).shape == (1, 3, 32, 32)
+    return 0.5
+
+
+def too_sure(image, clean):
+    return 1.5
+
+
+@pytest.fixture
+def seeing(restorer, request):
+    """Make the tiny model with a plugin that looks for rain itself."""
+
+    def with_sight(name):
+        catalog = build_catalog(load_plugins())
+        place = next(place for place, basis in catalog.registered.items() if basis.name == "rain")
+        rain = replace(catalog.registered[place], sees=f"{__name__}:{name}")
+        changed = replace(catalog, registered={**catalog.registered, place: rain})
+        return Restorer.from_pretrained(device="cpu", precision="fp32", catalog=changed)
+
+    return with_sight
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.uint8, torch.uint16])
+def test_the_greater_weight_of_key_and_plugin_counts_and_the_user_has_the_last_word(seeing, restorer, kind):
+    image = PICTURE if kind == torch.float32 else (PICTURE * 255).to(kind)
+    seen, by_key = seeing("half_sure").inspect(image)[0], restorer.inspect(image)[0]
+    assert seen.weights["rain"] == max(0.5, by_key.weights["rain"])
+    others = [name for name in by_key.weights.values if name != "rain"]
+    assert all(seen.weights[name] == by_key.weights[name] for name in others)
+    assert seeing("half_sure").restore(image, weights={"rain": 0.1}).weights[0]["rain"] == 0.1
+
+
+@pytest.mark.parametrize(("name", "said"), [("too_sure", "not in"), ("absent", "AttributeError")])
+def test_a_look_that_goes_wrong_names_the_basis_and_the_way_round_it(seeing, name, said):
+    with pytest.raises(PluginError, match=f"the look of basis 'rain'.*{said}"):
+        seeing(name).inspect(PICTURE)

@@ -21,8 +21,9 @@ def register_degradations() -> list[Degradation]:
 def register_bases() -> list[Basis]:
     if not WEIGHTS.is_dir():
         return []
-    undo = "restorekit_shake.undo:undo"
-    return [Basis("shake", "shake", WEIGHTS, "undoes the shake of a hand", prepare=undo)]
+    module = "restorekit_shake.undo"
+    undo, seen = f"{module}:undo", f"{module}:seen"
+    return [Basis("shake", "shake", WEIGHTS, "undoes the shake of a hand", prepare=undo, sees=seen)]
 
 
 @hookimpl

@@ -19,7 +19,7 @@ from restorekit_shake.kernel import KERNEL, across, along, back, estimated, fast
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["deconvolved", "most_detailed", "shaken", "undo"]
+__all__ = ["deconvolved", "most_detailed", "seen", "shaken", "undo"]
 
 LOOKED_AT = 512  # px, side of the most detailed square, where the kernel is looked for
 TILE, OVERLAP = 512, 64  # px
@@ -29,6 +29,7 @@ ITERATIONS = 15
 # Of what is found in sharp pictures, clean or restored, nine in ten are denser or narrower than this, and one in
 # ten of what is found in shaken ones (sigma from 3 px): squared norm, and deviation in px.
 DENSEST, NARROWEST = 0.12, 1.15
+PLAIN = 0.07  # squared norm below which there was none of a sharp one
 
 
 def undo(image: Tensor, progress: Callable[[int, int], None]) -> Tensor | None:
@@ -59,17 +60,39 @@ def undo(image: Tensor, progress: Callable[[int, int], None]) -> Tensor | None:
     return result[None].clamp(0, 1).to(place)
 
 
-def shaken(kernel: Tensor) -> bool:
-    """Tell whether a kernel, (k, k), is that of a shake: for a sharp picture some compact one is found too."""
+def seen(image: Tensor, clean: Callable[[Tensor], Tensor]) -> float:
+    """Weight of the basis by the kernel of a picture, which has to be plainer where nobody says that there is one.
+
+    image: (1, 3, H, W), in [0, 1].
+    clean: restores a part of it, (1, 3, h, w), from noise and JPEG.
+    """
+    if min(image.shape[2:]) < 2 * KERNEL:
+        return 0.0
+    top, left = corner_of_detail(image[0].mean(0))
+    part = clean(image[..., top : top + LOOKED_AT, left : left + LOOKED_AT])
+    return float(shaken(estimated(part[0].float().cpu().mean(0)), PLAIN))
+
+
+def shaken(kernel: Tensor, densest: float = DENSEST) -> bool:
+    """Tell whether a kernel, (k, k), is that of a shake: for a sharp picture some compact one is found too.
+
+    densest: squared norm from which on it is compact.
+    """
     import torch
 
     place = torch.arange(kernel.shape[0], dtype=kernel.dtype) - kernel.shape[0] // 2
     variance = sum(float((kernel.sum(axis) * place.square()).sum()) for axis in (0, 1)) / 2
-    return float(kernel.square().sum()) < DENSEST and variance > NARROWEST**2
+    return float(kernel.square().sum()) < densest and variance > NARROWEST**2
 
 
 def most_detailed(grey: Tensor) -> Tensor:
     """The square of LOOKED_AT px, or all there is, in which a picture, (H, W), changes most."""
+    top, left = corner_of_detail(grey)
+    return grey[top : top + LOOKED_AT, left : left + LOOKED_AT]
+
+
+def corner_of_detail(grey: Tensor) -> tuple[int, int]:
+    """Row and column of that square's top left corner."""
     import torch.nn.functional as F
 
     sides = [min(LOOKED_AT, n) for n in grey.shape]
@@ -77,8 +100,8 @@ def most_detailed(grey: Tensor) -> Tensor:
     window = [n - 1 for n in sides]
     step = max(1, LOOKED_AT // 4)
     detail = F.avg_pool2d(change, window, step)[0, 0]
-    top, left = (step * int(n) for n in divmod(int(detail.argmax()), detail.shape[1]))
-    return grey[top : top + sides[0], left : left + sides[1]]
+    row, column = divmod(int(detail.argmax()), detail.shape[1])
+    return step * row, step * column
 
 
 def deconvolved(image: Tensor, kernel: Tensor) -> Tensor:

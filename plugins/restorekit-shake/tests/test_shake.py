@@ -104,6 +104,16 @@ def test_in_a_picture_too_small_to_tell_there_is_nothing_to_do(size):
     assert undo.undo(torch.rand(1, 3, *size), quiet) is None
 
 
+@pytest.mark.parametrize(("sigma", "weight"), [(0.0, 0.0), (3.0, 1.0), (5.0, 1.0)])
+def test_it_sees_a_shake_by_itself_in_what_is_left_of_noise(sigma, weight):
+    clean = scene()
+    picture = shaken(clean, sigma) if sigma else clean
+    noisy = (picture + 0.1 * torch.randn(picture.shape, generator=Generator().manual_seed(0))).clamp(0, 1)
+    assert undo.seen(picture, lambda part: part) == weight
+    assert undo.seen(noisy, lambda part: picture) == weight
+    assert undo.seen(picture[..., :40, :], lambda part: part) == 0
+
+
 def test_tiles_give_what_one_piece_gives_and_progress_counts_them(monkeypatch):
     picture = shaken(scene(200, 420), 2.0)
     whole = undo.undo(picture, quiet)
