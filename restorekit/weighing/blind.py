@@ -60,7 +60,8 @@ class Blind:
         return Inspection(self.none.override(weights), severities, (UNLIKE,) if reading.strange else ())
 
     def seen(self, image: Tensor, weights: Mapping[str, float]) -> dict[str, float]:
-        """Weights of the bases that have a sight, the greater ones of that and of the key.
+        """Weights of the bases that have a sight, the greater ones of that and of the key. Blur that such a basis
+        sees is undone once: as far as it does that, the other optical bases have nothing to do.
 
         image: (1, 3, H, W), floating in [0, 1], uint8 or uint16.
         weights: by the keys.
@@ -73,4 +74,7 @@ class Blind:
         def clean(part: Tensor) -> Tensor:
             return self.remove(part, late) if late else part
 
-        return {name: max(weights.get(name, 0.0), sight(whole, clean)) for name, sight in self.sights.items()}
+        found = {name: max(weights.get(name, 0.0), sight(whole, clean)) for name, sight in self.sights.items()}
+        undone = max((weight for name, weight in found.items() if name in self.origins.optical), default=0.0)
+        others = [name for name in self.origins.optical if name in weights and name not in found]
+        return {**found, **{name: weights[name] * (1 - undone) for name in others}}

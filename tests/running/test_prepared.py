@@ -139,11 +139,11 @@ def too_sure(image, clean):
 def seeing(restorer, request):
     """Make the tiny model with a plugin that looks for rain itself."""
 
-    def with_sight(name):
+    def with_sight(name, of="rain"):
         catalog = build_catalog(load_plugins())
-        place = next(place for place, basis in catalog.registered.items() if basis.name == "rain")
-        rain = replace(catalog.registered[place], sees=f"{__name__}:{name}")
-        changed = replace(catalog, registered={**catalog.registered, place: rain})
+        place = next(place for place, basis in catalog.registered.items() if basis.name == of)
+        card = replace(catalog.registered[place], sees=f"{__name__}:{name}")
+        changed = replace(catalog, registered={**catalog.registered, place: card})
         return Restorer.from_pretrained(device="cpu", precision="fp32", catalog=changed)
 
     return with_sight
@@ -157,6 +157,13 @@ def test_the_greater_weight_of_key_and_plugin_counts_and_the_user_has_the_last_w
     others = [name for name in by_key.weights.values if name != "rain"]
     assert all(seen.weights[name] == by_key.weights[name] for name in others)
     assert seeing("half_sure").restore(image, weights={"rain": 0.1}).weights[0]["rain"] == 0.1
+
+
+def test_blur_that_a_plugin_sees_is_undone_once(seeing, restorer):
+    by_key, seen = restorer.inspect(PICTURE)[0].weights, seeing("half_sure", "blur").inspect(PICTURE)[0].weights
+    undone = max(0.5, by_key["blur"])
+    assert by_key["lowres"] > 0 and seen["blur"] == undone
+    assert seen["lowres"] == pytest.approx(by_key["lowres"] * (1 - undone)) and seen["rain"] == by_key["rain"]
 
 
 @pytest.mark.parametrize(("name", "said"), [("too_sure", "not in"), ("absent", "AttributeError")])
