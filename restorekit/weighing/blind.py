@@ -74,7 +74,8 @@ class Blind:
         def clean(part: Tensor) -> Tensor:
             return self.remove(part, late) if late else part
 
-        found = {name: max(weights.get(name, 0.0), sight(whole, clean)) for name, sight in self.sights.items()}
-        undone = max((weight for name, weight in found.items() if name in self.origins.optical), default=0.0)
-        others = [name for name in self.origins.optical if name in weights and name not in found]
-        return {**found, **{name: weights[name] * (1 - undone) for name in others}}
+        seen = {name: sight(whole, clean) for name, sight in self.sights.items()}
+        undone = max((weight for name, weight in seen.items() if name in self.origins.optical), default=0.0)
+        others = [name for name in self.origins.optical if name in weights and name not in seen]
+        greater = {name: max(weights.get(name, 0.0), weight) for name, weight in seen.items()}
+        return {**greater, **{name: weights[name] * (1 - undone) for name in others}}

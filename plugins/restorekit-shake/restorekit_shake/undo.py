@@ -19,7 +19,7 @@ from restorekit_shake.kernel import KERNEL, across, along, back, estimated, fast
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["deconvolved", "most_detailed", "seen", "shaken", "undo"]
+__all__ = ["deconvolved", "likeness", "most_detailed", "seen", "shaken", "undo"]
 
 LOOKED_AT = 512  # px, side of the most detailed square, where the kernel is looked for
 TILE, OVERLAP = 512, 64  # px
@@ -30,6 +30,9 @@ ITERATIONS = 15
 # ten of what is found in shaken ones (sigma from 3 px): squared norm, and deviation in px.
 DENSEST, NARROWEST = 0.12, 1.15
 PLAIN = 0.07  # squared norm below which there was none of a sharp one
+# On 13 of 14 photographs all lenses, low resolutions and Gaussians were above this, the other is shaken by itself; of
+# shakes of 3 px three in four are below.
+ROUND = 0.75
 
 
 def undo(image: Tensor, progress: Callable[[int, int], None]) -> Tensor | None:
@@ -70,7 +73,8 @@ def seen(image: Tensor, clean: Callable[[Tensor], Tensor]) -> float:
         return 0.0
     top, left = corner_of_detail(image[0].mean(0))
     part = clean(image[..., top : top + LOOKED_AT, left : left + LOOKED_AT])
-    return float(shaken(estimated(part[0].float().cpu().mean(0)), PLAIN))
+    kernel = estimated(part[0].float().cpu().mean(0))
+    return float(shaken(kernel, PLAIN) and likeness(kernel) < ROUND)
 
 
 def shaken(kernel: Tensor, densest: float = DENSEST) -> bool:
@@ -83,6 +87,21 @@ def shaken(kernel: Tensor, densest: float = DENSEST) -> bool:
     place = torch.arange(kernel.shape[0], dtype=kernel.dtype) - kernel.shape[0] // 2
     variance = sum(float((kernel.sum(axis) * place.square()).sum()) for axis in (0, 1)) / 2
     return float(kernel.square().sum()) < densest and variance > NARROWEST**2
+
+
+def likeness(kernel: Tensor) -> float:
+    """Correlation of a kernel, (k, k), with the Gaussian of its covariance: 1 for what other bases know."""
+    import torch
+
+    place = torch.arange(kernel.shape[0], dtype=torch.float64) - kernel.shape[0] // 2
+    light = kernel.double() / kernel.sum()
+    down, right = place[:, None].expand_as(light), place.expand_as(light)
+    down, right = (axis - (light * axis).sum() for axis in (down, right))
+    a, b, c = ((light * product).sum() for product in (down * down, right * right, down * right))
+    a, b = a + 1e-3, b + 1e-3  # a line has no width
+    distance = (b * down**2 + a * right**2 - 2 * c * down * right) / (a * b - c * c)
+    gaussian = torch.exp(-distance / 2)
+    return float((light * gaussian).sum() / (gaussian.square().sum() * light.square().sum()).sqrt())
 
 
 def most_detailed(grey: Tensor) -> Tensor:

@@ -114,6 +114,26 @@ def test_it_sees_a_shake_by_itself_in_what_is_left_of_noise(sigma, weight):
     assert undo.seen(picture[..., :40, :], lambda part: part) == 0
 
 
+@pytest.mark.parametrize("sigma", [1.6, 3.0])
+def test_the_blur_of_a_lens_is_left_to_others(sigma):
+    from restorekit_deblur.blur import Blur
+
+    clean = scene()
+    for kind in ("gaussian", "defocus"):
+        drawn = Blur().draw(clean.shape, Generator().manual_seed(1), severity=sigma, kind=kind)
+        assert undo.seen(Blur().apply(clean, drawn), lambda part: part) == 0, kind
+
+
+def test_gaussians_are_like_themselves_and_paths_are_not():
+    place = torch.arange(KERNEL) - KERNEL // 2
+    round_one = torch.exp(-(place[:, None] ** 2 + place**2) / (2 * 2.5**2))
+    turned = torch.exp(-((place[:, None] + place) ** 2 / 60 + (place[:, None] - place) ** 2 / 8))
+    hook = torch.zeros(KERNEL, KERNEL)
+    hook[5:20, 8], hook[19, 8:20] = 1.0, 1.0
+    assert all(undo.likeness(kernel / kernel.sum()) > 0.98 for kernel in (round_one, turned))
+    assert undo.likeness(hook / hook.sum()) < 0.7
+
+
 def test_tiles_give_what_one_piece_gives_and_progress_counts_them(monkeypatch):
     picture = shaken(scene(200, 420), 2.0)
     whole = undo.undo(picture, quiet)
