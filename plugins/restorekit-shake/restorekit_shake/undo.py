@@ -30,8 +30,8 @@ ITERATIONS = 15
 # ten of what is found in shaken ones (sigma from 3 px): squared norm, and deviation in px.
 DENSEST, NARROWEST = 0.12, 1.15
 PLAIN = 0.07  # squared norm below which there was none of a sharp one
-# On 13 of 14 photographs all lenses, low resolutions and Gaussians were above this, the other is shaken by itself; of
-# shakes of 3 px three in four are below.
+# Likeness of all lenses, low resolutions and Gaussians on 13 of 14 photographs was above this (the other one is
+# shaken by itself), that of three in four shakes of 3 px below.
 ROUND = 0.75
 
 
