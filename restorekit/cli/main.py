@@ -123,7 +123,7 @@ def owner_of(command: Any, plugins: Plugins) -> str:
 
 def let_threads_rest() -> None:
     """Keep PyTorch's threads from spinning while they wait, on CPUs without bf16: there other threads convolve
-    (`restorekit.model.winograd`), a quarter faster so. To be said before torch is imported; the user's word counts.
+    (`restorekit.model.winograd`), a quarter faster so. Before torch is imported; the user's word counts.
     """
     if not multiplies_bf16():
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
