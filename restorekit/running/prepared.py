@@ -1,4 +1,4 @@
-"""What a plugin does to a picture before the pass of its basis.
+"""Preparation of pictures by a plugin, before the pass of its basis.
 
     prepared = picture + min(w, 1) (prepare(picture) - picture)
 

@@ -3,16 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Generator
 
-from restorekit.composition import Compose
 from restorekit.plugin.testing import check_basis, check_degradation
-from restorekit.training.photos import Photos
 from restorekit_deblur.motion import motion_kernels
 from restorekit_shake import register_bases, undo
 from restorekit_shake.kernel import KERNEL, estimated, fast_size, spectrum_of, wrapped
-from restorekit_shake.pairs import MARGIN, REACH, SIDE, drawn, moved
 from restorekit_shake.shake import Shake
 
 
@@ -35,14 +31,21 @@ def scene(height: int = 260, width: int = 300, seed: int = 0) -> torch.Tensor:
 def shaken(clean: torch.Tensor, sigma: float, seed: int = 1) -> torch.Tensor:
     """Under a shake and a little noise, as a file."""
     generator = Generator().manual_seed(seed)
-    picture = Compose.draw([Shake()], clean.shape, generator, {"shake": sigma}).apply(clean)
+    picture = Shake().apply(clean, Shake().draw(clean.shape, generator, severity=sigma))
     picture = picture + torch.randn(clean.shape, generator=generator) / 255
     return (picture.clamp(0, 1) * 255).round() / 255
 
 
 def decibels(clean: torch.Tensor, picture: torch.Tensor) -> float:
     """PSNR of the middles at the best shift."""
-    return -10 * torch.tensor(moved(clean, picture)[1]).log10().item()
+    reach, (height, width) = 24, clean.shape[2:]
+    core = picture[..., reach:-reach, reach:-reach]
+    errors = [
+        (clean[..., reach + y : height - reach + y, reach + x : width - reach + x] - core).square().mean()
+        for y in range(-4, 5)
+        for x in range(-4, 5)
+    ]
+    return float(-10 * torch.stack(errors).min().log10())
 
 
 def test_shake_keeps_the_laws_of_degradations():
@@ -166,38 +169,3 @@ def test_pictures_go_on_so_that_their_ends_meet_and_spectra_are_those_of_convolu
     found = torch.fft.irfft2(torch.fft.rfft2(image) * spectrum_of(kernel, size), s=size)
     padded = F.pad(image[None, None], (2, 2, 2, 2), mode="circular")
     assert torch.allclose(found, F.conv2d(padded, kernel.flip(0, 1)[None, None])[0, 0], atol=1e-4)
-
-
-def test_training_pairs_lie_on_one_another_and_are_the_same_each_time():
-    clean = scene()
-    for down, right in ((0, 0), (2, -3), (-REACH, REACH)):
-        part, error, *found = moved(clean, clean.roll((down, right), (2, 3)))
-        assert found == [down, right] and error == 0
-        assert part.shape[2:] == (260 - 2 * MARGIN, 300 - 2 * MARGIN)
-    coarse = torch.rand(1, 3, 40, 40, generator=Generator().manual_seed(3))
-    photo = (F.interpolate(coarse, (SIDE + 40, SIDE + 40), mode="nearest")[0] * 255).to(torch.uint8)
-    photos = Photos((photo,), (photo,), (photo,))
-    first, again = (drawn(photos, Generator().manual_seed(5)) for _ in range(2))
-    assert first is not None and again is not None
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    assert float((first[0] - first[1]).square().mean()) < 0.02
-
-
-def test_the_command_for_pairs_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
-    from restorekit_shake import pairs
-
-    Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
-    made: list[int] = []
-
-    def one(photos: Photos, generator: Generator) -> tuple[torch.Tensor, torch.Tensor] | None:
-        made.append(generator.initial_seed())
-        return None if generator.initial_seed() == 1 else (torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4))
-
-    monkeypatch.setattr(pairs, "drawn", one)
-    monkeypatch.setattr(pairs.Photos, "load", lambda *_: None)
-    for count in (2, 3):
-        arguments = ["pairs", str(tmp_path), "-o", str(tmp_path / "out"), "--count", str(count)]
-        monkeypatch.setattr("sys.argv", arguments)
-        pairs.main()
-    assert made == [0, 1, 1, 2]  # the second is tried again: nothing says that it was none
-    assert sorted(p.name for p in (tmp_path / "out" / "input").iterdir()) == ["000000.png", "000002.png"]
