@@ -73,7 +73,6 @@ class Restorer:
         failures: Sequence[Failure] = (),
         sums: Mapping[str, str] | None = None,
         looks: Mapping[str, LoadedLook] | None = None,
-        judges: Mapping[str, BasisKey] | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
         self.dtype = dtype
@@ -90,7 +89,6 @@ class Restorer:
         self.looks = Looks.of(looks or {}, self.backbone, self.passing)
         self.encoder = encoder.to(self.device).eval().convolving_in(self.dtype)
         self.keys = dict(sorted(keys.items()))
-        self.judges = dict(sorted((judges or {}).items()))
         known = {n: b for n, b in catalog.bases.items() if n in bases and b.degradation}
         self.origins = Origins.of({n: catalog.degradation(b.degradation) for n, b in known.items()})
         turns = Turns.of(self.mixer, self.passing, catalog)
@@ -142,7 +140,6 @@ class Restorer:
             ),
             sums=loaded.sums,
             looks=loaded.bases.looks,
-            judges=loaded.bases.judges,
         )
 
     @property
@@ -189,7 +186,7 @@ class Restorer:
         scales = {name: catalog.degradation(catalog.basis(name).degradation).severity for name in known}
         cards = [catalog.bases[name] for name in self.mixer.bases if name in catalog.bases]
         sights = {card.name: sight_of(card.name, card.sees) for card in cards if card.sees}
-        return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove, sights, self.judges)
+        return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove, sights)
 
     def weigher(self, chosen: Mapping[str, float], *, blind: bool, wish: Wish | None = None) -> Weigher:
         """The weigher for a user's words, as in `restore`."""
