@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from importlib import import_module, metadata
+from importlib import metadata
 from importlib.util import find_spec
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from restorekit.bench.errors import BenchError
@@ -106,10 +107,9 @@ def make(spec: str, catalog: Catalog) -> BenchMethod:
     reason = missing(card)
     if reason:
         raise BenchError(f"method {spec} {reason}")
-    module, _, name = card.factory.partition(":")
     try:
-        factory = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+        factory = resolve_name(card.factory)
+    except (ImportError, AttributeError, ValueError) as error:
         raise BenchError(f"method {spec} cannot be loaded from {card.factory}: {error}") from None
     method = factory(split_name(spec)[1]) if card.takes else factory()
     if not isinstance(method, BenchMethod):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 from restorekit.errors import PluginError, WeightsError
 from restorekit.model.backbone import Backbone
@@ -36,10 +36,9 @@ class LoadedModel:
 
 def load_backbone(card: BackboneCard) -> Backbone:
     """Load the network that a card names, whatever its class."""
-    module, _, name = card.architecture.partition(":")
     try:
-        architecture = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+        architecture = resolve_name(card.architecture)
+    except (ImportError, AttributeError, ValueError) as error:
         raise PluginError(
             f"backbone {card.name!r} names the class {card.architecture}, which cannot be imported ({error}); "
             "install the package that brings it, with its extras"

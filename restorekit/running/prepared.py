@@ -13,9 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib import import_module
-from typing import Any
+from pkgutil import resolve_name
 
 import torch
 from torch import Tensor
@@ -41,7 +39,7 @@ def sight_of(basis: str, place: str) -> Sight:
 
     def sight(image: Tensor, clean: Callable[[Tensor], Tensor]) -> float:
         with blaming(basis, f"the look of basis {basis!r}, {place},", place):
-            weight = float(function_at(place)(image, clean))
+            weight = float(resolve_name(place)(image, clean))
             if not 0 <= weight <= 1:
                 raise ValueError(f"a weight of {weight:g} is not in [0, 1]")
         return weight
@@ -63,7 +61,7 @@ def prepared(
     """
     whole = as_float(image)
     with blaming(basis, f"the preparation of basis {basis!r}, {place},", place):
-        done = function_at(place)(whole, progress or (lambda done, total: None))
+        done = resolve_name(place)(whole, progress or (lambda done, total: None))
         if done is None:
             return None
         if not isinstance(done, Tensor) or done.shape != whole.shape or not bool(torch.isfinite(done.sum())):
@@ -84,11 +82,3 @@ def blaming(basis: str, what: str, place: str) -> Iterator[None]:
             f"{what} failed ({type(error).__name__}: {error}); update {package}, "
             f"or go on with RESTOREKIT_BLOCK_PLUGINS={basis}"
         ) from error
-
-
-@cache
-def function_at(place: str) -> Callable[..., Any]:
-    """Import "module:function"."""
-    module, _, name = place.partition(":")
-    function: Callable[..., Any] = getattr(import_module(module), name)
-    return function

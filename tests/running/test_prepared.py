@@ -84,7 +84,7 @@ def test_pictures_from_files_are_prepared_without_rounding_to_eight_bits(ready, 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.uint8])
 def test_where_there_is_nothing_for_it_to_do_the_basis_is_left_out(ready, restorer, monkeypatch, kind):
-    monkeypatch.setattr("restorekit.running.prepared.function_at", lambda place: nothing)
+    monkeypatch.setattr("restorekit.running.prepared.resolve_name", lambda place: nothing)
     picture = PICTURE if kind == torch.float32 else (PICTURE * 255).to(torch.uint8)
     assert torch.equal(given(ready, picture, rain=1.0), picture)
     both = given(ready, picture, rain=1.0, noise=1.0)

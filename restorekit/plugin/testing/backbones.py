@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
+from pkgutil import resolve_name
 
 import torch
 from torch import Generator, Tensor
@@ -44,8 +44,7 @@ class Predicting:
     def backbone(self) -> Backbone:
         if not isinstance(self.thing, BackboneCard):
             return self.thing.on(self.place)
-        module, _, name = self.thing.architecture.partition(":")
-        loaded: Backbone = getattr(import_module(module), name).from_folder(self.thing.folder)
+        loaded: Backbone = resolve_name(self.thing.architecture).from_folder(self.thing.folder)
         return loaded.on(self.place)
 
     @property
