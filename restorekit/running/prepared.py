@@ -48,15 +48,21 @@ def sight_of(basis: str, place: str) -> Sight:
 
 
 def prepared(
-    basis: str, place: str, image: Tensor, weight: float, progress: Callable[[int, int], None] | None
+    basis: str,
+    place: str,
+    image: Tensor,
+    weight: float,
+    progress: Callable[[int, int], None] | None,
+    dtype: torch.dtype,
 ) -> Tensor | None:
     """Prepare a picture for a basis, as far as its weight says; None where the basis has nothing to do there.
 
     basis: its name.
     place: "module:function" of its card.
-    image: (1, 3, H, W), floating in [0, 1], uint8 or uint16; the result is like it.
+    image: (1, 3, H, W), floating in [0, 1], uint8 or uint16.
     weight: of the basis, not 0.
     progress: told how many pieces are done, and of how many.
+    dtype: of the result, one of these.
     Raises PluginError, which names the basis, where its function fails or gives no such picture.
     """
     whole = as_float(image)
@@ -66,7 +72,7 @@ def prepared(
             return None
         if not isinstance(done, Tensor) or done.shape != whole.shape or not bool(torch.isfinite(done.sum())):
             raise ValueError("no picture of the same size with finite values came back")
-    return as_values(whole.lerp(done.to(whole), min(1.0, weight)).clamp(0, 1), image.dtype)
+    return as_values(whole.lerp(done.to(whole), min(1.0, weight)).clamp(0, 1), dtype)
 
 
 @contextmanager

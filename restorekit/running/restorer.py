@@ -89,9 +89,10 @@ class Restorer:
         self.looks = Looks.of(looks or {}, self.backbone, self.passing)
         self.encoder = encoder.to(self.device).eval().convolving_in(self.dtype)
         self.keys = dict(sorted(keys.items()))
-        known = {n: b for n, b in catalog.bases.items() if n in bases and b.degradation}
-        self.origins = Origins.of({n: catalog.degradation(b.degradation) for n, b in known.items()})
-        turns = Turns.of(self.mixer, self.passing, catalog)
+        self.cards = {name: card for name, card in catalog.bases.items() if name in bases}
+        removing = {name: card.degradation for name, card in self.cards.items() if card.degradation}
+        self.origins = Origins.of({name: catalog.degradation(its) for name, its in removing.items()})
+        turns = Turns.of(self.mixer, self.passing, self.cards.values())
         self.enlarging = Enlarging(turns, self.origins, catalog, self.encoder.config.crop)
 
     @classmethod
@@ -181,11 +182,9 @@ class Restorer:
     @property
     def blind(self) -> Blind:
         """The weigher that goes by what the encoder sees."""
-        catalog = self.catalog
-        known = [name for name in self.keys if name in catalog.bases]
-        scales = {name: catalog.degradation(catalog.basis(name).degradation).severity for name in known}
-        cards = [catalog.bases[name] for name in self.mixer.bases if name in catalog.bases]
-        sights = {card.name: sight_of(card.name, card.sees) for card in cards if card.sees}
+        known = {name: self.cards[name].degradation for name in self.keys if name in self.cards}
+        scales = {name: self.catalog.degradation(its).severity for name, its in known.items()}
+        sights = {name: sight_of(name, card.sees) for name, card in self.cards.items() if card.sees}
         return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove, sights)
 
     def weigher(self, chosen: Mapping[str, float], *, blind: bool, wish: Wish | None = None) -> Weigher:
@@ -201,8 +200,7 @@ class Restorer:
     @property
     def largest(self) -> dict[str, float]:
         """Greatest weight of each basis."""
-        known = self.catalog.bases
-        return {name: known[name].largest if name in known else LARGEST for name in self.bases}
+        return {name: self.cards[name].largest if name in self.cards else LARGEST for name in self.bases}
 
     @property
     def none(self) -> Mixture:

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from restorekit.image import as_float
 from restorekit.image.values import as_values
+from restorekit.model.basis import Basis
 from restorekit.model.mixing import Mixer, Mixture
-from restorekit.plugin.catalog import Catalog
 from restorekit.running.passing import Pass, Passing
 from restorekit.running.prepared import prepared
 
@@ -41,9 +41,8 @@ class Turns:
     prepare: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, mixer: Mixer, passing: Passing, catalog: Catalog) -> Turns:
-        """The passes for the mixer's bases, whose cards the catalogue has."""
-        cards = [catalog.bases[name] for name in mixer.bases if name in catalog.bases]
+    def of(cls, mixer: Mixer, passing: Passing, cards: Collection[Basis]) -> Turns:
+        """The passes for the mixer's bases, which have these cards."""
         prepare = {card.name: card.prepare for card in cards if card.prepare}
         return cls(mixer, passing, frozenset(card.name for card in cards if card.apart), prepare)
 
@@ -71,9 +70,8 @@ class Turns:
         for part in first:
             image, turn = through(part, between), turn + 1
         for name in waiting:
-            deep = as_values(as_float(image), between) if image.dtype == torch.uint8 else image
             tell = told_as_one(how.progress, turn, turns)
-            done = prepared(name, self.prepare[name], deep, last.values[name], tell)
+            done = prepared(name, self.prepare[name], image, last.values[name], tell, between)
             image, last, turn = (image, last.without(name), turn) if done is None else (done, last, turn + 1)
         if waiting and not last.active:
             return as_values(as_float(image), dtype)

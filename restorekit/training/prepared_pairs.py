@@ -60,7 +60,7 @@ def drawn(
     noise = NOISE / 255 * float(torch.rand(1, generator=generator)) ** 2
     degraded = degraded + noise * torch.randn(clean.shape, generator=generator)
     degraded = (degraded.clamp(0, 1) * 255).round() / 255
-    done = prepared(degradation.name, place, degraded, 1.0, None)
+    done = prepared(degradation.name, place, degraded, 1.0, None, degraded.dtype)
     if done is None:
         return None
     target, error, _, _ = moved(clean, done)

@@ -110,7 +110,7 @@ def test_progress_is_that_of_one_work(ready):
 )
 def test_what_goes_wrong_names_the_basis_and_the_way_round_it(name, said):
     with pytest.raises(PluginError, match=said) as caught:
-        prepared("rain", f"{__name__}:{name}", PICTURE, 1.0, None)
+        prepared("rain", f"{__name__}:{name}", PICTURE, 1.0, None, torch.float32)
     assert "basis 'rain'" in str(caught.value) and "RESTOREKIT_BLOCK_PLUGINS=rain" in str(caught.value)
 
 
