@@ -109,7 +109,7 @@ def make(spec: str, catalog: Catalog) -> BenchMethod:
         raise BenchError(f"method {spec} {reason}")
     try:
         factory = resolve_name(card.factory)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError) as error:
         raise BenchError(f"method {spec} cannot be loaded from {card.factory}: {error}") from None
     method = factory(split_name(spec)[1]) if card.takes else factory()
     if not isinstance(method, BenchMethod):

@@ -38,7 +38,7 @@ def load_backbone(card: BackboneCard) -> Backbone:
     """Load the network that a card names, whatever its class."""
     try:
         architecture = resolve_name(card.architecture)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError) as error:
         raise PluginError(
             f"backbone {card.name!r} names the class {card.architecture}, which cannot be imported ({error}); "
             "install the package that brings it, with its extras"
