@@ -20,6 +20,7 @@ from restorekit.model.adapter import ADAPTER, CONFIG, PREFIX, anchored, checked_
 from restorekit.model.flow import LookFlow
 from restorekit.model.severities import SEVERITY, error_at, read_errors, save_severity
 from restorekit.model.weights import (
+    digest,
     load_json,
     load_tensors,
     recorded_sums,
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 KEY = "basis.safetensors"  # key and gauge, for the encoder
+EVIDENCE = "evidence.safetensors"  # what judges it by what it changes, `restorekit.model.evidence`
 RECORD = "basis.json"
 LARGEST = 1.5  # weight of any basis; `basis.json` may say less
 
@@ -243,6 +245,14 @@ class Basis:
         path = self.folder / KEY
         return load_key(path, lengths) if path.exists() else None
 
+    def judge(self) -> BasisKey | None:
+        """Read-out of what the basis changes (`restorekit.model.evidence`); None for a basis without one."""
+        from restorekit.model.evidence import JUDGE_LENGTH
+        from restorekit.model.key import load_key
+
+        path = self.folder / EVIDENCE
+        return load_key(path, (JUDGE_LENGTH,)) if path.exists() else None
+
 
 def save_basis(
     folder: Path,
@@ -265,6 +275,7 @@ def save_basis(
         tensors[f"{PREFIX}{name}.lora_B.weight"] = up
         if len(layer.down) != rank:
             ranks[anchored(name, layers)] = len(layer.down)
+    before = digest(folder / ADAPTER) if (folder / ADAPTER).exists() else ""
     save_tensors(folder / ADAPTER, tensors)
     config = {
         "peft_type": "LORA",
@@ -282,6 +293,9 @@ def save_basis(
         (folder / RECORD).unlink(missing_ok=True)
     said: dict[str, Any] = {"backbone_sha256": backbone_sha256, "degradation": degradation}
     add_to_record(folder, said if flow is None else {**said, "flow": asdict(flow)})
+    if digest(folder / ADAPTER) != before:
+        (folder / EVIDENCE).unlink(missing_ok=True)  # of what it changed before
+        write_sums(folder)
 
 
 def save_key(
@@ -296,14 +310,16 @@ def save_key(
 
     write_key(folder / KEY, key)
     said: dict[str, Any] = {"encoder_sha256": encoder_sha256} if encoder_sha256 else {}
-    (folder / SEVERITY).unlink(missing_ok=True)  # measured with another gauge
+    for name in (SEVERITY, EVIDENCE):  # measured with another gauge, and another key
+        (folder / name).unlink(missing_ok=True)
     add_to_record(folder, said | ({"key": dict(figures)} if figures else {}))
 
 
 def drop_key(folder: Path, *, figures: Mapping[str, float]) -> None:
     """Leave the basis without a key, at the user's command only. figures: how good it would have been."""
     (folder / KEY).unlink(missing_ok=True)
-    (folder / SEVERITY).unlink(missing_ok=True)  # of the gauge that goes with the key
+    for name in (SEVERITY, EVIDENCE):  # of the gauge and the key that go
+        (folder / name).unlink(missing_ok=True)
     record = json.loads((folder / RECORD).read_text())
     record.pop("encoder_sha256", None)
     save_json(folder / RECORD, record | {"key": dict(figures)})

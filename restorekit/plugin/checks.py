@@ -57,6 +57,9 @@ def faults(card: object) -> Iterator[str]:
             yield f"has the degradation {card.degradation!r}; give the name of one, or '' for a look"
         if not isinstance(card.model, str):
             yield f"has the model {card.model!r}; give the name of one, or '' for the one that its files name"
+        for field in ("prepare", "sees"):
+            if (value := getattr(card, field)) != "":
+                yield from object_faults(field, value)
         yield from folder_faults("folder", card.folder)
     elif isinstance(card, BackboneCard):
         yield from object_faults("architecture", card.architecture)

@@ -51,6 +51,7 @@ class LoadedBases:
     failures: a line for each that was left out, or whose key was.
     sums: recorded sha256 of the files of each that was loaded, by "basis NAME/FILE".
     looks: by name, the default first; they are none of the bases above.
+    judges: read-outs of what bases change, of those that bring one beside their key.
     """
 
     layers: Mapping[str, Mapping[str, LoraLayer]]
@@ -58,6 +59,7 @@ class LoadedBases:
     failures: tuple[Failure, ...] = ()
     sums: Mapping[str, str] = field(default_factory=dict)
     looks: Mapping[str, LoadedLook] = field(default_factory=dict)
+    judges: Mapping[str, BasisKey] = field(default_factory=dict)
 
 
 def unusable_bases(catalog: Catalog) -> tuple[Failure, ...]:
@@ -101,12 +103,13 @@ def load_bases(
     failures: list[Failure] = []
     sums: dict[str, str] = {}
     looks: dict[str, LoadedLook] = {}
+    judges: dict[str, BasisKey] = {}
 
-    def load(basis: Basis) -> tuple[Mapping[str, LoraLayer], BasisKey | None, Mapping[str, str]]:
+    def load(basis: Basis) -> tuple[Mapping[str, LoraLayer], BasisKey | None, BasisKey | None, Mapping[str, str]]:
         if basis.remote is not None:
             fetching(basis.remote)
         check(basis, model.name, backbone)
-        return basis.layers_for(shapes), basis.key(lengths), recorded_sums(basis.folder)
+        return basis.layers_for(shapes), basis.key(lengths), basis.judge(), recorded_sums(basis.folder)
 
     for name, basis in catalog.cards.items():
         loaded = attempt(catalog, name, load)
@@ -115,7 +118,7 @@ def load_bases(
                 raise WeightsError(f"{LOOSE}: {loaded.reason}")
             failures.append(loaded)
             continue
-        own, key, read = loaded
+        own, key, judge, read = loaded
         if (flow := basis.flow) is not None:
             looks[name] = LoadedLook(own, flow, {f"look {name}/{file}": sha256 for file, sha256 in read.items()})
             continue
@@ -126,7 +129,8 @@ def load_bases(
             failures += foreign
             if not foreign:
                 keys[name] = key
-    return LoadedBases(layers, keys, tuple(failures), sums, looks)
+                judges |= {} if judge is None else {name: judge}
+    return LoadedBases(layers, keys, tuple(failures), sums, looks, judges)
 
 
 def foreign_key(catalog: Catalog, name: str, encoder_sha256: str) -> list[Failure]:

@@ -73,6 +73,7 @@ class Restorer:
         failures: Sequence[Failure] = (),
         sums: Mapping[str, str] | None = None,
         looks: Mapping[str, LoadedLook] | None = None,
+        judges: Mapping[str, BasisKey] | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
         self.dtype = dtype
@@ -89,6 +90,7 @@ class Restorer:
         self.looks = Looks.of(looks or {}, self.backbone, self.passing)
         self.encoder = encoder.to(self.device).eval().convolving_in(self.dtype)
         self.keys = dict(sorted(keys.items()))
+        self.judges = dict(sorted((judges or {}).items()))
         self.cards = {name: card for name, card in catalog.bases.items() if name in bases}
         removing = {name: card.degradation for name, card in self.cards.items() if card.degradation}
         self.origins = Origins.of({name: catalog.degradation(its) for name, its in removing.items()})
@@ -141,6 +143,7 @@ class Restorer:
             ),
             sums=loaded.sums,
             looks=loaded.bases.looks,
+            judges=loaded.bases.judges,
         )
 
     @property
@@ -185,7 +188,7 @@ class Restorer:
         known = {name: self.cards[name].degradation for name in self.keys if name in self.cards}
         scales = {name: self.catalog.degradation(its).severity for name, its in known.items()}
         sights = {name: sight_of(name, card.sees) for name, card in self.cards.items() if card.sees}
-        return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove, sights)
+        return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove, sights, self.judges)
 
     def weigher(self, chosen: Mapping[str, float], *, blind: bool, wish: Wish | None = None) -> Weigher:
         """The weigher for a user's words, as in `restore`."""

@@ -166,8 +166,13 @@ def only(looks: Looks, kept: Tensor) -> Looks:
     return Looks(looks.queries[kept], looks.fractions[kept], others)
 
 
-def fit(looks: Looks, units: int = UNITS) -> BasisKey:
-    """Fit key and gauge. The same looks give the same key. units: of the hidden layer; 0 for a straight key."""
+def fit(looks: Looks, units: int = UNITS, worth: Tensor | None = None) -> BasisKey:
+    """Fit key and gauge. The same looks give the same key.
+
+    units: of the hidden layer; 0 for a straight key.
+    worth: of the right answer for each picture, (N,), and the gauge is left out; None makes pictures with and
+        without the degradation worth what PRESENT says.
+    """
     generator = torch.Generator().manual_seed(0)
     queries, present = looks.queries.float(), (looks.fractions > 0).float()
     count, length = queries.shape
@@ -177,6 +182,8 @@ def fit(looks: Looks, units: int = UNITS) -> BasisKey:
     shares = torch.where(
         present > 0, PRESENT / present.mean().clamp_min(1e-6), (1 - PRESENT) / (1 - present.mean()).clamp_min(1e-6)
     )
+    asked = float(worth is None)
+    shares = shares if worth is None else worth / worth.mean()
     start = Hidden(
         mean,
         gain,
@@ -197,7 +204,7 @@ def fit(looks: Looks, units: int = UNITS) -> BasisKey:
         severities = seen @ gauge[:-1] + gauge[-1] + inside @ start.rise
         wrong = F.binary_cross_entropy_with_logits(logits, present[chosen], reduction="none")
         off = (severities - looks.fractions[chosen]).square() * torch.where(present[chosen] > 0, 1.0, ABSENT)
-        loss = (shares[chosen] * wrong).mean() + off.mean()
+        loss = (shares[chosen] * wrong).mean() + asked * off.mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

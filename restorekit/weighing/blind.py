@@ -35,6 +35,7 @@ class Blind:
     none: a weight of 0 for every basis; one without a key keeps it, being at the user's command only.
     remove: restores crops between the looks.
     sights: further looks, of plugins' own, by the name of the basis that each is for; the greater weight counts.
+    judges: read-outs of what bases change, by basis name.
     """
 
     encoder: DegradationEncoder
@@ -44,12 +45,20 @@ class Blind:
     none: MixingWeights
     remove: Remove
     sights: Mapping[str, Sight] = field(default_factory=dict)
+    judges: Mapping[str, BasisKey] = field(default_factory=dict)
 
     @torch.no_grad()
     def weigh(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
         """Weights and severities by what is seen."""
         reading = read_picture(
-            self.encoder, self.keys, self.origins, image, self.remove, visible, enlarged=enlarged
+            self.encoder,
+            self.keys,
+            self.origins,
+            image,
+            self.remove,
+            visible,
+            enlarged=enlarged,
+            judges=self.judges,
         )
         weights = {**reading.weights, **self.seen(image, reading.weights)}
         severities = {

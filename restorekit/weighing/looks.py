@@ -7,9 +7,12 @@ restored by the bases that the first look found. Each key says how much of its a
 Restoring crops costs more than looking at them. So there is no second look where the first is sure that nothing is
 to be found, and every other crop is enough where these are sure.
 
+Where a key is unsure, its basis is tried on the crops, and its judge, if it brings one, has the last word on what
+it changes there (`restorekit.model.evidence`).
+
 Three checks need no key. A picture whose grain may be coarse noise is not sharpened. Removing what is sparse, such
-as rain, may not darken the pixels between the streaks. And rain does not fall on pages of text
-(`restorekit.model.familiar`).
+as rain, may not darken the pixels between the streaks, where no judge was asked. And rain does not fall on pages
+of text (`restorekit.model.familiar`).
 """
 
 from __future__ import annotations
@@ -23,11 +26,24 @@ from torch import Tensor
 from restorekit.degradation import Degradation
 from restorekit.errors import WeightsError
 from restorekit.model.encoder import DegradationEncoder, View, weights_of
+from restorekit.model.evidence import evidence
 from restorekit.model.familiar import excess
 from restorekit.model.key import BasisKey
 from restorekit.model.looking import coarse_noise
 
-__all__ = ["Halves", "Origins", "Reading", "Remove", "level_kept", "look_again", "read_picture", "read_query"]
+__all__ = [
+    "Halves",
+    "Origins",
+    "Reading",
+    "Remove",
+    "evidence_for",
+    "level_kept",
+    "look_again",
+    "look_twice",
+    "may_be_tried",
+    "read_picture",
+    "read_query",
+]
 
 # Crops, (N, 3, s, s), in [0, 1], and weights by basis name to the crops restored with them.
 Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
@@ -35,6 +51,7 @@ Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
 # Logits: below the first there is no second look; beyond the other, either way, half of the crops are enough. Of
 # 880 held-out pictures of 22 kinds with noise or JPEG none below -4 had a weight in the end; new keys may differ.
 UNLIKELY, SURE = -4.5, 5.0
+TRIED = -5.5  # a basis is tried from here to SURE: of rain in between, keys miss most and judges a quarter
 SHARPEN = 0.1  # the most of an optical basis where the grain may be noise
 FOUND = 0.5  # of a late basis, which then is the reason for the grain
 LEVEL = 1.2  # of 255, the most that a sparse basis may shift the level between the streaks
@@ -91,6 +108,7 @@ def read_picture(
     visible: Tensor | None = None,
     *,
     enlarged: bool = False,
+    judges: Mapping[str, BasisKey] | None = None,
 ) -> Reading:
     """Weights and severity fractions of one picture.
 
@@ -100,6 +118,7 @@ def read_picture(
     remove: restores crops of the picture.
     visible: (1, H, W), boolean, False where it is transparent; None for an opaque one.
     enlarged: whether the picture is known to have been enlarged, so that its grain need not be noise.
+    judges: read-outs of what bases change, by basis name.
     """
     view = encoder.view(image, visible)
     features = encoder.features(encoder.see(view.crops), view.crops)
@@ -110,16 +129,12 @@ def read_picture(
     reading = read_query(first, keys).beside(later)
     if bool(view.blank[0]):
         return Reading(dict.fromkeys(reading.weights, 0.0), reading.fractions)
-    found = {name: reading.weights[name] for name in origins.late if reading.weights.get(name)}
-    halves = Halves(view, found, remove)
-    asked = [key for key in keys.values() if key.second and key.logit(first) > UNLIKELY] if found else []
-    if asked:
-        for count in halves.counts:
-            second = look_again(encoder, halves.view(count), halves.cleaned(count))[0]
-            if all(abs(key.logit(first.lerp(second, key.second))) > SURE for key in asked):
-                break
-        reading = read_query(first, keys, second).beside(later)
-    weights = dict(reading.weights)
+    halves, second = look_twice(encoder, keys, origins, view, first, remove)
+    found = halves.found
+    reading = read_query(first, keys, second).beside(later)
+    judged = {n: judge for n, judge in (judges or {}).items() if n in keys and may_be_tried(n, origins, found)}
+    changes = weighed_by_change(halves, judged, keys, first, second)
+    weights = {**reading.weights, **changes}
     strong = max((reading.fractions[name] for name in found), default=0.0) > STRONG
     if strong and any(later.weights.values()):
         standing = stands(encoder, halves, later_keys)
@@ -131,8 +146,35 @@ def read_picture(
     sparse = [name for name in origins.sparse if weights.get(name)]
     page = bool(sparse) and excess(encoder.letters, first, features) > 0
     for name in sparse:
-        weights[name] = 0.0 if page else min(weights[name], halves.level_kept(name))
+        most = 1.0 if name in changes else halves.level_kept(name)
+        weights[name] = 0.0 if page else min(weights[name], most)
     return Reading(weights, reading.fractions, excess(encoder.familiar, first, features))
+
+
+def look_twice(
+    encoder: DegradationEncoder,
+    keys: Mapping[str, BasisKey],
+    origins: Origins,
+    view: View,
+    first: Tensor,
+    remove: Remove,
+) -> tuple[Halves, Tensor]:
+    """Look again at a picture where the first look found what the sensor or the file did to it.
+
+    keys: by basis name, of those that read the query alone.
+    view: of the picture.
+    first: its query, (D,).
+    Returns the crops, and the second query, (D,), which is the first where there was no second look.
+    """
+    weights = read_query(first, keys).weights
+    halves = Halves(view, {name: weights[name] for name in origins.late if weights.get(name)}, remove)
+    asked = [key for key in keys.values() if key.second and key.logit(first) > UNLIKELY]
+    second = first
+    for count in halves.counts if asked and halves.found else ():
+        second = look_again(encoder, halves.view(count), halves.cleaned(count))[0]
+        if all(abs(key.logit(first.lerp(second, key.second))) > SURE for key in asked):
+            break
+    return halves, second
 
 
 class Halves:
@@ -188,6 +230,42 @@ def level_kept(change: Tensor) -> float:
     streaks, middle = luma.quantile(torch.tensor([0.01, 0.5], device=luma.device)).tolist()
     plain = (-streaks - FAINT) / (PLAIN - FAINT)
     return min(1.0, max(plain, LEVEL / max(abs(middle), 1e-6)))
+
+
+def may_be_tried(name: str, origins: Origins, found: Collection[str]) -> bool:
+    """Say whether a basis is one to try.
+
+    Of noise and JPEG judges know no more than keys; of the lens they know more only where noise or JPEG was found,
+    which hide what keys go by.
+    """
+    return name not in origins.late and (bool(found) or name not in origins.optical)
+
+
+def weighed_by_change(
+    halves: Halves, judges: Mapping[str, BasisKey], keys: Mapping[str, BasisKey], first: Tensor, second: Tensor
+) -> dict[str, float]:
+    """Weights, by basis name, of those bases whose keys are unsure: by what they change in every other crop.
+
+    judges: their read-outs, of the change's evidence, the first look's logit and the key's own.
+    keys: of at least these.
+    first, second: queries of the two looks, (D,).
+    """
+    weights = {}
+    for name, judge in judges.items():
+        numbers = evidence_for(halves, name, keys[name], first, second)
+        if numbers is not None:
+            weights[name] = float(weights_of(judge.logit(numbers)))
+    return weights
+
+
+def evidence_for(halves: Halves, name: str, key: BasisKey, first: Tensor, second: Tensor) -> Tensor | None:
+    """Numbers for a judge, (JUDGE_LENGTH,), on the CPU; None where the key is sure. Arguments as above."""
+    logit = key.logit(first.lerp(second, key.second))
+    if not TRIED < logit < SURE:
+        return None
+    tried = halves.remove(halves.parts[0].crops, {**halves.found, name: 1.0})
+    answers = torch.stack([logit, key.logit(first)]).cpu()
+    return torch.cat([evidence(halves.cleaned(1), tried), answers.float()])
 
 
 def look_again(encoder: DegradationEncoder, view: View, restored: Tensor) -> Tensor:

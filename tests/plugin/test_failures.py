@@ -27,6 +27,11 @@ def broken():
 
 MISSED = {
     "a basis with a fault": (lambda: [Basis("fog", "", "weights")], "fog"),
+    "a basis whose picture is prepared by no function": (
+        lambda: [Basis("fog", "", FOLDER, prepare="clear")],
+        "fog",
+    ),
+    "a basis that sees by no function": (lambda: [Basis("fog", "", FOLDER, sees=len)], "fog"),
     "a basis of an unknown degradation": (lambda: [Basis("fog", "mist", FOLDER)], "fog"),
     "a basis without a name": (lambda: [Basis(None, "", FOLDER)], ANY),
     "a basis whose name raises": (lambda: [Nameless()], ANY),
@@ -57,3 +62,14 @@ def test_a_plugin_that_may_have_brought_bases_is_told_from_one_that_has_not(code
     failures = load_plugins([Entry("odd", code)]).failures
     assert [failure.basis for failure in failures] == [basis]
     assert build_catalog(load_plugins([Entry("odd", plugin(register_methods=lambda: 3))])).failures[0].basis == ""
+
+
+@pytest.mark.parametrize("field", ["prepare", "sees"])
+def test_a_function_named_wrongly_is_told_when_its_basis_is_registered(field):
+    def registered(value):
+        card = Basis("fog", "", FOLDER, **{field: value})
+        return build_catalog(load_plugins([Entry("odd", plugin(register_bases=lambda: [card]))]))
+
+    assert f"has the {field} 'clear'; give 'module:name'" in str(registered("clear").failures[0])
+    for value in ("", "package.module:clear"):
+        assert "fog" in registered(value).bases
