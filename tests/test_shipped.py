@@ -63,6 +63,7 @@ def test_all_first_party_bases_fit_the_backbone(restorer):
     assert restorer.bases == ("blur", "detail", "jpeg", "lowres", "noise", "rain")
     assert restorer.failures == ()
     assert sorted(restorer.keys) == [b for b in restorer.bases if b != "detail"]
+    assert sorted(restorer.judges) == ["blur", "rain"]
 
 
 MISSED = {"noise": ("it leaves other degradations to their bases",)}  # 0.1 to 0.24 dB on JPEG files
@@ -89,6 +90,16 @@ def test_blind_restoration_brings_a_picture_nearer_to_the_clean_one(restorer, cl
     degraded = degrade(restorer, clean, **severities)
     restored = restorer.restore(degraded).image
     assert psnr(restored, clean) > psnr(degraded, clean) + gain
+
+
+@pytest.mark.parametrize("severities", [{"blur": 1.2, "noise": 15.0}, {"blur": 1.6, "jpeg": 30.0}], ids=str)
+def test_judges_find_blur_that_noise_or_jpeg_hides_from_its_key(restorer, clean, severities, monkeypatch):
+    degraded = degrade(restorer, clean, **severities)
+    judged = restorer.restore(degraded)
+    monkeypatch.setattr(restorer, "judges", {})
+    by_key = restorer.restore(degraded)
+    assert by_key.weights[0]["blur"] < 0.5 < 0.8 < judged.weights[0]["blur"]
+    assert psnr(judged.image, clean) > psnr(by_key.image, clean) + 0.1
 
 
 @pytest.mark.parametrize("severities", [{"noise": 25.0}, {"rain": 25.0}], ids=str)

@@ -6,8 +6,8 @@ as in use. Where a key is unsure of its basis, the basis is tried on the crops, 
 A read-out is fitted to those. A picture counts as much as there is to win or lose, and one without the degradation
 four times that, for most pictures that people have are such.
 
-On held-out photographs it is said how much the key loses and how much the judge, and a basis gets one only where
-that is plainly less.
+On held-out photographs it is said how much the key loses and how much the judge with it, which leaves to the key
+what it is not sure of. A basis gets one only where that is plainly less.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from torch import Generator, Tensor
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.model.basis import EVIDENCE
-from restorekit.model.encoder import weights_of
 from restorekit.model.key import BasisKey, write_key
 from restorekit.model.weights import write_sums
 from restorekit.plugin.catalog import build_catalog, load_plugins
@@ -38,7 +37,7 @@ from restorekit.training.looks import Looks
 from restorekit.training.pairs import as_file
 from restorekit.training.photos import Photos, random_patches, softened
 from restorekit.training.readout import fit
-from restorekit.weighing.looks import evidence_for, look_twice, may_be_tried, read_query
+from restorekit.weighing.looks import evidence_for, look_twice, may_be_tried, read_query, weight_by_change
 
 __all__ = ["SETS", "Trial", "judge_of", "lost", "main", "trials", "tried"]
 
@@ -58,7 +57,7 @@ SETS = {
     "blur+lowres+noise+jpeg": 0.02,
 }
 RAINY = 0.4
-SOFTENED = 0.15  # of those with nothing but noise and JPEG
+SOFTENED = 0.5  # of those with nothing but noise and JPEG: what cameras make is soft at its full size
 SIDES = (176, 224, 288, 352)  # px of a picture
 MIDDLE = 128  # px of it that decibels are of
 ARRAYS = 0.2  # share of the pictures that no file has rounded
@@ -172,17 +171,18 @@ def lost(some: Sequence[Trial], weights: Sequence[float]) -> float:
 
 
 def judge_of(training: Sequence[Trial], held_out: Sequence[Trial]) -> tuple[BasisKey, dict[str, float]]:
-    """Fit the judge of one basis to the ones, and say what the key and the judge lose on the others, in dB."""
+    """Fit the judge of one basis to the ones; and the dB lost on the others, by the key and by the judge with it."""
     gain = torch.tensor([trial.with_it - trial.without for trial in training])
     looks = Looks(torch.stack([t.numbers for t in training]), (gain > 0).float(), ((),) * len(training))
     spared = torch.tensor([1.0 if trial.present else SPARED for trial in training])
     judge = fit(looks, worth=spared * (LEAST + gain.abs().clamp(max=MOST)))
-    logits = judge.logit(torch.stack([trial.numbers for trial in held_out]))
+    said = [weight_by_change(judge, trial.numbers) for trial in held_out]
+    weights = [trial.weight if weight is None else weight for trial, weight in zip(held_out, said, strict=True)]
     figures = {
         "pictures": len(training),
         "held_out": len(held_out),
         "lost_by_key": round(lost(held_out, [trial.weight for trial in held_out]), 3),
-        "lost_by_judge": round(lost(held_out, weights_of(logits).tolist()), 3),
+        "lost_by_judge": round(lost(held_out, weights), 3),
     }
     return judge, figures
 

@@ -7,11 +7,11 @@ restored by the bases that the first look found. Each key says how much of its a
 Restoring crops costs more than looking at them. So there is no second look where the first is sure that nothing is
 to be found, and every other crop is enough where these are sure.
 
-Where a key is unsure, its basis is tried on the crops, and its judge, if it brings one, has the last word on what
-it changes there (`restorekit.model.evidence`).
+Where a key is unsure, its basis is tried on the crops, and its judge, if it brings one and is sure, has the last
+word on what it changes there (`restorekit.model.evidence`).
 
 Three checks need no key. A picture whose grain may be coarse noise is not sharpened. Removing what is sparse, such
-as rain, may not darken the pixels between the streaks, where no judge was asked. And rain does not fall on pages
+as rain, may not darken the pixels between the streaks, where no judge has spoken. And rain does not fall on pages
 of text (`restorekit.model.familiar`).
 """
 
@@ -43,6 +43,7 @@ __all__ = [
     "may_be_tried",
     "read_picture",
     "read_query",
+    "weight_by_change",
 ]
 
 # Crops, (N, 3, s, s), in [0, 1], and weights by basis name to the crops restored with them.
@@ -52,6 +53,7 @@ Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
 # 880 held-out pictures of 22 kinds with noise or JPEG none below -4 had a weight in the end; new keys may differ.
 UNLIKELY, SURE = -4.5, 5.0
 TRIED = -5.5  # a basis is tried from here to SURE: of rain in between, keys miss most and judges a quarter
+DOUBT = 1.5  # below it, either way, the judge has no say: what it alone believes is softness that was meant
 SHARPEN = 0.1  # the most of an optical basis where the grain may be noise
 FOUND = 0.5  # of a late basis, which then is the reason for the grain
 LEVEL = 1.2  # of 255, the most that a sparse basis may shift the level between the streaks
@@ -244,18 +246,24 @@ def may_be_tried(name: str, origins: Origins, found: Collection[str]) -> bool:
 def weighed_by_change(
     halves: Halves, judges: Mapping[str, BasisKey], keys: Mapping[str, BasisKey], first: Tensor, second: Tensor
 ) -> dict[str, float]:
-    """Weights, by basis name, of those bases whose keys are unsure: by what they change in every other crop.
+    """Weights, by basis name, where keys are unsure and judges are not: by what bases change in every other crop.
 
     judges: their read-outs, of the change's evidence, the first look's logit and the key's own.
     keys: of at least these.
     first, second: queries of the two looks, (D,).
     """
-    weights = {}
+    weights: dict[str, float] = {}
     for name, judge in judges.items():
         numbers = evidence_for(halves, name, keys[name], first, second)
-        if numbers is not None:
-            weights[name] = float(weights_of(judge.logit(numbers)))
+        weight = None if numbers is None else weight_by_change(judge, numbers)
+        weights |= {} if weight is None else {name: weight}
     return weights
+
+
+def weight_by_change(judge: BasisKey, numbers: Tensor) -> float | None:
+    """The weight that a judge gives by what a basis changes, (JUDGE_LENGTH,); None where it is in doubt."""
+    logit = judge.logit(numbers)
+    return float(weights_of(logit)) if float(logit.abs()) > DOUBT else None
 
 
 def evidence_for(halves: Halves, name: str, key: BasisKey, first: Tensor, second: Tensor) -> Tensor | None:

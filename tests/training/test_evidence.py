@@ -7,11 +7,11 @@ import torch
 from torch import Generator
 
 from restorekit.model.basis import EVIDENCE, Basis
-from restorekit.model.encoder import weights_of
 from restorekit.model.evidence import JUDGE_LENGTH
 from restorekit.training import evidence
 from restorekit.training.evidence import Trial, draw, judge_of, lost, main, tried
 from restorekit.training.photos import Photos
+from restorekit.weighing.looks import weight_by_change
 from tests.scene import scene
 from tests.training.recipes import CATALOG
 
@@ -42,7 +42,8 @@ def test_the_better_end_loses_nothing_and_the_other_all():
 def test_a_judge_learns_what_the_change_tells_and_says_how_much_it_loses():
     training, held_out = some_trials(900, 1), some_trials(100, 2)
     judge, figures = judge_of(training, held_out)
-    weights = weights_of(judge.logit(torch.stack([trial.numbers for trial in held_out]))).tolist()
+    weights = [weight_by_change(judge, trial.numbers) for trial in held_out]
+    weights = [1.0 if weight is None else weight for weight in weights]
     assert (figures["pictures"], figures["held_out"]) == (900, 100)
     assert figures["lost_by_judge"] == pytest.approx(lost(held_out, weights), abs=0.02)
     assert figures["lost_by_judge"] < 0.4 * figures["lost_by_key"]

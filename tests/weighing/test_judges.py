@@ -49,6 +49,12 @@ def test_a_judge_has_the_last_word_where_the_key_is_unsure(encoder, image, logit
     assert seen.weights == {"noise": 1.0, "blur": float(logit > 0)}
 
 
+@pytest.mark.parametrize("logit", [-1.4, 1.4])
+def test_a_judge_in_doubt_leaves_the_word_to_the_key(encoder, image, logit):
+    seen = read_picture(encoder, keys(encoder, 0.0), ORIGINS, image, darker, judges={"blur": saying(logit)})
+    assert seen == read_picture(encoder, keys(encoder, 0.0), ORIGINS, image, darker)
+
+
 @pytest.mark.parametrize(("blur", "weight"), [(-6.0, 0.0), (6.0, 1.0)])
 def test_nothing_is_tried_where_the_key_is_sure(encoder, image, blur, weight):
     def remove(crops, weights):
@@ -91,7 +97,7 @@ def test_a_judge_of_what_is_late_or_unknown_is_not_asked(encoder, image):
     assert seen == read_picture(encoder, keys(encoder, -20.0, 2.0), ORIGINS, image, darker)
 
 
-def test_a_judge_reads_the_change_beside_what_was_found_and_the_keys_answers(encoder, image):
+def test_a_judge_reads_the_change_beside_what_was_found_and_the_keys_answers(encoder, image, monkeypatch):
     view = encoder.view(image)
     own = keys(encoder, 0.5)
     first = encoder.query_of(view)[0]
@@ -102,6 +108,7 @@ def test_a_judge_reads_the_change_beside_what_was_found_and_the_keys_answers(enc
         return darker(crops, weights)
 
     reader = replace(saying(0.0), key=torch.linspace(-0.01, 0.01, JUDGE_LENGTH))
+    monkeypatch.setattr("restorekit.weighing.looks.DOUBT", 0.0)
     seen = read_picture(encoder, own, ORIGINS, image, remove, judges={"blur": reader}).weights["blur"]
     half = every_other(view, 0).crops
     numbers = evidence(darker(half, {"noise": 1.0}), darker(half, {"noise": 1.0, "blur": 1.0}))
