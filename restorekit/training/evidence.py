@@ -171,7 +171,7 @@ def lost(some: Sequence[Trial], weights: Sequence[float]) -> float:
 
 
 def judge_of(training: Sequence[Trial], held_out: Sequence[Trial]) -> tuple[BasisKey, dict[str, float]]:
-    """Fit the judge of one basis to the ones; and the dB lost on the others, by the key and by the judge with it."""
+    """Fit the judge of one basis to the ones; and the dB lost on the others, by the key and with the judge."""
     gain = torch.tensor([trial.with_it - trial.without for trial in training])
     looks = Looks(torch.stack([t.numbers for t in training]), (gain > 0).float(), ((),) * len(training))
     spared = torch.tensor([1.0 if trial.present else SPARED for trial in training])
