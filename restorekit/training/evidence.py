@@ -65,6 +65,7 @@ MOST, UNTOUCHED = 6.0, 60.0  # dB that a picture counts at most, and that are as
 LEAST = 0.03  # dB that it counts beside
 SPARED = 4.0  # times that a picture without the degradation counts
 PLAINLY = 0.9  # of what the key loses
+UNSURE = -5.5  # logit of a key from which on its basis is tried: more to learn from than what is asked in use
 TOLD = 30.0  # seconds between two lines
 
 
@@ -119,7 +120,7 @@ def tried(restorer: Restorer, photos: Sequence[Tensor], seed: int) -> list[Trial
     for name, key in keys.items():
         if not may_be_tried(name, restorer.origins, beside):
             continue
-        numbers = evidence_for(halves, name, key, first, second)
+        numbers = evidence_for(halves, name, key, first, second, UNSURE)
         if numbers is not None:
             ends = psnr(right | {name}), psnr(right - {name})
             found.append(Trial(name, numbers, name in right, *ends, reading.weights[name]))

@@ -148,8 +148,10 @@ def read_picture(
     sparse = [name for name in origins.sparse if weights.get(name)]
     page = bool(sparse) and excess(encoder.letters, first, features) > 0
     for name in sparse:
-        most = 1.0 if name in changes else halves.level_kept(name)
-        weights[name] = 0.0 if page else min(weights[name], most)
+        if page:
+            weights[name] = 0.0
+        elif name not in changes:
+            weights[name] = min(weights[name], halves.level_kept(name))
     return Reading(weights, reading.fractions, excess(encoder.familiar, first, features))
 
 
@@ -190,6 +192,7 @@ class Halves:
         self.parts = [part for part in (every_other(view, 0), every_other(view, 1)) if len(part.crops)]
         self.found, self.remove = found, remove
         self.clean: list[Tensor] = []
+        self.trials: dict[tuple[str, int], Tensor] = {}
 
     @property
     def counts(self) -> range:
@@ -207,11 +210,17 @@ class Halves:
             self.clean.append(self.remove(part.crops, self.found) if self.found else part.crops)
         return torch.cat(self.clean[:count])
 
+    def tried(self, name: str, half: int = 0) -> Tensor:
+        """The crops of one half, restored by what was found and by a basis at weight 1, once."""
+        if (name, half) not in self.trials:
+            self.trials[name, half] = self.remove(self.parts[half].crops, {**self.found, name: 1.0})
+        return self.trials[name, half]
+
     def level_kept(self, name: str) -> float:
         """The most that a sparse basis may weigh here; the second half is asked where the first is against it."""
         changes: list[Tensor] = []
         for count in self.counts:
-            changes.append(self.remove(self.parts[count - 1].crops, {**self.found, name: 1.0}))
+            changes.append(self.tried(name, count - 1))
             limit = level_kept(torch.cat(changes) - self.cleaned(count))
             if limit == 1:
                 break
@@ -254,9 +263,10 @@ def weighed_by_change(
     """
     weights: dict[str, float] = {}
     for name, judge in judges.items():
-        numbers = evidence_for(halves, name, keys[name], first, second)
+        numbers = evidence_for(halves, name, keys[name], first, second, TRIED)
         weight = None if numbers is None else weight_by_change(judge, numbers)
-        weights |= {} if weight is None else {name: weight}
+        if weight is not None:
+            weights[name] = weight
     return weights
 
 
@@ -266,12 +276,17 @@ def weight_by_change(judge: BasisKey, numbers: Tensor) -> float | None:
     return float(weights_of(logit)) if float(logit.abs()) > DOUBT else None
 
 
-def evidence_for(halves: Halves, name: str, key: BasisKey, first: Tensor, second: Tensor) -> Tensor | None:
-    """Numbers for a judge, (JUDGE_LENGTH,), on the CPU; None where the key is sure. Arguments as above."""
+def evidence_for(
+    halves: Halves, name: str, key: BasisKey, first: Tensor, second: Tensor, least: float
+) -> Tensor | None:
+    """Numbers for a judge, (JUDGE_LENGTH,), on the CPU; None where the key is sure.
+
+    least: logit of the key up to which it is sure that there is nothing. Other arguments as above.
+    """
     logit = key.logit(first.lerp(second, key.second))
-    if not TRIED < logit < SURE:
+    if not least < logit < SURE:
         return None
-    tried = halves.remove(halves.parts[0].crops, {**halves.found, name: 1.0})
+    tried = halves.tried(name)
     answers = torch.stack([logit, key.logit(first)]).cpu()
     return torch.cat([evidence(halves.cleaned(1), tried), answers.float()])
 

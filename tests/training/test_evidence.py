@@ -72,7 +72,7 @@ def test_pictures_are_drawn_alike_again_with_what_can_happen_to_them():
 
 
 def test_bases_that_a_key_is_unsure_of_are_tried_but_for_what_is_late(restorer, monkeypatch):
-    monkeypatch.setattr("restorekit.weighing.looks.TRIED", -1e6)
+    monkeypatch.setattr(evidence, "UNSURE", -1e6)
     monkeypatch.setattr("restorekit.weighing.looks.SURE", 1e6)
     found, again = (tried(restorer, (PHOTO,), 3) for _ in range(2))
     assert {trial.basis for trial in found} == {
