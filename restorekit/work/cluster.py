@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from restorekit.atomic import sweep
 from restorekit.errors import ImageError, RestorekitError
 from restorekit.machine import processors
 from restorekit.plugin.catalog import build_catalog, load_plugins
@@ -108,7 +109,7 @@ def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, acco
     listener.picture("starting workers", 0, len(todo))
     warned: set[str] = set()
     journal = None if manifest is None else (str(manifest.path.absolute()), manifest.run)
-    with account.ending(jobs):
+    with swept(todo), account.ending(jobs):
         for done, outcome in enumerate(restored_on(cluster, todo, options, journal) if todo else (), start=1):
             if manifest is not None:
                 manifest.know(outcome.worker, outcome.facts)
@@ -121,6 +122,16 @@ def run_on_cluster(cluster: Cluster, jobs: Sequence[Job], options: Options, acco
                 account.finish(outcome.job, outcome.report)
             listener.picture(str(outcome.job.source), done, len(todo))
     return account.summary(len(jobs))
+
+
+@contextmanager
+def swept(jobs: Sequence[Job]) -> Iterator[None]:
+    """Take away at the end what a worker that died had begun to write: another has written it whole."""
+    try:
+        yield
+    finally:
+        for folder in {Path(str(job.output)).parent for job in jobs}:
+            sweep(folder)
 
 
 def restored_on(

@@ -160,6 +160,20 @@ def test_a_basis_that_the_workers_lack_is_told_by_the_exit_code(cli, photo, monk
     assert about["precision"] == "fp32" and head["run"] == about["run"] == picture["run"]
 
 
+def test_what_a_dead_worker_had_begun_to_write_is_taken_away(cli, photo, monkeypatch):
+    photo("a.png")
+
+    def restored_on(cluster, jobs, options, journal):
+        Path("out").mkdir()
+        Path("out/.restorekit-half.tmp").write_bytes(b"half")
+        for job in jobs:
+            yield Outcome(job, "here:1", {}, [], False, None, "killed")
+
+    monkeypatch.setattr("restorekit.work.cluster.restored_on", restored_on)
+    assert cli("restore", "a.png", "-o", "out/", "--engine", "ray").code == 1
+    assert not list(Path("out").iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
