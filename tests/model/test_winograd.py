@@ -37,6 +37,15 @@ def test_it_gives_what_the_plain_way_gives(count, inside, outside, size, padding
     assert float((found - plain).abs().max()) < 1e-4 * float(plain.abs().max())
 
 
+@pytest.mark.parametrize("size", [(64, 64), (65, 64), (1, 1), (7, 30)])
+def test_pictures_in_one_batch_are_convolved_as_each_alone(size):
+    x, weight, bias = drawn(4, 8, *size), drawn(6, 8, 3, 3, seed=1), drawn(6, seed=2)
+    with torch.no_grad(), winograd():
+        together = convolve(x, weight, bias, padding=(1, 1))
+        apart = torch.cat([convolve(one, weight, bias, padding=(1, 1)) for one in x.split(1)])
+    assert together.is_contiguous() and float((together - apart).abs().max()) < 1e-4 * float(apart.abs().max())
+
+
 def test_what_it_cannot_do_goes_the_plain_way():
     x = drawn(1, 4, 16, 16)
     for weight, stride in ((drawn(4, 4, 2, 2), (2, 2)), (drawn(4, 4, 1, 1), (1, 1)), (drawn(4, 4, 3, 3), (2, 2))):
