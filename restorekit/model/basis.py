@@ -251,7 +251,13 @@ class Basis:
         from restorekit.model.key import load_key
 
         path = self.folder / EVIDENCE
-        return load_key(path, (JUDGE_LENGTH,)) if path.exists() else None
+        judge = load_key(path) if path.exists() else None
+        if judge is not None and judge.length != JUDGE_LENGTH:
+            raise WeightsError(
+                f"{path} reads {judge.length} numbers of what the basis changes, there are {JUDGE_LENGTH}; "
+                "make it again with `python -m restorekit.training.evidence`"
+            )
+        return judge
 
 
 def save_basis(

@@ -29,6 +29,7 @@ from restorekit.model.key import BasisKey
 from restorekit.model.looking import look_at
 from restorekit.model.statistics import SIDE, STATISTICS, statistics_of
 from restorekit.model.weights import ENCODER_TENSORS, load_json, load_tensors, save_json, save_tensors, write_sums
+from restorekit.model.winograd import Convolution
 
 __all__ = [
     "CONFIG",
@@ -131,8 +132,8 @@ class Block(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = Convolution(channels, channels, 3, padding=1)
+        self.conv2 = Convolution(channels, channels, 3, padding=1)
         nn.init.kaiming_normal_(self.conv1.weight, nonlinearity="relu")
         for start in (self.conv1.bias, self.conv2.weight, self.conv2.bias):
             nn.init.zeros_(start)  # type: ignore[arg-type]
@@ -148,10 +149,10 @@ class DegradationEncoder(nn.Module):
         super().__init__()
         self.config = config
         ch = config.channels
-        self.stem = nn.Conv2d(6 * UNSHUFFLE**2, ch[0], 3, padding=1)
+        self.stem = Convolution(6 * UNSHUFFLE**2, ch[0], 3, padding=1)
         self.fine = nn.Sequential(*(Block(ch[0]) for _ in range(config.fine)))
         self.reduce = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in itertools.pairwise(ch))
-        self.refine = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for b in ch[1:])
+        self.refine = nn.ModuleList(Convolution(b, b, 3, padding=1) for b in ch[1:])
         self.blocks = nn.ModuleList(
             nn.Sequential(*(Block(b) for _ in range(n))) for b, n in zip(ch[1:], config.blocks, strict=True)
         )

@@ -7,6 +7,7 @@ the encoder is not sure is tried on crops, at weight 1, and its change is descri
     values      quantiles, asymmetry, peakedness, colour, energy in all and from crop to crop
     directions  coherence and agreement of the gradients, of the change, of what it began with and what is left
     bands       for each of four octaves: energies, peakedness, and whether the change follows what stays
+    repetition  how far lines go on, and whether the next ones follow at a distance: those of fences and tiles do
 
 A read-out of these numbers and of the key's own answers has the last word: the basis's judge, which lies beside it
 (`restorekit.training.evidence`). It has the form of a later basis's key (`restorekit.model.key`).
@@ -20,13 +21,14 @@ from torch import Tensor
 
 __all__ = ["EVIDENCE_LENGTH", "JUDGE_LENGTH", "evidence"]
 
-EVIDENCE_LENGTH = 88
+EVIDENCE_LENGTH = 100
 JUDGE_LENGTH = EVIDENCE_LENGTH + 2  # with the key's answer to the two looks together and to the first
 QUANTILES = (0.002, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.998)
 OCTAVES, BLOCKY = 4, 2  # of the bands; those that are also looked at block by block
 BLOCK = 8  # px, of a JPEG
 CALM, LIVELY = 0.15, 0.85  # quantiles of the blocks
 PEAKED = 100.0  # at most; no kurtosis is below 1
+ALONG, ACROSS = (4, 8, 16, 32), 32  # px: distances along lines, and the farthest neighbour of one
 LEAST = 1e-2  # of 255, squared: below it is nothing
 
 
@@ -40,6 +42,7 @@ def evidence(before: Tensor, after: Tensor) -> Tensor:
     change, start = colours.mean(1), 255 * before.float().mean(1)  # (N, s, s)
     chroma = (colours - change[:, None]).square().mean().sqrt()
     numbers = [*values(change, chroma), *directions(change, start), *bands(change, start)]
+    numbers += [*repetition(change), *repetition(start + change)]
     numbers += [*(edges_of_blocks(part) for part in (change, start, start + change)), start.std(), start.mean()]
     return torch.stack(numbers).cpu()
 
@@ -105,6 +108,33 @@ def bands(change: Tensor, start: Tensor) -> list[Tensor]:
             numbers.append(correlation(*roots))
         change, start = (F.avg_pool2d(part[:, None], 2)[:, 0] for part in (change, start))
     return numbers
+
+
+def repetition(part: Tensor) -> list[Tensor]:
+    """Correlation of a picture, (N, s, s), with itself: at distances along its lines, the largest across them, and
+    how far that rises above what lies before it; means over the crops, each with its own direction and energy."""
+    size = part.shape[-1]
+    aside = part - part.mean((1, 2), keepdim=True)
+    spectrum = torch.fft.rfft2(aside, s=(2 * size, 2 * size))
+    sums = torch.fft.fftshift(torch.fft.irfft2(spectrum.abs().square(), s=(2 * size, 2 * size)), dim=(1, 2))
+    pairs = (size - (torch.arange(2 * size, device=part.device) - size).abs()).clamp_min(1)
+    products = sums / pairs[:, None] / pairs  # (N, 2s, 2s), of distance 0 at (s, s)
+    energy = products[:, size, size] + LEAST
+    down, right = part[:, 2:, 1:-1] - part[:, :-2, 1:-1], part[:, 1:-1, 2:] - part[:, 1:-1, :-2]
+    angle = torch.atan2(2 * (right * down).mean((1, 2)), (right**2 - down**2).mean((1, 2))) / 2
+    across = torch.stack([angle.cos(), angle.sin()], 1)  # (N, 2), right and down
+    along = torch.stack([-angle.sin(), angle.cos()], 1)
+
+    def at(way: Tensor, distances: Tensor) -> Tensor:
+        """Correlations at distances in px, (D,), on a way, (N, 2); (N, D)."""
+        places = (size + distances[None, :, None] * way[:, None]) / (2 * size - 1) * 2 - 1
+        return F.grid_sample(products[:, None], places[:, None], align_corners=True)[:, 0, 0] / energy[:, None]
+
+    lines = at(along, torch.tensor(ALONG, device=part.device))
+    neighbours = at(across, torch.arange(ACROSS + 1, device=part.device))
+    rise = neighbours - neighbours.cummin(1).values
+    each = torch.cat([lines, neighbours[:, 5:].amax(1, keepdim=True), rise.amax(1, keepdim=True)], 1)
+    return list((each * energy[:, None]).sum(0) / energy.sum())
 
 
 def blurred(part: Tensor) -> Tensor:

@@ -79,8 +79,8 @@ def convolve(
 
 
 def stacked(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Several small pictures as one, each below the other with a row of zeros between them, which is the padding of
-    both: the filters are prepared once and not for each. (B, C, H, W) to (B, O, H, W)."""
+    """Convolve several small pictures as one, each below the other with a row of zeros between them, which is the
+    padding of both: the filters are prepared once and not for each. (B, C, H, W) to (B, O, H, W)."""
     batch, channels, height, width = x.shape
     column = x.new_empty(channels, batch, height + 1, width)
     column[:, :, height] = 0

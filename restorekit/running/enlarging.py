@@ -17,7 +17,7 @@ from restorekit.running.masking import Masks
 from restorekit.running.passing import Pass, enlarge
 from restorekit.running.turns import Turns
 from restorekit.weighing import Inspection, Weigher
-from restorekit.weighing.looks import Origins
+from restorekit.weighing.origins import Origins
 
 __all__ = ["Enlarging"]
 

@@ -47,7 +47,7 @@ from restorekit.running.turns import Turns
 from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wished
 from restorekit.weighing.blind import Blind
 from restorekit.weighing.by_example import Match
-from restorekit.weighing.looks import Origins
+from restorekit.weighing.origins import Origins
 from restorekit.weighing.places import Places, look_everywhere
 
 __all__ = ["Inspection", "RestorationResult", "Restorer"]
@@ -188,7 +188,17 @@ class Restorer:
         known = {name: self.cards[name].degradation for name in self.keys if name in self.cards}
         scales = {name: self.catalog.degradation(its).severity for name, its in known.items()}
         sights = {name: sight_of(name, card.sees) for name, card in self.cards.items() if card.sees}
-        return Blind(self.encoder, self.keys, self.origins, scales, self.none, self.remove, sights, self.judges)
+        return Blind(
+            self.encoder,
+            self.keys,
+            self.origins,
+            scales,
+            self.none,
+            self.remove,
+            sights,
+            self.judges,
+            self.passing.winograd,
+        )
 
     def weigher(self, chosen: Mapping[str, float], *, blind: bool, wish: Wish | None = None) -> Weigher:
         """The weigher for a user's words, as in `restore`."""

@@ -18,7 +18,8 @@ from restorekit.model.key import BasisKey
 from restorekit.training.bank import Restore, one_hot_weights
 from restorekit.training.pairs import Group, PairMaker, as_file
 from restorekit.training.photos import Photos, random_patches
-from restorekit.weighing.looks import Origins, Reading, read_picture
+from restorekit.weighing.looks import Reading, read_picture
+from restorekit.weighing.origins import Origins
 
 __all__ = ["BlindGroups", "read_as_in_use", "tiles_of"]
 

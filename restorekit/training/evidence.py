@@ -2,9 +2,10 @@
 
 Pictures are drawn as people have them, degraded by up to five of the kinds that have a basis or by none, and read
 as in use. Where a key is unsure of its basis, the basis is tried on the crops, and what it changes is remembered
-(`restorekit.model.evidence`), with what it is worth: the decibels between the right bases with it and without it.
-A read-out is fitted to those. A picture counts as much as there is to win or lose, and one without the degradation
-four times that, for most pictures that people have are such.
+(`restorekit.model.evidence`), with what it is worth: the decibels between the picture restored with it and without
+it, once beside what the keys found of the others, as in use, and once beside the right ones. A read-out is fitted
+to both. A picture counts as much as there is to win or lose, and one without the degradation and without drawn
+lines SPARED times that, for most pictures that people have are such.
 
 On held-out photographs it is said how much the key loses and how much the judge with it, which leaves to the key
 what it is not sure of. A basis gets one only where that is plainly less.
@@ -16,10 +17,9 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -36,8 +36,10 @@ from restorekit.training.labelled_pictures import SOFTEST
 from restorekit.training.looks import Looks
 from restorekit.training.pairs import as_file
 from restorekit.training.photos import Photos, random_patches, softened
-from restorekit.training.readout import fit
-from restorekit.weighing.looks import evidence_for, look_twice, may_be_tried, read_query, weight_by_change
+from restorekit.training.readout import fit_several
+from restorekit.training.stripes import lined
+from restorekit.weighing.looks import look_twice, read_query
+from restorekit.weighing.tries import TRIED, evidence_for, may_be_tried, weight_by_change
 
 __all__ = ["SETS", "Trial", "judge_of", "lost", "main", "trials", "tried"]
 
@@ -58,14 +60,17 @@ SETS = {
 }
 RAINY = 0.4
 SOFTENED = 0.5  # of those with nothing but noise and JPEG: what cameras make is soft at its full size
+LINED = 0.25  # of all, with rain or without it: fences, blinds and tiled walls, which photographs seldom show
 SIDES = (176, 224, 288, 352)  # px of a picture
 MIDDLE = 128  # px of it that decibels are of
 ARRAYS = 0.2  # share of the pictures that no file has rounded
 MOST, UNTOUCHED = 6.0, 60.0  # dB that a picture counts at most, and that are as good as no difference
 LEAST = 0.03  # dB that it counts beside
-SPARED = 4.0  # times that a picture without the degradation counts
+SPARED = 2.0  # times that a picture without the degradation counts
 PLAINLY = 0.9  # of what the key loses
-UNSURE = -5.5  # logit of a key from which on its basis is tried: more to learn from than what is asked in use
+UNSURE = -3.0  # logit of a key from which on its basis is tried: more to learn from than what is asked in use
+KEYS = -2  # place of the key's logit among what a judge reads
+JUDGES = 5  # fitted, whose mean has the say: one alone differs from the next by a tenth of what is lost
 TOLD = 30.0  # seconds between two lines
 
 
@@ -75,30 +80,34 @@ class Trial:
 
     basis: its name.
     numbers: what a judge reads, (JUDGE_LENGTH,).
-    present: whether the picture has what it removes.
-    with_it, without: PSNR of the right bases with it and without it, dB.
+    spared: whether the picture counts SPARED times: it has neither what the basis removes nor drawn lines, which
+        come far more often here than in life.
+    ends: PSNR with it at 1 and without it, dB; first beside what the keys found of the others, then beside the
+        right others.
     weight: by its key.
     """
 
     basis: str
     numbers: Tensor
-    present: bool
-    with_it: float
-    without: float
+    spared: bool
+    ends: tuple[tuple[float, float], ...]
     weight: float
 
 
 @torch.no_grad()
-def tried(restorer: Restorer, photos: Sequence[Tensor], seed: int) -> list[Trial]:
+def tried(
+    restorer: Restorer, photos: Sequence[Tensor], seed: int, bases: Collection[str] | None = None
+) -> list[Trial]:
     """Draw a picture and try the bases on it that its keys are unsure of.
 
     restorer: with the bases of all that is in SETS.
     photos: uint8, (3, H, W) each.
     seed: of the picture.
+    bases: names of those to try; None for all.
     """
     generator = Generator().manual_seed(seed)
     degradations = {name: restorer.catalog.degradation(name) for name in restorer.keys}
-    clean, image, names = draw(photos, degradations, generator)
+    clean, image, names, lines = draw(photos, degradations, generator)
     view = restorer.encoder.view(image)
     if bool(view.blank[0]):
         return []
@@ -109,51 +118,63 @@ def tried(restorer: Restorer, photos: Sequence[Tensor], seed: int) -> list[Trial
     top, left = ((n - MIDDLE) // 2 for n in clean.shape[2:])
     middles = [picture[..., top : top + MIDDLE, left : left + MIDDLE] for picture in (image, clean)]
 
-    @cache
-    def psnr(bases: frozenset[str]) -> float:
-        restored = restorer.remove(middles[0], dict.fromkeys(bases, 1.0)) if bases else middles[0]
-        error = float((restored.clamp(0, 1) - middles[1]).square().mean())
-        return min(UNTOUCHED, -10 * math.log10(max(error, 1e-12)))
+    def psnr(weights: Mapping[str, float]) -> float:
+        restored = restorer.remove(middles[0], weights).clamp(0, 1)
+        return min(UNTOUCHED, -10 * math.log10(max(float((restored - middles[1]).square().mean()), 1e-12)))
 
-    right, found = frozenset(names), []
-    beside = halves.found if right & set(restorer.origins.late) else {}  # not where texture is taken for noise
+    found = []
     for name, key in keys.items():
-        if not may_be_tried(name, restorer.origins, beside):
+        if (bases is not None and name not in bases) or not may_be_tried(name, restorer.origins, halves.found):
             continue
         numbers = evidence_for(halves, name, key, first, second, UNSURE)
         if numbers is not None:
-            ends = psnr(right | {name}), psnr(right - {name})
-            found.append(Trial(name, numbers, name in right, *ends, reading.weights[name]))
+            others = (reading.weights, dict.fromkeys(names, 1.0))
+            ends = tuple((psnr({**beside, name: 1.0}), psnr({**beside, name: 0.0})) for beside in others)
+            found.append(Trial(name, numbers, not lines and name not in names, ends, reading.weights[name]))
     return found
 
 
 def draw(
     photos: Sequence[Tensor], degradations: dict[str, Degradation], generator: Generator
-) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    """Draw a clean picture, (1, 3, s, s), the same degraded, and by what. degradations: by name."""
-    dice = torch.rand(5, generator=generator).tolist()
+) -> tuple[Tensor, Tensor, tuple[str, ...], bool]:
+    """Draw a clean picture, (1, 3, s, s), the same degraded, by what, and whether lines lie over it.
+
+    degradations: by name.
+    """
+    dice = torch.rand(6, generator=generator).tolist()
     chosen = list(SETS)[int(torch.multinomial(torch.tensor(list(SETS.values())), 1, generator=generator))]
     names = [name for name in chosen.split("+") if name in degradations]
     sparse = [name for name, degradation in degradations.items() if degradation.sparse]
     names += sparse if dice[0] < RAINY else []
     side = SIDES[int(dice[1] * len(SIDES))]
     clean = random_patches(photos, 1, side, generator, emphasis=0.0)
+    lines = dice[5] < LINED
+    if lines:
+        clean = lined(clean, generator)
     if dice[2] < SOFTENED and all(degradations[name].late for name in names):
         clean = softened(clean, 1 + dice[3] * (SOFTEST - 1))
     image = clean
     if names:
         image = Compose.draw([degradations[name] for name in names], clean.shape, generator).apply(clean)
-    return clean, image if dice[4] < ARRAYS else as_file(image, generator), tuple(names)
+    return clean, image if dice[4] < ARRAYS else as_file(image, generator), tuple(names), lines
 
 
 def trials(
-    restorer: Restorer, photos: Sequence[Tensor], seeds: range, tell: Callable[[str], None] = lambda line: None
+    restorer: Restorer,
+    photos: Sequence[Tensor],
+    seeds: range,
+    bases: Collection[str] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> list[Trial]:
-    """Try bases on as many pictures as there are seeds, as many at once as there are threads. tell: told lines."""
+    """Try bases on as many pictures as there are seeds, as many at once as there are threads.
+
+    tell: told lines.
+    Other arguments as in `tried`.
+    """
     found: list[Trial] = []
     told = started = time.monotonic()
     with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for done, some in enumerate(pool.map(lambda seed: tried(restorer, photos, seed), seeds), 1):
+        for done, some in enumerate(pool.map(lambda seed: tried(restorer, photos, seed, bases), seeds), 1):
             found += some
             if time.monotonic() - told > TOLD:
                 told = time.monotonic()
@@ -162,21 +183,22 @@ def trials(
 
 
 def lost(some: Sequence[Trial], weights: Sequence[float]) -> float:
-    """Mean of the decibels by which weights of one basis are behind the better of 0 and 1."""
+    """Mean of the decibels by which weights of one basis are behind the better of 0 and 1, beside the others that
+    were found."""
     total = 0.0
     for trial, weight in zip(some, weights, strict=True):
-        ends = [10 ** (-value / 20) for value in (trial.without, trial.with_it)]
-        reached = -20 * math.log10(ends[0] + (ends[1] - ends[0]) * weight)
-        total += max(trial.with_it, trial.without) - reached
+        off = [10 ** (-end / 20) for end in trial.ends[0]]
+        total += max(trial.ends[0]) + 20 * math.log10(off[1] + (off[0] - off[1]) * weight)
     return total / max(1, len(some))
 
 
 def judge_of(training: Sequence[Trial], held_out: Sequence[Trial]) -> tuple[BasisKey, dict[str, float]]:
     """Fit the judge of one basis to the ones; and the dB lost on the others, by the key and with the judge."""
-    gain = torch.tensor([trial.with_it - trial.without for trial in training])
-    looks = Looks(torch.stack([t.numbers for t in training]), (gain > 0).float(), ((),) * len(training))
-    spared = torch.tensor([1.0 if trial.present else SPARED for trial in training])
-    judge = fit(looks, worth=spared * (LEAST + gain.abs().clamp(max=MOST)))
+    each = [(trial, with_it - without) for trial in training for with_it, without in trial.ends]
+    gain = torch.tensor([value for _, value in each])
+    looks = Looks(torch.stack([trial.numbers for trial, _ in each]), (gain > 0).float(), ((),) * len(each))
+    spared = torch.tensor([SPARED if trial.spared else 1.0 for trial, _ in each])
+    judge = fit_several(looks, JUDGES, worth=spared * (LEAST + gain.abs().clamp(max=MOST)))
     said = [weight_by_change(judge, trial.numbers) for trial in held_out]
     weights = [trial.weight if weight is None else weight for trial, weight in zip(held_out, said, strict=True)]
     figures = {
@@ -192,6 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, nargs="+", help="folders of clean photographs, not of screens")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights, with one for each basis")
+    parser.add_argument("--bases", nargs="+", help="names of the bases to judge; all that have a key if left out")
     parser.add_argument("--limit", type=int, help="number of photographs to read")
     parser.add_argument("--pictures", type=int, default=4000, help="number of pictures to draw")
     parser.add_argument("--held-out", type=int, default=600, help="and of held-out photographs")
@@ -200,15 +223,17 @@ def main() -> None:
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     restorer = Restorer.from_pretrained(device="cpu", catalog=build_catalog(load_plugins()))
+    if unknown := sorted(set(chosen.bases or ()) - set(restorer.keys)):
+        parser.error(f"no key of {', '.join(unknown)}; there are those of {', '.join(restorer.keys)}")
     photos = Photos.load(chosen.photos, min(SIDES), chosen.limit)
-    seeds = (range(chosen.pictures), range(chosen.pictures, chosen.pictures + chosen.held_out))
     lots = [
-        trials(restorer, some, these, lambda line: print(line, flush=True))
-        for some, these in zip((photos.training, photos.calibration), seeds, strict=True)
+        trials(restorer, some, range(count), chosen.bases, lambda line: print(line, flush=True))
+        for some, count in ((photos.training, chosen.pictures), (photos.calibration, chosen.held_out))
     ]
     for name in sorted({trial.basis for trial in lots[0]}):
         folder = chosen.out / name
-        judge, figures = judge_of(*([trial for trial in lot if trial.basis == name] for lot in lots))
+        training, held_out = ([trial for trial in lot if trial.basis == name] for lot in lots)
+        judge, figures = judge_of(training, [trial for trial in held_out if trial.numbers[KEYS] > TRIED])
         kept = figures["lost_by_judge"] < PLAINLY * figures["lost_by_key"]
         if kept:
             write_key(folder / EVIDENCE, judge)

@@ -37,6 +37,7 @@ __all__ = [
     "Judgement",
     "fit",
     "fit_key",
+    "fit_several",
     "floor_of",
     "groups_without",
     "kin_of",
@@ -166,14 +167,31 @@ def only(looks: Looks, kept: Tensor) -> Looks:
     return Looks(looks.queries[kept], looks.fractions[kept], others)
 
 
-def fit(looks: Looks, units: int = UNITS, worth: Tensor | None = None) -> BasisKey:
+def fit_several(looks: Looks, count: int, units: int = UNITS, worth: Tensor | None = None) -> BasisKey:
+    """Fit keys that begin differently and learn in different orders, and let one answer with their mean.
+
+    count: of the keys.
+    Other arguments as in `fit`.
+    """
+    keys = [fit(looks, units, worth, seed) for seed in range(count)]
+    layers = [key.hidden for key in keys if key.hidden is not None]
+    down, shift, up, rise = (torch.cat([getattr(h, n) for h in layers]) for n in ("down", "shift", "up", "rise"))
+    hidden = replace(layers[0], down=down, shift=shift, up=on_disk(up / count), rise=on_disk(rise / count))
+    key, bias, gauge = (
+        on_disk(torch.stack([getattr(key, name) for key in keys]).mean(0)) for name in ("key", "bias", "gauge")
+    )
+    return BasisKey(key, bias, gauge, hidden=hidden)
+
+
+def fit(looks: Looks, units: int = UNITS, worth: Tensor | None = None, seed: int = 0) -> BasisKey:
     """Fit key and gauge. The same looks give the same key.
 
     units: of the hidden layer; 0 for a straight key.
     worth: of the right answer for each picture, (N,), and the gauge is left out; None makes pictures with and
         without the degradation worth what PRESENT says.
+    seed: of the layer that it begins with and of the order of the pictures.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     queries, present = looks.queries.float(), (looks.fractions > 0).float()
     count, length = queries.shape
     mean, deviation = queries.mean(0), queries.std(0, correction=0)

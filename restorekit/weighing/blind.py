@@ -13,7 +13,10 @@ from restorekit.image import as_float
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
 from restorekit.model.mixing import MixingWeights
-from restorekit.weighing.looks import Origins, Remove, read_picture
+from restorekit.model.winograd import winograd
+from restorekit.weighing.halves import Remove
+from restorekit.weighing.looks import read_picture
+from restorekit.weighing.origins import Origins
 from restorekit.weighing.weigher import Inspection
 
 __all__ = ["UNLIKE", "Blind", "Sight"]
@@ -36,6 +39,7 @@ class Blind:
     remove: restores crops between the looks.
     sights: further looks, of plugins' own, by the name of the basis that each is for; the greater weight counts.
     judges: read-outs of what bases change, by basis name.
+    winograd: whether the encoder's convolutions go that way (`restorekit.model.winograd`).
     """
 
     encoder: DegradationEncoder
@@ -46,20 +50,22 @@ class Blind:
     remove: Remove
     sights: Mapping[str, Sight] = field(default_factory=dict)
     judges: Mapping[str, BasisKey] = field(default_factory=dict)
+    winograd: bool = False
 
     @torch.no_grad()
     def weigh(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
         """Weights and severities by what is seen."""
-        reading = read_picture(
-            self.encoder,
-            self.keys,
-            self.origins,
-            image,
-            self.remove,
-            visible,
-            enlarged=enlarged,
-            judges=self.judges,
-        )
+        with winograd(self.winograd):
+            reading = read_picture(
+                self.encoder,
+                self.keys,
+                self.origins,
+                image,
+                self.remove,
+                visible,
+                enlarged=enlarged,
+                judges=self.judges,
+            )
         weights = {**reading.weights, **self.seen(image, reading.weights)}
         severities = {
             name: self.scales[name].value(fraction)

@@ -19,7 +19,8 @@ from restorekit.image import as_float
 from restorekit.model.encoder import DegradationEncoder, View, weights_of
 from restorekit.model.key import BasisKey
 from restorekit.model.looking import GRID, constant, cut, graphic, mirror_up_to
-from restorekit.weighing.looks import Origins, Remove
+from restorekit.weighing.halves import Remove
+from restorekit.weighing.origins import Origins
 
 __all__ = ["Places", "look_everywhere"]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.model.evidence import EVIDENCE_LENGTH, direction, evidence, values
+from restorekit.model.evidence import EVIDENCE_LENGTH, direction, evidence, repetition, values
 
 
 def random(*shape, seed=0):
@@ -39,3 +39,17 @@ def test_what_only_darkens_is_told_from_what_does_both():
     texture = 40 * (random(3, 64, 64) - 0.5)
     asymmetry = [float(values(change, torch.zeros(()))[9]) for change in (streaks, -streaks, texture)]
     assert asymmetry[0] > 0.9 and asymmetry[1] < -0.9 and abs(asymmetry[2]) < 0.1
+
+
+def test_lines_that_follow_one_another_are_told_from_streaks_and_from_noise():
+    column = torch.arange(64)
+    fence = 40 * (column % 12 < 2).float().expand(3, 64, 64)
+    streaks = torch.zeros(3, 64, 64)
+    for crop, right, down in zip(range(3), (11, 30, 53), (5, 40, 22), strict=True):
+        streaks[crop, down : down + 14, right : right + 2] = 40
+    noise = 40 * random(3, 64, 64)
+    along, rise = ([float(repetition(part)[place]) for part in (fence, streaks, noise)] for place in (2, -1))
+    assert along[0] > 0.9 and max(along[1:]) < 0.2  # 16 px along them
+    assert rise[0] > 0.8 and max(rise[1:]) < 0.4
+    turned = repetition(fence.transpose(1, 2).contiguous())
+    assert torch.allclose(torch.stack(turned), torch.stack(repetition(fence)), atol=0.02)

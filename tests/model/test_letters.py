@@ -14,7 +14,7 @@ from restorekit.model.familiar import LETTERS, save_readout
 from restorekit.model.key import BasisKey
 from restorekit.model.weights import recorded_sums, shipped_weights
 from restorekit.running.restorer import Restorer
-from restorekit.weighing import looks
+from restorekit.weighing.halves import Halves
 from tests.scene import scene
 
 
@@ -34,7 +34,7 @@ def degraded(restorer, image, **severities):
 @pytest.mark.parametrize("bias", [-1.0, 1.0])
 def test_a_page_loses_the_weights_of_what_is_sparse_and_no_other(restorer, tiny, tmp_path, monkeypatch, bias):
     picture = torch.rand(1, 3, 64, 64, generator=Generator().manual_seed(0))
-    monkeypatch.setattr(looks.Halves, "level_kept", lambda halves, name: 0.9)
+    monkeypatch.setattr(Halves, "level_kept", lambda halves, name: 0.9)
     monkeypatch.setitem(restorer.keys, "rain", replace(restorer.keys["rain"], bias=torch.tensor(50.0)))
     before = restorer.inspect(picture)[0].weights.values
     assert restorer.origins.sparse == {"rain"} and before["rain"] == 0.9

@@ -104,6 +104,20 @@ def test_pictures_restored_so_are_those_of_the_plain_way_whole_and_in_strips(mon
         assert float((result - results[0]).abs().max()) < 1e-4
 
 
+def test_the_encoder_sees_by_that_way_what_it_sees_by_the_plain_one(monkeypatch):
+    monkeypatch.setattr(device, "bf16_pays", lambda gradients: False)
+    ways, found = [], []
+    for pays in (False, True):
+        monkeypatch.setattr(device, "winograd_pays", lambda pays=pays: pays)
+        restorer = Restorer.from_pretrained(device="cpu")
+        restorer.blind.encoder.stem.register_forward_pre_hook(lambda *_: ways.append(memory_order()))
+        image = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(1)) * 0.2 + 0.4
+        found.append(restorer.blind.weigh(image))
+    assert ways[0] is torch.channels_last and ways[-1] is PLAIN
+    for name, weight in found[0].weights.values.items():
+        assert found[1].weights[name] == pytest.approx(weight, abs=1e-3)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_precision_by_name_goes_the_plain_way_which_is_the_same_on_all_machines(monkeypatch, precision):
     monkeypatch.setattr(device, "winograd_pays", lambda: True)

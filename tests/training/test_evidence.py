@@ -11,12 +11,13 @@ from restorekit.model.evidence import JUDGE_LENGTH
 from restorekit.training import evidence
 from restorekit.training.evidence import Trial, draw, judge_of, lost, main, tried
 from restorekit.training.photos import Photos
-from restorekit.weighing.looks import weight_by_change
+from restorekit.weighing.tries import weight_by_change
 from tests.scene import scene
 from tests.training.recipes import CATALOG
 
 PHOTO = (scene(360, 400)[0] * 255).byte()
 PHOTOS = Photos((PHOTO,), (PHOTO,), (PHOTO,))
+WINS, LOSES = ((30.0, 25.0),) * 2, ((25.0, 30.0),) * 2
 NAMES = ("noise", "jpeg", "blur", "lowres", "rain")
 
 
@@ -24,15 +25,15 @@ def some_trials(count, seed):
     """Pictures with the degradation where the first number is above 0; the key says yes to all."""
     numbers = torch.randn(count, JUDGE_LENGTH, generator=Generator().manual_seed(seed))
     return [
-        Trial("rain", row, True, 30.0, 25.0, 1.0) if row[0] > 0 else Trial("rain", row, False, 25.0, 30.0, 1.0)
+        Trial("rain", row, False, WINS, 1.0) if row[0] > 0 else Trial("rain", row, True, LOSES, 1.0)
         for row in numbers
     ]
 
 
 def test_the_better_end_loses_nothing_and_the_other_all():
     some = [
-        Trial("rain", torch.zeros(2), True, 30.0, 25.0, 0.0),
-        Trial("rain", torch.zeros(2), True, 25.0, 29.0, 0.0),
+        Trial("rain", torch.zeros(2), False, ((30.0, 25.0), (0.0, 0.0)), 0.0),
+        Trial("rain", torch.zeros(2), False, ((25.0, 29.0), (0.0, 0.0)), 0.0),
     ]
     assert lost(some, [1.0, 0.0]) == pytest.approx(0)
     assert lost(some, [0.0, 1.0]) == pytest.approx(4.5)
@@ -50,14 +51,13 @@ def test_a_judge_learns_what_the_change_tells_and_says_how_much_it_loses():
 
 
 def test_a_judge_spares_pictures_without_the_degradation_more_than_it_helps_the_others():
-    """Numbers that tell nothing: as many pictures win as lose by the basis, and the answer is no."""
-    numbers = torch.randn(400, JUDGE_LENGTH, generator=Generator().manual_seed(3))
+    """Numbers that tell nothing: each comes once with the degradation and once without, and the answer is no."""
+    numbers = torch.randn(200, JUDGE_LENGTH, generator=Generator().manual_seed(3))
     some = [
-        Trial("rain", row, present, *((30.0, 28.0) if present else (28.0, 30.0)), 0.5)
-        for row, present in zip(numbers, [True, False] * 200, strict=True)
+        Trial("rain", row, spared, LOSES if spared else WINS, 0.5) for row in numbers for spared in (True, False)
     ]
-    judge, _ = judge_of(some[:300], some[300:])
-    assert judge.logit(torch.stack([trial.numbers for trial in some[300:]])).median() < -0.5
+    judge, _ = judge_of(some, some)
+    assert judge.logit(numbers).median() < -0.5
 
 
 def test_pictures_are_drawn_alike_again_with_what_can_happen_to_them():
@@ -65,7 +65,7 @@ def test_pictures_are_drawn_alike_again_with_what_can_happen_to_them():
     seen = set()
     for seed in range(40):
         one, again = (draw((PHOTO,), degradations, Generator().manual_seed(seed)) for _ in range(2))
-        assert torch.equal(one[0], again[0]) and torch.equal(one[1], again[1]) and one[2] == again[2]
+        assert torch.equal(one[0], again[0]) and torch.equal(one[1], again[1]) and one[2:] == again[2:]
         assert one[0].shape == one[1].shape
         seen |= set(one[2])
     assert seen == set(NAMES)
@@ -73,26 +73,23 @@ def test_pictures_are_drawn_alike_again_with_what_can_happen_to_them():
 
 def test_bases_that_a_key_is_unsure_of_are_tried_but_for_what_is_late(restorer, monkeypatch):
     monkeypatch.setattr(evidence, "UNSURE", -1e6)
-    monkeypatch.setattr("restorekit.weighing.looks.SURE", 1e6)
+    monkeypatch.setattr("restorekit.weighing.tries.SURE", 1e6)
+    monkeypatch.setattr(evidence, "may_be_tried", lambda name, origins, found: name not in origins.late)
     found, again = (tried(restorer, (PHOTO,), 3) for _ in range(2))
     assert {trial.basis for trial in found} == {
         name for name in restorer.keys if name not in restorer.origins.late
     }
+    assert [trial.basis for trial in tried(restorer, (PHOTO,), 3, ["rain"])] == ["rain"]
     for one, other in zip(found, again, strict=True):
-        assert torch.equal(one.numbers, other.numbers) and (one.with_it, one.without) == (
-            other.with_it,
-            other.without,
-        )
-        assert one.numbers.shape == (JUDGE_LENGTH,)
+        assert torch.equal(one.numbers, other.numbers) and one.ends == other.ends
+        assert one.numbers.shape == (JUDGE_LENGTH,) and len(one.ends) == 2
 
 
 def test_a_basis_whose_judge_is_no_better_than_its_key_gets_none(tiny, tmp_path, monkeypatch, capsys):
     shutil.copytree(tiny, tmp_path / "weights")
-    right = [
-        Trial(t.basis, t.numbers, t.present, t.with_it, t.without, float(t.present)) for t in some_trials(40, 1)
-    ]
+    right = [Trial(t.basis, t.numbers, t.spared, t.ends, float(not t.spared)) for t in some_trials(40, 1)]
     monkeypatch.setattr(Photos, "load", lambda *_: PHOTOS)
-    monkeypatch.setattr(evidence, "tried", lambda restorer, photos, seed: right)
+    monkeypatch.setattr(evidence, "tried", lambda restorer, photos, seed, bases: right)
     words = ["judges", str(tmp_path), "--out", str(tmp_path / "weights"), "--pictures", "3", "--held-out", "2"]
     monkeypatch.setattr("sys.argv", words)
     main()
@@ -103,7 +100,7 @@ def test_a_basis_whose_judge_is_no_better_than_its_key_gets_none(tiny, tmp_path,
 def test_the_command_writes_a_judge_beside_each_basis(tiny, tmp_path, monkeypatch, capsys):
     shutil.copytree(tiny, tmp_path / "weights")
     monkeypatch.setattr(Photos, "load", lambda *_: PHOTOS)
-    monkeypatch.setattr(evidence, "tried", lambda restorer, photos, seed: some_trials(40, seed))
+    monkeypatch.setattr(evidence, "tried", lambda restorer, photos, seed, bases: some_trials(40, seed))
     words = ["judges", str(tmp_path), "--out", str(tmp_path / "weights"), "--pictures", "20", "--held-out", "2"]
     monkeypatch.setattr("sys.argv", words)
     threads = torch.get_num_threads()
@@ -112,3 +109,10 @@ def test_the_command_writes_a_judge_beside_each_basis(tiny, tmp_path, monkeypatc
     folder = tmp_path / "weights" / "rain"
     Basis("rain", "rain", folder).check_files()
     assert (folder / EVIDENCE).exists() and Basis("rain", "rain", folder).judge() is not None
+
+
+def test_a_basis_without_a_key_is_refused_by_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["judges", str(tmp_path), "--out", str(tmp_path), "--bases", "rain", "fog"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "no key of fog; there are those of blur, " in capsys.readouterr().err

@@ -16,6 +16,7 @@ from restorekit.training.readout import (
     Judgement,
     fit,
     fit_key,
+    fit_several,
     groups_without,
     kin_of,
     logit_of,
@@ -53,6 +54,16 @@ def quick(monkeypatch):
 def test_the_same_looks_give_the_same_key(quick):
     first, second = (fit(looks(200, 2.0)) for _ in range(2))
     assert torch.equal(first.logit(looks(50, 2.0).queries), second.logit(looks(50, 2.0).queries))
+
+
+def test_several_keys_answer_with_their_mean(quick):
+    some = looks(200, 2.0)
+    apart = [fit(some, seed=seed) for seed in range(3)]
+    together = fit_several(some, 3)
+    answers = torch.stack([key.logit(some.queries) for key in apart])
+    assert answers.std(0).max() > 0.1
+    assert (together.logit(some.queries) - answers.mean(0)).abs().max() < 0.02 * answers.abs().max()
+    assert torch.equal(fit_several(some, 1).logit(some.queries), apart[0].logit(some.queries))
 
 
 def test_the_gauge_reads_the_severity():

@@ -13,7 +13,9 @@ from restorekit.model.evidence import JUDGE_LENGTH, evidence
 from restorekit.model.key import BasisKey, load_key, write_key
 from restorekit.model.weights import write_sums
 from restorekit.running.restorer import Restorer
-from restorekit.weighing.looks import Origins, every_other, look_twice, read_picture
+from restorekit.weighing.halves import every_other
+from restorekit.weighing.looks import look_twice, read_picture
+from restorekit.weighing.origins import Origins
 
 ORIGINS = Origins(late=("noise",), optical=("blur",), sparse=("rain",))
 
@@ -108,7 +110,7 @@ def test_a_judge_reads_the_change_beside_what_was_found_and_the_keys_answers(enc
         return darker(crops, weights)
 
     reader = replace(saying(0.0), key=torch.linspace(-0.01, 0.01, JUDGE_LENGTH))
-    monkeypatch.setattr("restorekit.weighing.looks.DOUBT", 0.0)
+    monkeypatch.setattr("restorekit.weighing.tries.DOUBT", 0.0)
     seen = read_picture(encoder, own, ORIGINS, image, remove, judges={"blur": reader}).weights["blur"]
     half = every_other(view, 0).crops
     numbers = evidence(darker(half, {"noise": 1.0}), darker(half, {"noise": 1.0, "blur": 1.0}))
@@ -156,4 +158,7 @@ def test_a_judge_comes_with_its_basis_and_one_of_another_length_costs_it(tiny, t
     write_key(folder / EVIDENCE, short)
     write_sums(folder)
     left = Restorer.from_pretrained(device="cpu", precision="fp32")
-    assert "rain" not in left.bases and any("key of 3 values" in str(failure) for failure in left.failures)
+    assert "rain" not in left.bases and any(
+        "reads 3 numbers" in str(failure) and "restorekit.training.evidence" in str(failure)
+        for failure in left.failures
+    )

@@ -11,7 +11,9 @@ from restorekit.model.encoder import DegradationEncoder, EncoderConfig, View
 from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
 from restorekit.weighing import looks
-from restorekit.weighing.looks import Halves, Origins, read_picture, read_query
+from restorekit.weighing.halves import Halves
+from restorekit.weighing.looks import read_picture, read_query
+from restorekit.weighing.origins import Origins
 
 LATE = Origins(late=("jpeg", "noise"))
 
