@@ -4,8 +4,8 @@ Pictures are drawn as people have them, degraded by up to five of the kinds that
 as in use. Where a key is unsure of its basis, the basis is tried on the crops, and what it changes is remembered
 (`restorekit.model.evidence`), with what it is worth: the decibels between the picture restored with it and without
 it, once beside what the keys found of the others, as in use, and once beside the right ones. A read-out is fitted
-to both. A picture counts as much as there is to win or lose, and one without the degradation and without drawn
-lines SPARED times that, for most pictures that people have are such.
+to both. A picture counts as much as there is to win or lose, and one that the lens has spared four times that, for
+much of what people have is soft and meant to be. What looks like rain, lines, is drawn instead.
 
 On held-out photographs it is said how much the key loses and how much the judge with it, which leaves to the key
 what it is not sure of. A basis gets one only where that is plainly less.
@@ -66,7 +66,7 @@ MIDDLE = 128  # px of it that decibels are of
 ARRAYS = 0.2  # share of the pictures that no file has rounded
 MOST, UNTOUCHED = 6.0, 60.0  # dB that a picture counts at most, and that are as good as no difference
 LEAST = 0.03  # dB that it counts beside
-SPARED = 2.0  # times that a picture without the degradation counts
+SPARED = 4.0  # times that a picture counts that the lens has spared
 PLAINLY = 0.9  # of what the key loses
 UNSURE = -3.0  # logit of a key from which on its basis is tried: more to learn from than what is asked in use
 KEYS = -2  # place of the key's logit among what a judge reads
@@ -80,8 +80,7 @@ class Trial:
 
     basis: its name.
     numbers: what a judge reads, (JUDGE_LENGTH,).
-    spared: whether the picture counts SPARED times: it has neither what the basis removes nor drawn lines, which
-        come far more often here than in life.
+    spared: whether the picture counts SPARED times: the basis is of the lens, and it has not what that removes.
     ends: PSNR with it at 1 and without it, dB; first beside what the keys found of the others, then beside the
         right others.
     weight: by its key.
@@ -107,7 +106,7 @@ def tried(
     """
     generator = Generator().manual_seed(seed)
     degradations = {name: restorer.catalog.degradation(name) for name in restorer.keys}
-    clean, image, names, lines = draw(photos, degradations, generator)
+    clean, image, names = draw(photos, degradations, generator)
     view = restorer.encoder.view(image)
     if bool(view.blank[0]):
         return []
@@ -130,17 +129,15 @@ def tried(
         if numbers is not None:
             others = (reading.weights, dict.fromkeys(names, 1.0))
             ends = tuple((psnr({**beside, name: 1.0}), psnr({**beside, name: 0.0})) for beside in others)
-            found.append(Trial(name, numbers, not lines and name not in names, ends, reading.weights[name]))
+            spared = name in restorer.origins.optical and name not in names
+            found.append(Trial(name, numbers, spared, ends, reading.weights[name]))
     return found
 
 
 def draw(
     photos: Sequence[Tensor], degradations: dict[str, Degradation], generator: Generator
-) -> tuple[Tensor, Tensor, tuple[str, ...], bool]:
-    """Draw a clean picture, (1, 3, s, s), the same degraded, by what, and whether lines lie over it.
-
-    degradations: by name.
-    """
+) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """Draw a clean picture, (1, 3, s, s), the same degraded, and by what. degradations: by name."""
     dice = torch.rand(6, generator=generator).tolist()
     chosen = list(SETS)[int(torch.multinomial(torch.tensor(list(SETS.values())), 1, generator=generator))]
     names = [name for name in chosen.split("+") if name in degradations]
@@ -148,15 +145,14 @@ def draw(
     names += sparse if dice[0] < RAINY else []
     side = SIDES[int(dice[1] * len(SIDES))]
     clean = random_patches(photos, 1, side, generator, emphasis=0.0)
-    lines = dice[5] < LINED
-    if lines:
+    if dice[5] < LINED:
         clean = lined(clean, generator)
     if dice[2] < SOFTENED and all(degradations[name].late for name in names):
         clean = softened(clean, 1 + dice[3] * (SOFTEST - 1))
     image = clean
     if names:
         image = Compose.draw([degradations[name] for name in names], clean.shape, generator).apply(clean)
-    return clean, image if dice[4] < ARRAYS else as_file(image, generator), tuple(names), lines
+    return clean, image if dice[4] < ARRAYS else as_file(image, generator), tuple(names)
 
 
 def trials(
