@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["EVIDENCE_LENGTH", "JUDGE_LENGTH", "evidence"]
+__all__ = ["BLOCK", "EVIDENCE_LENGTH", "JUDGE_LENGTH", "evidence"]
 
 EVIDENCE_LENGTH = 100
 JUDGE_LENGTH = EVIDENCE_LENGTH + 2  # with the key's answer to the two looks together and to the first
@@ -28,7 +28,8 @@ OCTAVES, BLOCKY = 4, 2  # of the bands; those that are also looked at block by b
 BLOCK = 8  # px, of a JPEG
 CALM, LIVELY = 0.15, 0.85  # quantiles of the blocks
 PEAKED = 100.0  # at most; no kurtosis is below 1
-ALONG, ACROSS = (4, 8, 16, 32), 32  # px: distances along lines, and the farthest neighbour of one
+ALONG = (4, 8, 16, 32)  # px, distances along lines
+NEAREST, FARTHEST = 5, 32  # px, neighbours of a line
 LEAST = 1e-2  # of 255, squared: below it is nothing
 
 
@@ -79,17 +80,23 @@ def directions(change: Tensor, start: Tensor) -> list[Tensor]:
 def direction(part: Tensor) -> list[Tensor]:
     """Coherence of the gradients, (N, s, s): the mean, the least, that of all crops together, and the crops'
     agreement; and the common direction, as cosine and sine of twice its angle."""
-    # Between the neighbours on both sides: two differences with a pixel in common would lean to one diagonal.
-    down = part[:, 2:, 1:-1] - part[:, :-2, 1:-1]
-    right = part[:, 1:-1, 2:] - part[:, 1:-1, :-2]
-    cosine, sine = (right**2 - down**2).mean((1, 2)), 2 * (right * down).mean((1, 2))
-    total = (right**2 + down**2).mean((1, 2)) + LEAST
+    cosine, sine, total = gradients(part)
     length = (cosine**2 + sine**2).sqrt()
     coherence, way = length / total, length + 1e-6
     agreement = ((cosine / way * coherence).mean() ** 2 + (sine / way * coherence).mean() ** 2).sqrt()
     together = (cosine.sum() ** 2 + sine.sum() ** 2).sqrt() / total.sum()
     common = [cosine.sum() / total.sum(), sine.sum() / total.sum()]
     return [coherence.mean(), coherence.min(), together, agreement, *common]
+
+
+def gradients(part: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of each crop, (N, s, s): cosine and sine of twice the angle of their common direction, as long as
+    they agree, and their energy; (N,) each."""
+    # Between the neighbours on both sides: two differences with a pixel in common would lean to one diagonal.
+    down = part[:, 2:, 1:-1] - part[:, :-2, 1:-1]
+    right = part[:, 1:-1, 2:] - part[:, 1:-1, :-2]
+    cosine, sine = (right**2 - down**2).mean((1, 2)), 2 * (right * down).mean((1, 2))
+    return cosine, sine, (right**2 + down**2).mean((1, 2)) + LEAST
 
 
 def bands(change: Tensor, start: Tensor) -> list[Tensor]:
@@ -120,8 +127,8 @@ def repetition(part: Tensor) -> list[Tensor]:
     pairs = (size - (torch.arange(2 * size, device=part.device) - size).abs()).clamp_min(1)
     products = sums / pairs[:, None] / pairs  # (N, 2s, 2s), of distance 0 at (s, s)
     energy = products[:, size, size] + LEAST
-    down, right = part[:, 2:, 1:-1] - part[:, :-2, 1:-1], part[:, 1:-1, 2:] - part[:, 1:-1, :-2]
-    angle = torch.atan2(2 * (right * down).mean((1, 2)), (right**2 - down**2).mean((1, 2))) / 2
+    cosine, sine, _ = gradients(part)
+    angle = torch.atan2(sine, cosine) / 2
     across = torch.stack([angle.cos(), angle.sin()], 1)  # (N, 2), right and down
     along = torch.stack([-angle.sin(), angle.cos()], 1)
 
@@ -131,9 +138,9 @@ def repetition(part: Tensor) -> list[Tensor]:
         return F.grid_sample(products[:, None], places[:, None], align_corners=True)[:, 0, 0] / energy[:, None]
 
     lines = at(along, torch.tensor(ALONG, device=part.device))
-    neighbours = at(across, torch.arange(ACROSS + 1, device=part.device))
+    neighbours = at(across, torch.arange(FARTHEST + 1, device=part.device))
     rise = neighbours - neighbours.cummin(1).values
-    each = torch.cat([lines, neighbours[:, 5:].amax(1, keepdim=True), rise.amax(1, keepdim=True)], 1)
+    each = torch.cat([lines, neighbours[:, NEAREST:].amax(1, keepdim=True), rise.amax(1, keepdim=True)], 1)
     return list((each * energy[:, None]).sum(0) / energy.sum())
 
 

@@ -20,6 +20,7 @@ UPRIGHT, LEAN = 0.5, 0.35  # share of those that stand about as rain falls, and 
 CROSSED, WHOLE, BRIGHT = 0.4, 0.5, 0.7  # shares: grids, those all over the picture, those lighter than it
 BEND = 0.6  # of the period, at most
 UNEVEN = 0.35  # of the period, by which a line may stand beside its place
+KNOTS = 3  # of a wave, along a side
 COVER = (0.15, 0.9)  # how much of what is behind a line it hides
 
 
@@ -39,7 +40,7 @@ def lined(image: Tensor, generator: Generator) -> Tensor:
         other = lines((height, width), angle + math.pi / 2, period * (0.7 + 0.6 * dice[3]), thick, generator)
         cover = torch.maximum(cover, other)
     if dice[5] >= WHOLE:
-        cover = cover * (4 * waves((height, width), 3, generator)).sigmoid()
+        cover = cover * (4 * waves((height, width), generator)).sigmoid()
     strength, tint = torch.rand(1, generator=generator), torch.rand(1, 3, 1, 1, generator=generator)
     colour = 0.7 + 0.3 * tint if dice[6] < BRIGHT else 0.3 * tint
     cover = cover * (COVER[0] + (COVER[1] - COVER[0]) * strength)
@@ -56,7 +57,7 @@ def lines(size: tuple[int, int], angle: float, period: float, thick: float, gene
     rows, columns = (torch.arange(n) - n / 2 for n in size)
     across = columns[None] * math.cos(angle) + rows[:, None] * math.sin(angle)
     bend = BEND * period * float(torch.rand(1, generator=generator))
-    across = across + bend * waves(size, 3, generator)
+    across = across + bend * waves(size, generator)
     number = (across / period).floor()
     first = int(number.min())
     count = int(number.max()) - first + 1
@@ -66,7 +67,7 @@ def lines(size: tuple[int, int], angle: float, period: float, thick: float, gene
     return (thick / 2 + 0.5 - away.abs()).clamp(0, min(1.0, thick)) * (1 - 0.5 * weight * even)
 
 
-def waves(size: tuple[int, int], knots: int, generator: Generator) -> Tensor:
-    """Smooth values of about -2 to 2, (H, W). knots: along a side."""
-    few = torch.randn(1, 1, knots, knots, generator=generator)
+def waves(size: tuple[int, int], generator: Generator) -> Tensor:
+    """Smooth values of about -2 to 2, (H, W)."""
+    few = torch.randn(1, 1, KNOTS, KNOTS, generator=generator)
     return F.interpolate(few, size, mode="bicubic", align_corners=True)[0, 0]

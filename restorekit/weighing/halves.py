@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from restorekit.model.encoder import View
+from restorekit.model.evidence import BLOCK
 
 __all__ = ["Halves", "Remove", "every_other", "level_kept", "middles"]
 
@@ -19,7 +20,7 @@ __all__ = ["Halves", "Remove", "every_other", "level_kept", "middles"]
 Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
 
 LEVEL = 1.2  # of 255, the most that a sparse basis may shift the level between the streaks
-MIDDLE, BLOCK = 64, 8  # px: side of what is tried of a crop, which tells as much as all of it; of a JPEG's blocks
+MIDDLE = 64  # px, side of what is tried of a crop, which tells as much as all of it
 FAINT, PLAIN = 20.0, 30.0  # of 255: streaks that may be none, and streaks that are, whatever the level does
 
 

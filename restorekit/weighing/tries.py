@@ -17,7 +17,7 @@ from restorekit.model.key import BasisKey
 from restorekit.weighing.halves import Halves, middles
 from restorekit.weighing.origins import Origins
 
-__all__ = ["TRIED", "evidence_for", "may_be_tried", "weighed_by_change", "weight_by_change"]
+__all__ = ["SURE", "TRIED", "evidence_for", "may_be_tried", "weighed_by_change", "weight_by_change"]
 
 # Logits of keys between which a basis is tried: on held-out photographs nothing is won below, and rain loses.
 TRIED, SURE = -2.5, 5.0
