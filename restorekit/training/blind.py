@@ -77,8 +77,10 @@ class BlindGroups:
         generator: draws all of it.
         """
         clean = random_patches(self.photos.training, TRIED, self.side, generator, emphasis=0, grey=grey)
-        chosen = self.pairs.draw_set(generator)[0]
-        compose = Compose.draw([self.pairs.degradations[i] for i in chosen], clean.shape, generator)
+        drawn = self.pairs.draw_set(generator)
+        chosen = drawn.chosen
+        applied = [self.pairs.degradations[i] for i in chosen]
+        compose = Compose.draw(applied, clean.shape, generator, kinds=drawn.kinds)
         degraded = as_file(compose.apply(clean), generator, self.pairs.file_share(chosen))
         names = list(self.keys)
         right = one_hot_weights(names, [names[i] for i in chosen])

@@ -11,17 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Generator, Tensor
 
 from restorekit.composition import Compose
-from restorekit.degradation import Degradation, Severity
-from restorekit.training.pairs import FILES, PairMaker, as_file, severe, typical
+from restorekit.degradation import Degradation
+from restorekit.training.pairs import FILES, MILD, PairMaker, as_file, mild, severe, typical
 from restorekit.training.photos import softened
 
 __all__ = ["all_late", "degraded_pictures", "held_out_rows", "kinds_for"]
-
-
-def mild(scale: Severity, share: float) -> float:
-    """The severity at that share of the way from the mild one to the typical one."""
-    mildest = scale.fraction(scale.mild)
-    return scale.value(mildest + share * (scale.fraction(scale.typical) - mildest))
 
 
 def held_out_rows(degradations: Sequence[Degradation]) -> list[dict[str, float]]:
@@ -32,7 +26,7 @@ def held_out_rows(degradations: Sequence[Degradation]) -> list[dict[str, float]]
         scale = a.severity
         rows += [{a.name: v} for v in (mild(scale, 0.1), mild(scale, 0.4), scale.typical, severe(scale))]
         for b in degradations[i + 1 :]:
-            rows.append({d.name: mild(d.severity, 0.25) for d in (a, b)})
+            rows.append({d.name: mild(d.severity, MILD) for d in (a, b)})
             rows.append(typical([a, b]))
     return rows
 

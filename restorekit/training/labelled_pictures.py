@@ -75,8 +75,9 @@ class PictureMaker:
         choices = generator if choices is None else choices
         # Stripes, twigs and whiskers look like rain; where there are none there is little to mistake.
         halvings = int(float(torch.rand(1, generator=choices)) < DETAILED)
-        chosen = [self.pairs.degradations[i] for i in self.pairs.draw_set(choices)[0]]
-        labelled, kinds = True, dict[str, str]()
+        drawn = self.pairs.draw_set(choices)
+        chosen = [self.pairs.degradations[i] for i in drawn.chosen]
+        labelled, kinds = True, dict(drawn.kinds)
         if self.curriculum is not None:
             chosen, kinds, labelled = self.curriculum.draw(chosen, self.pairs.degradations, choices)
             if not labelled and float(torch.rand(1, generator=choices)) < TEXTURED:
@@ -90,7 +91,11 @@ class PictureMaker:
         if dice[0] < SOFT and all(d.late for d in chosen):
             clean = softened(clean, 1 + dice[1] * (SOFTEST - 1))
         if float(torch.rand(1, generator=choices)) < VARIED and self.curriculum is None:
-            kinds = {d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=choices))] for d in chosen}
+            kinds |= {
+                d.name: d.kinds[int(torch.randint(len(d.kinds), (1,), generator=choices))]
+                for d in chosen
+                if d.name not in kinds
+            }
         drawn_for = Compose.draw(chosen, clean.shape, generator, kinds=kinds)
         # What is restored before it is looked at is not asked for: that would be no lesson.
         second = self.curriculum is None or not labelled

@@ -13,24 +13,54 @@ happens or not.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 
 import torch
 from torch import Generator, Tensor
 
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation, Severity
+from restorekit.errors import TrainingError
 
-__all__ = ["CHAINS", "FILES", "SIZES", "Group", "PairMaker", "as_file", "severe", "typical", "validation_rows"]
+__all__ = [
+    "CHAINS",
+    "FILES",
+    "MILD",
+    "SIZES",
+    "DrawnSet",
+    "Group",
+    "PairMaker",
+    "as_file",
+    "mild",
+    "severe",
+    "typical",
+    "validation_rows",
+]
 
 SIZES = (0.03, 0.70, 0.19, 0.08)  # probability of 0, 1, 2, 3 degradations at once
 CHAINS = 0.1  # share of draws that are chains, where a recipe names no sets
 # Chance that something happens at each stage of a chain, by the order at which the stage ends.
 STAGES = ((20, 0.2), (30, 0.5), (40, 0.4), (50, 0.8), (math.inf, 0.75))
 SELECTIVE, ABSENT, FRACTIONAL = 0.25, 0.2, 0.06
+MILD = 0.25  # of the way from a mild severity to the typical one: pairs as most photographs have them
 FILES, FILES_OF_ARRAYS = 0.85, 0.25  # share of 8-bit pictures, and among those that papers keep as arrays
+
+
+@dataclass(frozen=True)
+class DrawnSet:
+    """The degradations of one group.
+
+    chosen: indices of the degradations, in random order.
+    removed: indices of those to remove; None where that is left open.
+    kinds: by name of a degradation, where it is not to be any.
+    """
+
+    chosen: list[int]
+    removed: list[int] | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +97,7 @@ class PairMaker:
     shares: how often each comes.
     sizes: probability of 0, 1, ... of them at once.
     sets: named ones that come in that share of all draws beside the others: "rain+noise" as any other pair,
-        "rain/noise" with the rain alone to remove.
+        "rain/noise" with the rain alone to remove, "noise:camera+jpeg" with noise of that kind.
     chains: share of draws that are chains; none where sets are named.
     """
 
@@ -100,32 +130,52 @@ class PairMaker:
         order = torch.randperm(len(chosen), generator=generator, device=device).tolist()
         return [chosen[i] for i in order]
 
-    def draw_set(self, generator: Generator) -> tuple[list[int], list[int] | None]:
-        """Draw the degradations of one group.
+    @cached_property
+    def named_sets(self) -> tuple[tuple[DrawnSet, float], ...]:
+        """The sets that have names, in the order of their names, and their shares."""
+        return tuple((self.set_named(text), share) for text, share in self.sets)
 
-        Returns their indices, in random order, and the indices of those to remove, None where that is left open.
-        """
+    def set_named(self, text: str) -> DrawnSet:
+        """Read the name of a set, as `sets` has them. Raises TrainingError for a kind that is none."""
+        places = {d.name: i for i, d in enumerate(self.degradations)}
+        removed, *kept = ([part.partition(":") for part in side.split("+")] for side in text.split("/"))
+        wanted = removed + [part for side in kept for part in side]
+        kinds = {name: kind for name, _, kind in wanted if kind}
+        for name, kind in kinds.items():
+            there = self.degradations[places[name]].kinds
+            if kind not in there:
+                raise TrainingError(f"{name} has no kind {kind!r}; sets can name {', '.join(there)}")
+        left_open = not kept
+        return DrawnSet(
+            [places[name] for name, _, _ in wanted],
+            None if left_open else [places[name] for name, _, _ in removed],
+            kinds,
+        )
+
+    def kinds_of(self, name: str) -> list[str]:
+        """The kinds of a degradation that sets name, sorted."""
+        return sorted({drawn.kinds[name] for drawn, _ in self.named_sets if name in drawn.kinds})
+
+    def draw_set(self, generator: Generator) -> DrawnSet:
+        """Draw the degradations of one group."""
         device = generator.device
         if self.sets:
             die = float(torch.rand(1, generator=generator, device=device))
-            names = [d.name for d in self.degradations]
-            for text, share in self.sets:
+            for named, share in self.named_sets:
                 die -= share
                 if die < 0:
-                    removed, *kept = ([names.index(n) for n in side.split("+")] for side in text.split("/"))
-                    wanted = removed + [i for side in kept for i in side]
-                    order = torch.randperm(len(wanted), generator=generator, device=device).tolist()
-                    return [wanted[i] for i in order], removed if kept else None
+                    order = torch.randperm(len(named.chosen), generator=generator, device=device).tolist()
+                    return replace(named, chosen=[named.chosen[i] for i in order])
         elif self.chains and float(torch.rand(1, generator=generator, device=device)) < self.chains:
             chain = self.draw_chain(generator)
             if len(chain) > 1:
-                return chain, None
+                return DrawnSet(chain)
         sizes = torch.tensor(self.sizes[: len(self.degradations) + 1], device=device)
         size = int(torch.multinomial(sizes, 1, generator=generator))
         if size == 0:
-            return [], None
+            return DrawnSet([])
         shares = torch.tensor(self.shares, dtype=torch.float32, device=device)
-        return torch.multinomial(shares, size, generator=generator).tolist(), None
+        return DrawnSet(torch.multinomial(shares, size, generator=generator).tolist())
 
     def file_share(self, chosen: Sequence[int]) -> float:
         """Share of 8-bit pictures. Where every bit of the input counts (blur) it must be what it will be in use;
@@ -146,9 +196,11 @@ class PairMaker:
         """
         choices = generator if choices is None else choices
         place = choices.device
-        chosen, named = self.draw_set(choices)
+        drawn = self.draw_set(choices)
+        chosen, named = drawn.chosen, drawn.removed
         dice = torch.rand(4, generator=choices, device=place).tolist()
-        compose = Compose.draw([self.degradations[i] for i in chosen], clean.shape, generator)
+        applied = [self.degradations[i] for i in chosen]
+        compose = Compose.draw(applied, clean.shape, generator, kinds=drawn.kinds)
         degraded = compose.apply(clean)
         removed = chosen
         if selective and named is not None:
@@ -198,13 +250,22 @@ def severe(scale: Severity) -> float:
     return scale.value(0.5 * (1 + scale.fraction(scale.typical)))
 
 
+def mild(scale: Severity, share: float) -> float:
+    """Find the severity at that share of the way from the mild one to the typical one."""
+    mildest = scale.fraction(scale.mild)
+    return scale.value(mildest + share * (scale.fraction(scale.typical) - mildest))
+
+
 def validation_rows(degradations: Sequence[Degradation]) -> dict[str, dict[str, float]]:
-    """List the rows of validation: each degradation at its typical and at a strong severity, pairs at typical."""
+    """List the rows of validation: each degradation at its typical and at a strong severity, pairs at typical and
+    at mild severities: what a basis gains alone it may pay for there."""
     rows: dict[str, dict[str, float]] = {}
     for d in degradations:
         rows[f"{d.name} {d.severity.typical:g}"] = typical([d])
         rows[f"{d.name} {severe(d.severity):.3g}"] = {d.name: severe(d.severity)}
-    for i, a in enumerate(degradations):
-        for b in degradations[i + 1 :]:
-            rows[f"{a.name}+{b.name}"] = typical([a, b])
+    pairs = list(combinations(degradations, 2))
+    for a, b in pairs:
+        rows[f"{a.name}+{b.name}"] = typical([a, b])
+    for a, b in pairs:
+        rows[f"{a.name}+{b.name} mild"] = {d.name: mild(d.severity, MILD) for d in (a, b)}
     return rows

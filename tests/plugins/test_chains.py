@@ -5,7 +5,7 @@ from torch import Generator
 
 from restorekit.composition import Step
 from restorekit.plugin.catalog import build_catalog, load_plugins
-from restorekit.training.pairs import CHAINS, PairMaker
+from restorekit.training.pairs import CHAINS, DrawnSet, PairMaker
 
 CATALOG = build_catalog(load_plugins())
 NAMES = ("jpeg", "noise", "lowres", "blur", "rain")
@@ -14,13 +14,13 @@ EVEN = (1.0,) * len(NAMES)
 SHAPE = (2, 3, 32, 32)
 
 
-def sets_of(maker: PairMaker, count: int) -> list[tuple[list[int], list[int] | None]]:
+def sets_of(maker: PairMaker, count: int) -> list[DrawnSet]:
     generator = Generator().manual_seed(0)
     return [maker.draw_set(generator) for _ in range(count)]
 
 
 def test_one_draw_in_ten_is_a_chain_and_long_ones_come():
-    drawn = [frozenset(NAMES[i] for i in chosen) for chosen, _ in sets_of(PairMaker(ALL, EVEN), 4000)]
+    drawn = [frozenset(NAMES[i] for i in drawn.chosen) for drawn in sets_of(PairMaker(ALL, EVEN), 4000)]
     long = [names for names in drawn if len(names) > 3]
     assert 0.1 * CHAINS < len(long) / len(drawn) < CHAINS  # sizes alone give none of more than three
     assert frozenset({"blur", "lowres", "noise", "jpeg"}) in long

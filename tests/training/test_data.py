@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Generator
 
+from restorekit.errors import TrainingError
 from restorekit.training.labelled_pictures import PictureMaker
-from restorekit.training.pairs import PairMaker
+from restorekit.training.pairs import PairMaker, typical, validation_rows
 from restorekit.training.photos import random_patches
 from restorekit.training.visibility import visibility
 from tests.training.recipes import CATALOG, NAMES
@@ -65,7 +66,7 @@ def test_the_warm_up_has_no_selective_targets(degradations):
 def test_a_named_set_comes_in_its_share_of_all_draws(degradations):
     maker = PairMaker(degradations, (1, 1, 1), sets=(("rain+noise", 0.5),))
     generator = Generator().manual_seed(0)
-    drawn = [maker.draw_set(generator)[0] for _ in range(400)]
+    drawn = [maker.draw_set(generator).chosen for _ in range(400)]
     named = [d for d in drawn if sorted(d) == [0, 2]]
     assert 0.45 < len(named) / len(drawn) < 0.68  # half, and some by chance
     assert {tuple(d) for d in named} == {(0, 2), (2, 0)}
@@ -79,6 +80,29 @@ def test_a_set_with_a_bar_has_only_what_is_before_it_removed(degradations):
         assert not torch.equal(group.target, clean)
         assert set(group.present) == {"rain", "noise"}
         assert group.weights[NAMES.index("rain")] > 0 == group.weights[NAMES.index("noise")]
+
+
+def test_a_set_may_name_the_kind_of_what_it_has():
+    noise, jpeg = CATALOG.degradation("noise"), CATALOG.degradation("jpeg")
+    named = PairMaker((noise, jpeg), (1, 1), sets=(("noise:grey+jpeg", 1.0),))
+    group = named.group(torch.full((4, 3, 32, 32), 0.5), Generator().manual_seed(0), selective=False)
+    grey = PairMaker((noise,), (1,), sets=(("noise:grey", 1.0),))
+    alone = grey.group(torch.full((4, 3, 32, 32), 0.5), Generator().manual_seed(0), selective=False)
+    assert set(group.present) == {"noise", "jpeg"}
+    change = alone.degraded - 0.5
+    assert torch.allclose(change[:, 0], change[:, 1]) and change.std() > 0
+    with pytest.raises(TrainingError, match="noise has no kind 'gray'; sets can name gaussian, grey"):
+        PairMaker((noise,), (1,), sets=(("noise:gray", 1.0),)).draw_set(Generator().manual_seed(0))
+
+
+def test_every_pair_is_validated_as_it_is_typically_and_when_it_is_milder(degradations):
+    rows = validation_rows(degradations)
+    for i, a in enumerate(degradations):
+        for b in degradations[i + 1 :]:
+            assert rows[f"{a.name}+{b.name}"] == typical([a, b])
+            milder = rows[f"{a.name}+{b.name} mild"]
+            for d in (a, b):
+                assert 0 < d.severity.fraction(milder[d.name]) < d.severity.fraction(d.severity.typical)
 
 
 def test_what_papers_keep_as_an_array_comes_mostly_unbounded_all_else_mostly_as_a_file(degradations):
