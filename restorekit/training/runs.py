@@ -43,6 +43,7 @@ __all__ = [
     "RECIPES",
     "Settings",
     "base_of",
+    "check_variant",
     "make_recipe",
     "model_of",
     "read_run",
@@ -218,13 +219,24 @@ def make_recipe(settings: Settings, given: Mapping[str, Any]) -> Any:
         elif key in wanted and len(number) != len(names):
             raise TrainingError(f"{key} must have {len(names)} numbers, as names has, got {len(number)}")
     check_names("only", values.get("only", ()), names)
-    check_names(
-        "sets", (n for text, _ in values.get("sets", ()) for n in text.replace("/", "+").split("+")), names
-    )
+    parts = (part for text, _ in values.get("sets", ()) for part in text.replace("/", "+").split("+"))
+    check_names("sets", (part.partition(":")[0] for part in parts), names)
     check_names("calibrate", values.get("calibrate", ()), MOVED)
     if values.get("only") and saved is None:
         raise TrainingError("only wants from_weights: what the others keep comes from there")
+    check_variant(values)
     return kind(**values)
+
+
+def check_variant(values: Mapping[str, Any]) -> None:
+    """Raise TrainingError for a variant that is of no basis, or for no kinds. values: of the recipe's fields."""
+    variant, only = values.get("variant", ""), values.get("only", ())
+    if not variant:
+        return
+    if len(only) != 1 or variant in values["names"]:
+        raise TrainingError(f"variant {variant} wants another name than the bases', and one basis in only")
+    if not any(f"{only[0]}:" in text for text, _ in values.get("sets", ())):
+        raise TrainingError(f"variant {variant} is for some kinds; name them in sets, as {only[0]}:KIND")
 
 
 def base_of(settings: Settings) -> Path | None:
