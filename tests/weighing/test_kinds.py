@@ -4,17 +4,15 @@ import pytest
 import torch
 from torch import Generator
 
-from restorekit.model.basis import EVIDENCE, Basis, add_to_record, save_basis
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig, weights_of
 from restorekit.model.evidence import JUDGE_LENGTH, evidence
-from restorekit.model.key import BasisKey, write_key
-from restorekit.model.weights import write_sums
+from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
 from restorekit.weighing.halves import middles
 from restorekit.weighing.kinds import Kinds, numbers_of
 from restorekit.weighing.looks import look_twice, read_picture
 from restorekit.weighing.origins import Origins
-from tests.tiny import RANK, random_layers, tiny_weights
+from tests.tiny import tiny_variant, tiny_weights
 
 ORIGINS = Origins(late=("noise",))
 
@@ -84,12 +82,7 @@ def with_variant(tmp_path, monkeypatch):
     folder = tiny_weights(tmp_path / "weights")
     monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(folder))
     plain = Restorer.from_pretrained(device="cpu", precision="fp32")
-    layers = random_layers(plain.backbone, Generator().manual_seed(3))
-    sha256 = Basis("noise", "noise", folder / "noise").backbone_sha256
-    save_basis(folder / "camera", layers, rank=RANK, backbone_sha256=sha256, degradation="noise")
-    add_to_record(folder / "camera", {"kinds": ["camera"], "largest": 1.0})
-    write_key(folder / "camera" / EVIDENCE, saying(20.0))
-    write_sums(folder / "camera")
+    tiny_variant(folder, 20.0)
     return plain, Restorer.from_pretrained(device="cpu", precision="fp32")
 
 
