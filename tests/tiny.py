@@ -8,11 +8,10 @@ import torch
 
 from restorekit.model.backbone import Backbone
 from restorekit.model.backbone.flow_unet import TENSORS, FlowUnet, FlowUnetConfig
-from restorekit.model.basis import EVIDENCE, LoraLayer, add_to_record, save_basis, save_key
+from restorekit.model.basis import LoraLayer, save_basis, save_key
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig
-from restorekit.model.evidence import JUDGE_LENGTH
 from restorekit.model.flow import LookFlow
-from restorekit.model.key import BasisKey, write_key
+from restorekit.model.key import BasisKey
 from restorekit.model.lora import mergeable_layers
 from restorekit.model.weights import ENCODER_TENSORS, digest
 
@@ -54,15 +53,3 @@ def tiny_weights(folder: Path, seed: int = 0) -> Path:
     flow, layers = LookFlow(0.05), random_layers(backbone, generator)
     save_basis(folder / FLOW, layers, rank=RANK, backbone_sha256=sha256, degradation="", flow=flow)
     return folder
-
-
-def tiny_variant(folder: Path, logit: float) -> Path:
-    """Write a variant "camera" of noise beside tiny weights, whose judge always says this; its folder."""
-    backbone = FlowUnet.from_folder(folder / "backbone")
-    layers = random_layers(backbone, torch.Generator().manual_seed(3))
-    sha256, variant = digest(folder / "backbone" / TENSORS), folder / "camera"
-    save_basis(variant, layers, rank=RANK, backbone_sha256=sha256, degradation="noise")
-    nothing = torch.zeros(JUDGE_LENGTH)
-    write_key(variant / EVIDENCE, BasisKey(nothing, torch.tensor(logit), torch.zeros(JUDGE_LENGTH + 1)))
-    add_to_record(variant, {"kinds": ["camera"], "largest": 1.0})
-    return variant

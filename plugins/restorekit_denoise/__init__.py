@@ -17,11 +17,8 @@ def register_degradations() -> Iterable[Degradation]:
 
 @hookimpl
 def register_bases() -> Iterable[Basis]:
-    """List the cards of the bases: for all noise, and, where weights have it, for that of cameras and film, which
-    takes a share of the first one's weight."""
-    whole = Basis("noise", "noise", shipped_weights("noise"), "removes noise", "base")
-    variant = Basis("camera", "noise", shipped_weights("camera"), "share of the noise that is a camera's", "base")
-    return [whole, *([variant] if variant.folder.is_dir() else [])]
+    """List the card of the basis."""
+    return [Basis("noise", "noise", shipped_weights("noise"), "removes noise", "base")]
 
 
 @hookimpl

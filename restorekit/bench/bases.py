@@ -26,7 +26,7 @@ from restorekit.model.basis import LoraLayer
 from restorekit.running.restorer import Restorer
 from restorekit.work.setup import fingerprint
 
-__all__ = ["Worth", "drawn", "effects", "full_weights", "telling_protocols", "to_markdown", "updates", "worth_of"]
+__all__ = ["Worth", "drawn", "effects", "telling_protocols", "to_markdown", "updates", "worth_of"]
 
 SIDE = 256  # px of the pictures' middles
 LEAST = 1e-9  # mean square of an effect that is none
@@ -91,9 +91,9 @@ def cosine(first: LoraLayer, second: LoraLayer) -> float:
 
 
 def full_weights(restorer: Restorer) -> dict[str, float]:
-    """1 for every basis, or the largest weight that it may have; variants have none by themselves."""
-    known, names = restorer.catalog.bases, [n for n in restorer.bases if n not in restorer.mixer.variants]
-    return {name: min(1.0, known[name].largest) if name in known else 1.0 for name in names}
+    """1 for every basis, or the largest weight that it may have."""
+    known = restorer.catalog.bases
+    return {name: min(1.0, known[name].largest) if name in known else 1.0 for name in restorer.bases}
 
 
 def alone(restorer: Restorer, picture: Tensor, weights: Mapping[str, float]) -> Tensor:
@@ -183,7 +183,7 @@ def to_markdown(
     restorer: Restorer, updated: Tensor, effected: Tensor, rows: Sequence[Worth], limit: int, picture: str
 ) -> str:
     """The report. picture: name of the picture beside it; empty for none."""
-    names = tuple(full_weights(restorer))
+    names = restorer.bases
     lines = [
         "# Bases: overlap, and what each is worth",
         "",

@@ -24,7 +24,6 @@ import torch
 from torch import Generator, Tensor
 
 from restorekit.bench.items import as_file
-from restorekit.bench.own import removing
 from restorekit.composition import Compose, Step, in_physical_order
 from restorekit.files import list_images
 from restorekit.image import read_image
@@ -126,8 +125,8 @@ def response(restorer: Restorer, basis: str, clean: Tensor, second: str = "") ->
 
 
 def responses(restorer: Restorer, clean: Tensor) -> Iterator[Response]:
-    """Measure every basis that removes a degradation, alone and beside another; variants have no weight alone."""
-    names = removing(restorer)
+    """Measure every basis that removes a degradation, alone and beside another."""
+    names = [name for name in restorer.bases if restorer.catalog.basis(name).degradation]
     for name in names:
         yield response(restorer, name, clean)
     for name in names:

@@ -18,7 +18,6 @@ from torch import Generator, Tensor
 from restorekit.bench.control import measure_crops, share
 from restorekit.bench.items import as_file
 from restorekit.bench.odd import psnr
-from restorekit.bench.own import removing
 from restorekit.composition import Step
 from restorekit.running.restorer import Restorer
 
@@ -69,10 +68,11 @@ def measure(restorer: Restorer, basis: str, severity: float, clean: Tensor) -> G
 
 def rows_of(restorer: Restorer, clean: Tensor) -> Iterator[GuidanceRow]:
     """Measure every basis that removes a degradation."""
-    for basis in removing(restorer):
-        severity = restorer.catalog.degradation(restorer.catalog.basis(basis).degradation).severity
-        for value in dict.fromkeys((severity.typical, severity.strong)):
-            yield measure(restorer, basis, value, clean)
+    for basis in restorer.bases:
+        if name := restorer.catalog.basis(basis).degradation:
+            severity = restorer.catalog.degradation(name).severity
+            for value in dict.fromkeys((severity.typical, severity.strong)):
+                yield measure(restorer, basis, value, clean)
 
 
 def as_markdown(rows: Sequence[GuidanceRow], source: str, count: int, side: int) -> str:

@@ -35,7 +35,6 @@ __all__ = [
     "make_oracle",
     "make_uniform",
     "oracle",
-    "removing",
     "strongest",
     "uniform",
 ]
@@ -82,15 +81,13 @@ class Blind(OwnMethod):
 
     def identify(self, item: Item) -> Mapping[str, float]:
         if item.small is not None:
-            weights = self.restorer.restore(item.small, scale=item.protocol.scale).weights[0]
-        else:
-            weights = self.restorer.inspect(item.degraded, unclipped=True)[0].weights
-        return {name: value for name, value in weights.values.items() if name not in weights.shares}
+            return self.restorer.restore(item.small, scale=item.protocol.scale).weights[0].values
+        return self.restorer.inspect(item.degraded, unclipped=True)[0].weights.values
 
     def truth(self, item: Item) -> tuple[str, ...]:
         """The bases that the picture needs."""
         bases = self.restorer.catalog.bases
-        return tuple(b for b in removing(self.restorer) if bases[b].degradation in item.protocol.present)
+        return tuple(b for b in self.restorer.bases if bases[b].degradation in item.protocol.present)
 
 
 class Chosen(OwnMethod):
@@ -191,19 +188,18 @@ def blind_rule(restorer: Restorer, item: Item) -> Weigher:
 
 
 def oracle(restorer: Restorer, item: Item) -> Given:
-    """The right bases at 1, all others at 0; of their variants those for the kinds that the protocol names."""
-    bases, protocol = restorer.catalog.bases, item.protocol
-    right = {b: 1.0 for b in removing(restorer) if bases[b].degradation in protocol.remove}
-    absent = set(protocol.remove) - {bases[b].degradation for b in right}
+    """The right bases at 1, all others at 0."""
+    bases = restorer.catalog.bases
+    right = {b: 1.0 for b in restorer.bases if bases[b].degradation in item.protocol.remove}
+    absent = set(item.protocol.remove) - {bases[b].degradation for b in right}
     if absent:
         raise Unsuited(f"no basis removes {', '.join(sorted(absent))}")
-    return Given(restorer.none.override({**restorer.variants_for(protocol.kinds), **right}))
+    return Given(restorer.none.override(right))
 
 
 def removing(restorer: Restorer) -> tuple[str, ...]:
-    """The bases that remove something, without variants; one for a look is at the user's command only."""
-    bases, shares = restorer.catalog.bases, restorer.none.shares
-    return tuple(b for b in restorer.bases if bases[b].degradation and b not in shares)
+    """The bases that remove something; one for a look is at the user's command only."""
+    return tuple(b for b in restorer.bases if restorer.catalog.bases[b].degradation)
 
 
 def uniform(restorer: Restorer, item: Item) -> Given:

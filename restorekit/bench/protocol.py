@@ -108,12 +108,6 @@ class Protocol:
         return tuple(d for d in self.present if d not in self.remove)
 
     @property
-    def kinds(self) -> dict[str, str]:
-        """Kinds of what is in the picture, by degradation, where they are known."""
-        named = {step.degradation: step.kind for step in self.steps if step.kind is not None}
-        return {**named, "noise": "camera"} if self.camera else named
-
-    @property
     def digest(self) -> str:
         """Changes with everything that a score depends on, and with nothing else."""
         parts: tuple[object, ...] = (

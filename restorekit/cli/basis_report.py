@@ -78,8 +78,7 @@ def report(
             bar.update(task, advance=1, count=one.title)
     if not rows:
         warn(["no protocol's pictures are here: overlap of updates only; name their folder with --data"])
-    names = tuple(measuring.full_weights(restorer))
-    updated = measuring.updates({name: restorer.mixer.bases[name] for name in names})
+    updated = measuring.updates(restorer.mixer.bases)
     effected = measuring.effects(restorer, pictures)
     beside = "" if out is None else out.with_suffix(".png").name
     text = measuring.to_markdown(restorer, updated, effected, rows, limit, beside)
@@ -88,7 +87,7 @@ def report(
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text)
-    write_image(out.with_suffix(".png"), measuring.drawn(names, updated, effected, rows), overwrite=True)
+    write_image(out.with_suffix(".png"), measuring.drawn(restorer.bases, updated, effected, rows), overwrite=True)
     put(f"{out} and {out.with_suffix('.png')}")
 
 

@@ -81,7 +81,8 @@ Share = Annotated[list[str] | None, typer.Option(help="Frequency of a degradatio
 Together = Annotated[
     list[str] | None,
     typer.Option(
-        help="Share of a set in all draws beside the others, as rain+noise=0.2; rain/noise: remove the rain alone."
+        help="Share of a set in all draws beside the others, as rain+noise=0.2; rain/noise: remove the rain; "
+        "noise:camera: noise of that kind."
     ),
 ]
 Decay = Annotated[float, typer.Option(help="Share of the budget over which the learning rate falls to zero.")]

@@ -41,7 +41,8 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, float]:
 def sets_of(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[str, float]]:
     """Sets of degradations and their shares, their names checked."""
     for text, share in pairs(texts, "--together").items():
-        unknown = sorted(set(text.replace("/", "+").split("+")) - set(names))
+        parts = text.replace("/", "+").split("+")
+        unknown = sorted({part.partition(":")[0] for part in parts} - set(names))
         if unknown:
             raise TrainingError(f"--together {text} names {', '.join(unknown)}; there are {', '.join(names)}")
         yield text, share

@@ -145,17 +145,6 @@ class Basis:
         return value
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """Kinds of its degradation that it is for, in place of the basis for all of them; none: it is for all. Its
-        weight is the share of that basis's that it takes over (`restorekit.model.mixing`)."""
-        if self.remote is not None and not self.remote.there:
-            return ()  # which is looked at again once it is fetched
-        value = self.record.get("kinds", [])
-        if not isinstance(value, list) or not all(isinstance(kind, str) for kind in value):
-            raise WeightsError(f"{self.folder / RECORD} has kinds {value!r}; they are a list of names")
-        return tuple(value)
-
-    @property
     def largest(self) -> float:
         """Largest weight that a user may give it."""
         if self.remote is not None and not self.remote.there:
@@ -210,7 +199,7 @@ class Basis:
         files = {ADAPTER, CONFIG, RECORD}
         for name in sorted(files | set(recorded_sums(self.folder))):
             verify(self.folder / name)
-        _ = self.config, self.largest, self.apart, self.kinds, self.severity_errors
+        _ = self.config, self.largest, self.apart, self.severity_errors
         if self.flow is not None and (self.degradation or (self.folder / KEY).exists()):
             raise WeightsError(
                 f"{self.folder} is a flow to a look, which has no degradation and no key; delete them"

@@ -5,18 +5,13 @@
 so a mixture costs what the plain backbone costs, whatever the number of bases. A mixture is a value: a predictor
 with tensors of its own. The backbone is never written to, so that mixtures live side by side. peft's
 `add_weighted_adapter("linear")` is not this sum: it mixes A and B apart and leaves cross terms.
-
-A variant v is a basis for some kinds of what another basis, its whole, removes. Its weight is the share of the
-whole's that it takes over, and in the sum stand
-
-    a_v = w_whole w_v,    a_whole = w_whole (1 - sum of its variants' w_v)
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -27,10 +22,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restorekit.model.backbone import Backbone, Predictor
-    from restorekit.model.basis import Basis, LoraLayer
+    from restorekit.model.basis import LoraLayer
     from restorekit.model.lora import Stacked
 
-__all__ = ["Mixer", "MixingWeights", "Mixture", "Recent", "taken_over", "variants_among"]
+__all__ = ["Mixer", "MixingWeights", "Mixture", "Recent"]
 
 KEPT = 4  # mixtures: the first look's, the second's, the one for pictures at their own size, the last one
 ROOM = 2**28  # bytes of tensors that the mixtures before the newest may take
@@ -43,14 +38,9 @@ class Mixture:
 
     Each verb gives a new mixture: `found.adjust(blur=0.5).without("noise")`. A basis at 0 leaves its degradation
     in the picture; with all at 0 a picture comes back bit for bit.
-
-    values: by name.
-    shares: names of the variants among them, whose weights are shares of others', and of those others: the verbs
-        that are about all bases, `only` and `strength`, leave them.
     """
 
     values: Mapping[str, float]
-    shares: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, value in self.values.items():
@@ -63,7 +53,7 @@ class Mixture:
     def override(self, chosen: Mapping[str, float]) -> Mixture:
         """Put the chosen weights in the place of these."""
         self._know(chosen)
-        return replace(self, values={**self.values, **chosen})
+        return Mixture({**self.values, **chosen})
 
     def set(self, /, **weights: float) -> Mixture:
         """Put weights in the place of these: `set(noise=0.8)`."""
@@ -83,8 +73,7 @@ class Mixture:
     def only(self, /, *names: str) -> Mixture:
         """Keep the weights of the named bases, and put all others at 0."""
         self._know(names)
-        kept = {*self.shares, *names}
-        return replace(self, values={name: value if name in kept else 0.0 for name, value in self.values.items()})
+        return Mixture({name: value if name in names else 0.0 for name, value in self.values.items()})
 
     def without(self, /, *names: str) -> Mixture:
         """Put the named bases at 0."""
@@ -94,7 +83,7 @@ class Mixture:
         """Multiply all weights; each product ends at 1.5. factor: in [0, 1.5]."""
         if not 0 <= factor <= LARGEST:
             raise MixingError(f"strength {factor:g} is outside [0, {LARGEST}]; 0 is the input, 1 the full effect")
-        return self.adjust(**dict.fromkeys(self.values.keys() - self.shares.keys(), factor))
+        return self.adjust(**dict.fromkeys(self.values, factor))
 
     def _know(self, names: Iterable[str]) -> None:
         unknown = [name for name in names if name not in self.values]
@@ -103,9 +92,8 @@ class Mixture:
 
     @property
     def active(self) -> dict[str, float]:
-        """The weights that are not 0, nor shares of such as are, in order of name."""
-        none = {name for name, whole in self.shares.items() if not self.values.get(whole, 0.0)}
-        return {name: value for name, value in sorted(self.values.items()) if value != 0 and name not in none}
+        """The weights that are not 0, in order of name."""
+        return {name: value for name, value in sorted(self.values.items()) if value != 0}
 
 
 MixingWeights = Mixture  # the older name
@@ -138,50 +126,14 @@ class Recent(Generic[V]):
         return value
 
 
-def variants_among(cards: Mapping[str, Basis]) -> dict[str, str]:
-    """Find the variants, each with its whole, the first basis for all of its degradation; by name. Where there is
-    none it is no variant, and its weight its own. cards: by name."""
-    wholes: dict[str, str] = {}
-    for name, card in cards.items():
-        if card.degradation and not card.kinds:
-            wholes.setdefault(card.degradation, name)
-    return {n: wholes[card.degradation] for n, card in cards.items() if card.kinds and card.degradation in wholes}
-
-
-def taken_over(weights: Mapping[str, float], variants: Mapping[str, str]) -> dict[str, float]:
-    """Give what each basis adds to the sum, a_k above, by name. Shares of more than 1 together are brought to 1.
-
-    weights: by name.
-    variants: each with its whole.
-    """
-    shares = {name: share for name in variants if (share := weights.get(name, 0.0))}
-    sums = {whole: sum(s for name, s in shares.items() if variants[name] == whole) for whole in variants.values()}
-    added = dict(weights)
-    for name, share in shares.items():
-        whole = variants[name]
-        added[name] = weights.get(whole, 0.0) * share / max(1.0, sums[whole])
-    for whole, total in sums.items():
-        if total:
-            added[whole] = weights.get(whole, 0.0) * (1 - min(1.0, total))
-    return added
-
-
 class Mixer:
     """A backbone with its bases at hand; `specialise` makes a predictor for a mixture.
 
     Bases are summed in the order of their names, so the order in which they were registered is irrelevant, to
     the bit. The last few mixtures are kept: pictures that share weights merge once.
-
-    bases: their layers, by name.
-    variants: those that are for some kinds only, each with the name of its whole.
     """
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        bases: Mapping[str, Mapping[str, LoraLayer]],
-        variants: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, backbone: Backbone, bases: Mapping[str, Mapping[str, LoraLayer]]) -> None:
         from restorekit.model.lora import mergeable_layers
 
         there = set(mergeable_layers(backbone.network))
@@ -193,13 +145,12 @@ class Mixer:
                 )
         self.backbone = backbone
         self.bases = {name: dict(bases[name]) for name in sorted(bases)}
-        self.variants = dict(variants or {})
         self.mixtures: Recent[Predictor] = Recent(KEPT, ROOM)
         self.stacks: Recent[Stacked] = Recent(KEPT, ROOM)
 
     def specialise(self, weights: Mixture) -> Predictor:
         """Make a predictor with a mixture merged, which nothing done later changes; threads may share both."""
-        active = self.added(weights)
+        active = weights.active
 
         def make() -> tuple[Predictor, int]:
             tensors = self.tensors(weights)
@@ -207,19 +158,13 @@ class Mixer:
 
         return self.mixtures.get(tuple(active.items()), make)
 
-    def added(self, weights: Mixture) -> dict[str, float]:
-        """Give what each basis adds to the sum, where that is not 0, in order of name."""
-        if not self.variants:
-            return weights.active
-        return {n: value for n, value in sorted(taken_over(weights.values, self.variants).items()) if value != 0}
-
     def tensors(self, weights: Mixture) -> dict[str, Tensor]:
         """Merged weights of the layers that a mixture changes, by parameter name."""
         import torch
 
         from restorekit.model.lora import Stacked
 
-        active = self.added(weights)
+        active = weights.active
         if unknown := sorted(set(active) - set(self.bases)):
             raise MixingError(f"no basis {', '.join(unknown)}; there are {', '.join(self.bases)}")
 

@@ -124,9 +124,7 @@ def load_bases(
             continue
         layers[name] = own
         sums |= {f"basis {name}/{file}": sha256 for file, sha256 in read.items()}
-        if catalog.cards[name].kinds and judge is not None:
-            judges[name] = judge
-        elif key is not None:
+        if key is not None:
             foreign = foreign_key(catalog, name, encoder)
             failures += foreign
             if not foreign:

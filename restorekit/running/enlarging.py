@@ -67,8 +67,7 @@ class Enlarging:
 
     def part(self, mixture: Mixture, *, of_scale: bool) -> Mixture:
         """The mixture with those bases alone that are for the enlarged picture, or that are not."""
-        others = (name for name in mixture.values if self.is_of_scale(name) != of_scale)
-        return mixture.without(*others)
+        return Mixture({n: w if self.is_of_scale(n) == of_scale else 0.0 for n, w in mixture.values.items()})
 
     def is_of_scale(self, basis: str) -> bool:
         """Tell whether a basis is for the enlarged picture: it sharpens, or is for a look."""

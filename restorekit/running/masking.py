@@ -94,9 +94,7 @@ class Masks:
     def place(self, mixture: Mixture) -> Tensor | None:
         """Largest share that a basis of the mixture has at each pixel, (H, W), floating; None for 1 everywhere."""
         masked = {name for names, _ in self.groups for name in names}
-        if (
-            not mixture.active or mixture.active.keys() - mixture.shares.keys() - masked
-        ):  # a share acts with its whole
+        if not mixture.active or mixture.active.keys() - masked:
             return None
         return torch.stack([as_float(mask) for names, mask in self.groups if mixture.active.keys() & names]).amax(
             0

@@ -18,7 +18,7 @@ from restorekit.model.backbone import Backbone
 from restorekit.model.basis import LARGEST
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
-from restorekit.model.mixing import Mixer, Mixture, variants_among
+from restorekit.model.mixing import Mixer, Mixture
 from restorekit.model.weights import ASIDE
 from restorekit.plugin.catalog import Catalog, build_catalog, load_plugins
 from restorekit.plugin.failures import Failure
@@ -47,7 +47,6 @@ from restorekit.running.turns import Turns
 from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wished
 from restorekit.weighing.blind import Blind
 from restorekit.weighing.by_example import Match
-from restorekit.weighing.kinds import Kinds
 from restorekit.weighing.origins import Origins
 from restorekit.weighing.places import Places, look_everywhere
 
@@ -87,16 +86,14 @@ class Restorer:
         if winograd:
             self.backbone.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.passing = Passing(self.backbone.facts, self.device, self.dtype, winograd)
-        self.cards = {name: card for name, card in catalog.bases.items() if name in bases}
-        variants = variants_among(self.cards)
-        self.mixer = Mixer(self.backbone, bases, variants)
+        self.mixer = Mixer(self.backbone, bases)
         self.looks = Looks.of(looks or {}, self.backbone, self.passing)
         self.encoder = encoder.to(self.device).eval().convolving_in(self.dtype)
-        self.keys = {name: key for name, key in sorted(keys.items()) if name not in variants}
-        self.judges = {name: judge for name, judge in sorted((judges or {}).items()) if name not in variants}
-        self.kinds = Kinds(variants, {name: judge for name, judge in (judges or {}).items() if name in variants})
-        whole = {name: card.degradation for name, card in self.cards.items() if name not in variants}
-        self.origins = Origins.of({name: catalog.degradation(its) for name, its in whole.items() if its})
+        self.keys = dict(sorted(keys.items()))
+        self.judges = dict(sorted((judges or {}).items()))
+        self.cards = {name: card for name, card in catalog.bases.items() if name in bases}
+        removing = {name: card.degradation for name, card in self.cards.items() if card.degradation}
+        self.origins = Origins.of({name: catalog.degradation(its) for name, its in removing.items()})
         turns = Turns.of(self.mixer, self.passing, self.cards.values())
         self.enlarging = Enlarging(turns, self.origins, catalog, self.encoder.config.crop)
 
@@ -201,7 +198,6 @@ class Restorer:
             sights,
             self.judges,
             self.passing.winograd,
-            self.kinds,
         )
 
     def weigher(self, chosen: Mapping[str, float], *, blind: bool, wish: Wish | None = None) -> Weigher:
@@ -222,12 +218,7 @@ class Restorer:
     @property
     def none(self) -> Mixture:
         """A weight of 0 for every basis."""
-        return Mixture(dict.fromkeys(self.bases, 0.0), self.mixer.variants)
-
-    def variants_for(self, kinds: Mapping[str, str]) -> dict[str, float]:
-        """The variants that are for these kinds, at 1, by name. kinds: by degradation."""
-        cards = {name: self.cards[name] for name in self.mixer.variants}
-        return {name: 1.0 for name, card in cards.items() if kinds.get(card.degradation) in card.kinds}
+        return Mixture(dict.fromkeys(self.bases, 0.0))
 
     def remove(self, crops: Tensor, weights: Mapping[str, float]) -> Tensor:
         """Restore crops of one picture, (N, 3, s, s), in one step with a mixture; in [0, 1]."""

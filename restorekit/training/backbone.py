@@ -6,7 +6,6 @@ own learns to undo everything, blindly; then its weights are W and its head, tim
 warm-up alone makes the plain blind network that the bases are compared with.
 
 Afterwards a basis may be trained further by itself (`only`): W and the other bases take part and stay as they are.
-So a variant of it may be trained, which begins as the basis is.
 
 Loss: mean absolute error, Zhao et al., 2015, https://arxiv.org/abs/1511.08861
 """
@@ -27,7 +26,7 @@ from restorekit.degradation import Degradation
 from restorekit.errors import TrainingError
 from restorekit.model.backbone.flow_unet import HEAD, FlowUnet, FlowUnetConfig
 from restorekit.model.backbone.flow_unet_groups import FlowUnetGroups
-from restorekit.model.basis import Basis, add_to_record, save_basis
+from restorekit.model.basis import Basis, save_basis
 from restorekit.model.context import CONTEXT
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.flow import interpolate
@@ -281,7 +280,5 @@ class BackboneTraining(Training):
             sha256 = digest(folder / "backbone" / "diffusion_pytorch_model.safetensors")
             for i, (name, rank) in enumerate(zip(self.recipe.names, self.recipe.ranks, strict=True)):
                 if self.bank.changing[i]:
-                    layers, place = self.bank.basis(i), folder / (self.recipe.variant or name)
-                    save_basis(place, layers, rank=rank, backbone_sha256=sha256, degradation=name)
-                    if self.recipe.variant:
-                        add_to_record(place, {"kinds": self.pairs.kinds_of(name), "largest": 1.0})
+                    layers = self.bank.basis(i)
+                    save_basis(folder / name, layers, rank=rank, backbone_sha256=sha256, degradation=name)

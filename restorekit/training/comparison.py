@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from restorekit.running.restorer import Restorer
 from restorekit.training.base import psnr
-from restorekit.training.held_out_rows import all_late, degraded_pictures, held_out_rows, kinds_for
+from restorekit.training.held_out_rows import all_late, degraded_pictures, held_out_rows
 from restorekit.training.pairs import PairMaker
 
 __all__ = ["PICTURE", "Comparison", "compare", "held_out"]
@@ -82,17 +82,14 @@ def compare(
     progress: told how many of how many kinds are done.
     """
     rows = [row for row in held_out_rows(pairs.degradations) if soft == 1 or all_late(pairs, row)]
-    for place, severities in enumerate(rows):
+    for number, severities in enumerate(rows):
         if progress is not None:
-            progress(place, len(rows))
-        generator = Generator().manual_seed(seed + place)
-        present = [d for d in pairs.degradations if d.name in severities]
+            progress(number, len(rows))
+        generator = Generator().manual_seed(seed + number)
+        right = dict.fromkeys(severities, 1.0)
         scores, weights = [], []
         factors = [soft] * len(photographs)
-        pictures = degraded_pictures(pairs, severities, photographs, generator, factors)
-        for number, (degraded, clean) in enumerate(pictures):
-            kinds = kinds_for(present, number)
-            right = {**restorer.variants_for(kinds), **dict.fromkeys(severities, 1.0)}
+        for degraded, clean in degraded_pictures(pairs, severities, photographs, generator, factors):
             told = restorer.restore(degraded, weights=right, blind=False, unclipped=True).image
             seen = restorer.restore(degraded, unclipped=True)
             weights.append(seen.weights[0].values)

@@ -9,9 +9,6 @@ much of what people have is soft and meant to be. What looks like rain, lines, i
 
 On held-out photographs it is said how much the key loses and how much the judge with it, which leaves to the key
 what it is not sure of. A basis gets one only where that is plainly less.
-
-The judge of a variant (`restorekit.weighing.kinds`) is fitted to the pictures in which its whole is found, and is
-right: it says how much of the whole's weight the variant takes over.
 """
 
 from __future__ import annotations
@@ -31,7 +28,6 @@ from torch import Generator, Tensor
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation
 from restorekit.model.basis import EVIDENCE
-from restorekit.model.encoder import weights_of
 from restorekit.model.key import BasisKey, write_key
 from restorekit.model.weights import write_sums
 from restorekit.plugin.catalog import build_catalog, load_plugins
@@ -42,7 +38,6 @@ from restorekit.training.pairs import as_file
 from restorekit.training.photos import Photos, random_patches, softened
 from restorekit.training.readout import fit_several
 from restorekit.training.stripes import lined
-from restorekit.weighing.kinds import numbers_of
 from restorekit.weighing.looks import look_twice, read_query
 from restorekit.weighing.tries import TRIED, evidence_for, may_be_tried, weight_by_change
 
@@ -112,9 +107,6 @@ def tried(
     generator = Generator().manual_seed(seed)
     degradations = {name: restorer.catalog.degradation(name) for name in restorer.keys}
     clean, image, names = draw(photos, degradations, generator)
-    wholes = {n: whole for n, whole in restorer.kinds.wholes.items() if bases is None or n in bases}
-    if bases is not None and set(bases) == set(wholes) and not set(names) & set(wholes.values()):
-        return []
     view = restorer.encoder.view(image)
     if bool(view.blank[0]):
         return []
@@ -139,12 +131,6 @@ def tried(
             ends = tuple((psnr({**beside, name: 1.0}), psnr({**beside, name: 0.0})) for beside in others)
             spared = name in restorer.origins.optical and name not in names
             found.append(Trial(name, numbers, spared, ends, reading.weights[name]))
-    for name, whole in wholes.items():
-        if whole in halves.found and whole in names:
-            numbers = numbers_of(halves, keys[whole], first, second)
-            others = (reading.weights, dict.fromkeys(names, 1.0))
-            ends = tuple((psnr({**beside, name: 1.0}), psnr({**beside, name: 0.0})) for beside in others)
-            found.append(Trial(name, numbers, False, ends, 0.0))
     return found
 
 
@@ -202,22 +188,14 @@ def lost(some: Sequence[Trial], weights: Sequence[float]) -> float:
     return total / max(1, len(some))
 
 
-def judge_of(
-    training: Sequence[Trial], held_out: Sequence[Trial], *, always: bool = False
-) -> tuple[BasisKey, dict[str, float]]:
-    """Fit the judge of one basis to the ones; and the dB lost on the others, by the key and with the judge.
-
-    always: whether the judge is heard in doubt too, as that of a variant is.
-    """
+def judge_of(training: Sequence[Trial], held_out: Sequence[Trial]) -> tuple[BasisKey, dict[str, float]]:
+    """Fit the judge of one basis to the ones; and the dB lost on the others, by the key and with the judge."""
     each = [(trial, with_it - without) for trial in training for with_it, without in trial.ends]
     gain = torch.tensor([value for _, value in each])
     looks = Looks(torch.stack([trial.numbers for trial, _ in each]), (gain > 0).float(), ((),) * len(each))
     spared = torch.tensor([SPARED if trial.spared else 1.0 for trial, _ in each])
     judge = fit_several(looks, JUDGES, worth=spared * (LEAST + gain.abs().clamp(max=MOST)))
-    said = [
-        float(weights_of(judge.logit(trial.numbers))) if always else weight_by_change(judge, trial.numbers)
-        for trial in held_out
-    ]
+    said = [weight_by_change(judge, trial.numbers) for trial in held_out]
     weights = [trial.weight if weight is None else weight for trial, weight in zip(held_out, said, strict=True)]
     figures = {
         "pictures": len(training),
@@ -232,7 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, nargs="+", help="folders of clean photographs, not of screens")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights, with one for each basis")
-    parser.add_argument("--bases", nargs="+", help="names of the bases to judge; all that can be if left out")
+    parser.add_argument("--bases", nargs="+", help="names of the bases to judge; all that have a key if left out")
     parser.add_argument("--limit", type=int, help="number of photographs to read")
     parser.add_argument("--pictures", type=int, default=4000, help="number of pictures to draw")
     parser.add_argument("--held-out", type=int, default=600, help="and of held-out photographs")
@@ -241,9 +219,8 @@ def main() -> None:
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     restorer = Restorer.from_pretrained(device="cpu", catalog=build_catalog(load_plugins()))
-    known = (*restorer.keys, *restorer.kinds.wholes)
-    if unknown := sorted(set(chosen.bases or ()) - set(known)):
-        parser.error(f"no judge for {', '.join(unknown)}; there are {', '.join(known)}")
+    if unknown := sorted(set(chosen.bases or ()) - set(restorer.keys)):
+        parser.error(f"no key of {', '.join(unknown)}; there are those of {', '.join(restorer.keys)}")
     photos = Photos.load(chosen.photos, min(SIDES), chosen.limit)
     lots = [
         trials(restorer, some, range(count), chosen.bases, lambda line: print(line, flush=True))
@@ -252,8 +229,7 @@ def main() -> None:
     for name in sorted({trial.basis for trial in lots[0]}):
         folder = chosen.out / name
         training, held_out = ([trial for trial in lot if trial.basis == name] for lot in lots)
-        unsure = [trial for trial in held_out if trial.numbers[KEYS] > TRIED]
-        judge, figures = judge_of(training, unsure, always=name in restorer.kinds.wholes)
+        judge, figures = judge_of(training, [trial for trial in held_out if trial.numbers[KEYS] > TRIED])
         kept = figures["lost_by_judge"] < PLAINLY * figures["lost_by_key"]
         if kept:
             write_key(folder / EVIDENCE, judge)

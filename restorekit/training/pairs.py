@@ -107,6 +107,9 @@ class PairMaker:
     sets: tuple[tuple[str, float], ...] = ()
     chains: float = CHAINS
 
+    def __post_init__(self) -> None:
+        _ = self.named_sets  # a kind that is none is told before anything is drawn
+
     @cached_property
     def late(self) -> Tensor:
         """Marks of the degradations that happen in the sensor or the file, (K,), bool."""
@@ -151,10 +154,6 @@ class PairMaker:
             None if left_open else [places[name] for name, _, _ in removed],
             kinds,
         )
-
-    def kinds_of(self, name: str) -> list[str]:
-        """The kinds of a degradation that sets name, sorted."""
-        return sorted({drawn.kinds[name] for drawn, _ in self.named_sets if name in drawn.kinds})
 
     def draw_set(self, generator: Generator) -> DrawnSet:
         """Draw the degradations of one group."""

@@ -35,8 +35,6 @@ class BackboneRecipe:
     decay: share of the budget over which the rates fall.
     seed: of all that is drawn.
     only: bases that change; W and the others do not. None named: everything changes.
-    variant: name under which the one basis of `only` is written, as a variant for those kinds of its degradation
-        that `sets` names (`restorekit.model.mixing`); empty to write it as it was.
     blind_share: share of groups with the encoder's weights, see `restorekit.training.blind`.
     sets: see `restorekit.training.pairs.PairMaker`.
     precision: of the convolutions' inputs while training, as in `restorekit.running.device`; weights, optimiser
@@ -62,7 +60,6 @@ class BackboneRecipe:
     decay: float = 0.75
     seed: int = 0
     only: tuple[str, ...] = ()
-    variant: str = ""
     blind_share: float = 0.0
     sets: tuple[tuple[str, float], ...] = ()
     precision: str = "auto"

@@ -43,7 +43,6 @@ __all__ = [
     "RECIPES",
     "Settings",
     "base_of",
-    "check_variant",
     "make_recipe",
     "model_of",
     "read_run",
@@ -224,19 +223,7 @@ def make_recipe(settings: Settings, given: Mapping[str, Any]) -> Any:
     check_names("calibrate", values.get("calibrate", ()), MOVED)
     if values.get("only") and saved is None:
         raise TrainingError("only wants from_weights: what the others keep comes from there")
-    check_variant(values)
     return kind(**values)
-
-
-def check_variant(values: Mapping[str, Any]) -> None:
-    """Raise TrainingError for a variant that is of no basis, or for no kinds. values: of the recipe's fields."""
-    variant, only = values.get("variant", ""), values.get("only", ())
-    if not variant:
-        return
-    if len(only) != 1 or variant in values["names"]:
-        raise TrainingError(f"variant {variant} wants another name than the bases', and one basis in only")
-    if not any(f"{only[0]}:" in text for text, _ in values.get("sets", ())):
-        raise TrainingError(f"variant {variant} is for some kinds; name them in sets, as {only[0]}:KIND")
 
 
 def base_of(settings: Settings) -> Path | None:

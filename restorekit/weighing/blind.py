@@ -15,7 +15,6 @@ from restorekit.model.key import BasisKey
 from restorekit.model.mixing import MixingWeights
 from restorekit.model.winograd import winograd
 from restorekit.weighing.halves import Remove
-from restorekit.weighing.kinds import Kinds
 from restorekit.weighing.looks import read_picture
 from restorekit.weighing.origins import Origins
 from restorekit.weighing.weigher import Inspection
@@ -41,7 +40,6 @@ class Blind:
     sights: further looks, of plugins' own, by the name of the basis that each is for; the greater weight counts.
     judges: read-outs of what bases change, by basis name.
     winograd: whether the encoder's convolutions go that way (`restorekit.model.winograd`).
-    kinds: the bases for some kinds only, which share others' weights.
     """
 
     encoder: DegradationEncoder
@@ -53,7 +51,6 @@ class Blind:
     sights: Mapping[str, Sight] = field(default_factory=dict)
     judges: Mapping[str, BasisKey] = field(default_factory=dict)
     winograd: bool = False
-    kinds: Kinds = field(default_factory=Kinds)
 
     @torch.no_grad()
     def weigh(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
@@ -68,7 +65,6 @@ class Blind:
                 visible,
                 enlarged=enlarged,
                 judges=self.judges,
-                kinds=self.kinds,
             )
         weights = {**reading.weights, **self.seen(image, reading.weights)}
         severities = {

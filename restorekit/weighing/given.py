@@ -48,8 +48,7 @@ class OneHot:
     def weigh(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
         """One basis at 1, or none."""
         found = self.weigher.weigh(image, visible, enlarged=enlarged)
-        weights = found.weights
-        largest = max((name for name in weights.values if name not in weights.shares), key=weights.__getitem__)
-        if weights[largest] <= self.least:
-            return replace(found, weights=weights.without(*weights.values))
-        return replace(found, weights=weights.override({largest: 1.0}).only(largest))
+        values = found.weights.values
+        largest = max(values, key=lambda name: values[name])
+        one = {name: float(name == largest and values[name] > self.least) for name in values}
+        return replace(found, weights=MixingWeights(one))

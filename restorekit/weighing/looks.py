@@ -7,8 +7,7 @@ restored by the bases that the first look found. Each key says how much of its a
 Restoring crops costs more than looking at them. So there is no second look where the first is sure that nothing is
 to be found, and every other crop is enough where these are sure.
 
-Where a key is unsure, its basis is tried on the crops, and its judge may have the last word (`tries`). What was
-taken away for the second look tells of which kind it was (`kinds`).
+Where a key is unsure, its basis is tried on the crops, and its judge may have the last word (`tries`).
 
 Three checks need no key. A picture whose grain may be coarse noise is not sharpened. Removing what is sparse, such
 as rain, may not darken the pixels between the streaks, where no judge has spoken. And rain does not fall on pages
@@ -29,7 +28,6 @@ from restorekit.model.familiar import excess
 from restorekit.model.key import BasisKey
 from restorekit.model.looking import coarse_noise
 from restorekit.weighing.halves import Halves, Remove
-from restorekit.weighing.kinds import Kinds
 from restorekit.weighing.origins import Origins
 from restorekit.weighing.tries import SURE, may_be_tried, weighed_by_change
 
@@ -70,7 +68,6 @@ def read_picture(
     *,
     enlarged: bool = False,
     judges: Mapping[str, BasisKey] | None = None,
-    kinds: Kinds | None = None,
 ) -> Reading:
     """Weights and severity fractions of one picture.
 
@@ -81,7 +78,6 @@ def read_picture(
     visible: (1, H, W), boolean, False where it is transparent; None for an opaque one.
     enlarged: whether the picture is known to have been enlarged, so that its grain need not be noise.
     judges: read-outs of what bases change, by basis name.
-    kinds: the bases for some kinds only, which share others' weights.
     """
     view = encoder.view(image, visible)
     features = encoder.features(encoder.see(view.crops), view.crops)
@@ -113,8 +109,6 @@ def read_picture(
             weights[name] = 0.0
         elif name not in changes:
             weights[name] = min(weights[name], halves.level_kept(name))
-    if kinds is not None:
-        weights |= kinds.shares(halves, keys, first, second)
     return Reading(weights, reading.fractions, excess(encoder.familiar, first, features))
 
 

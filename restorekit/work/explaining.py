@@ -65,9 +65,9 @@ def report(restorer: Restorer, options: Options, job: Job, picture: Picture, res
         known = weights[name] >= SHOWN and name in severities
         words = with_error(name, severities[name], restorer.catalog) if known else ""
         taken, amplified = b"", 1
-        if weights[name] and name not in weights.shares:
-            place, own = (top, left, height, width), weights.only(name).active
-            taken, amplified = taken_away(restorer, options, before, own, place)
+        if weights[name]:
+            place = (top, left, height, width)
+            taken, amplified = taken_away(restorer, options, before, {name: weights[name]}, place)
         bases.append(Basis(name, weights[name], words, taken, amplified))
     name = "standard input" if job.source == STREAM else job.source.name
     look, said = look_record(options) if weights.active else {}, said_look(options)

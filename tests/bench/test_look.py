@@ -37,7 +37,6 @@ class Listening:
 
     def __init__(self, restorer):
         self.catalog, self.bases, self.none, self.asked = restorer.catalog, restorer.bases, restorer.none, []
-        self.variants_for = restorer.variants_for
 
     def restore(self, image, **how):
         self.asked.append(how)

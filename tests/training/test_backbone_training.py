@@ -119,27 +119,6 @@ def test_one_basis_trained_further_leaves_backbone_and_the_others_to_the_bit(pho
     assert tensors[0].read_bytes() == tensors[1].read_bytes()
 
 
-def test_a_variant_begins_as_its_whole_and_is_written_with_the_kinds_that_it_was_shown(photos, tmp_path):
-    whole = BackboneTraining(TINY, degradations(), photos)
-    whole.run(Budget(iterations=4), tmp_path / "run")
-    whole.export(tmp_path / "weights")
-    bases = [Basis(n, n, tmp_path / "weights" / n) for n in NAMES]
-    sets = (("noise:grain+blur", 0.5), ("noise:camera", 0.3), ("noise", 0.2))
-    recipe = replace(TINY, only=("noise",), variant="film", sets=sets)
-    training = BackboneTraining(recipe, degradations(), photos)
-    training.start_from_weights(FlowUnet.from_folder(tmp_path / "weights" / "backbone"), bases)
-    training.export(tmp_path / "first")
-    training.run(Budget(iterations=4), tmp_path / "further")
-    training.export(tmp_path / "out")
-    first, film = (Basis("film", "noise", tmp_path / folder / "film") for folder in ("first", "out"))
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"backbone", "film"}
-    film.check()
-    assert (film.kinds, film.largest) == (("camera", "grain"), 1.0)
-    noise, begun, trained = (basis.layers() for basis in (bases[0], first, film))
-    assert all(torch.equal(noise[layer].delta(), begun[layer].delta()) for layer in noise)
-    assert not all(torch.equal(noise[layer].delta(), trained[layer].delta()) for layer in noise)
-
-
 def test_training_goes_on_from_saved_weights_alone(photos, tmp_path):
     training = BackboneTraining(TINY, degradations(), photos)
     training.run(Budget(iterations=4), tmp_path / "run")

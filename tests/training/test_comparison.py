@@ -20,9 +20,6 @@ PAIRS = PairMaker(tuple(CATALOG.degradation(n) for n in NAMES), (1.0,) * len(NAM
 class SeesNoise:
     """Sees noise in everything, and makes a picture darker by a tenth for each basis."""
 
-    def variants_for(self, kinds):
-        return {}
-
     def restore(self, image, weights=None, blind=True, unclipped=False):
         found = {"noise": 1.0} if blind else weights
         restored = image.clamp(0, 1) * (1 - 0.1 * sum(found.values()))
@@ -37,23 +34,6 @@ def test_blind_restoration_stays_behind_only_where_the_encoder_is_wrong(photos):
         assert (abs(row.gap) > 1e-6) == wrong, row
         assert row.weights == {"noise": 1.0, "blur": 0.0, "jpeg": 0.0}
     assert rows[0].right == rows[0].input == pytest.approx(80)
-
-
-def test_the_right_bases_are_those_for_the_kind(photos):
-    told = []
-
-    class WithFilm(SeesNoise):
-        def variants_for(self, kinds):
-            return {"film": 1.0} if kinds.get("noise") == "grey" else {}
-
-        def restore(self, image, weights=None, blind=True, unclipped=False):
-            told.extend([] if blind else [weights])
-            return super().restore(image, weights and {**weights, "film": 0.0}, blind, unclipped)
-
-    pairs = PairMaker(PAIRS.degradations[:1], (1.0,))
-    list(compare(WithFilm(), pairs, [torch.rand(1, 3, 64, 64)] * 4))
-    assert told[:4] == [{}] * 4  # nothing is wrong
-    assert told[4:8] == [{"noise": 1.0}, {"noise": 1.0}, {"noise": 1.0}, {"film": 1.0, "noise": 1.0}]
 
 
 def test_soft_photographs_are_compared_only_where_softness_is_no_fault(photos):

@@ -7,16 +7,12 @@ import torch
 from torch import Generator
 
 from restorekit.model.basis import EVIDENCE, Basis
-from restorekit.model.encoder import weights_of
 from restorekit.model.evidence import JUDGE_LENGTH
-from restorekit.model.key import BasisKey
-from restorekit.running.restorer import Restorer
 from restorekit.training import evidence
 from restorekit.training.evidence import Trial, draw, judge_of, lost, main, tried
 from restorekit.training.photos import Photos
 from restorekit.weighing.tries import weight_by_change
 from tests.scene import scene
-from tests.tiny import tiny_variant, tiny_weights
 from tests.training.recipes import CATALOG
 
 PHOTO = (scene(360, 400)[0] * 255).byte()
@@ -89,32 +85,6 @@ def test_bases_that_a_key_is_unsure_of_are_tried_but_for_what_is_late(restorer, 
         assert one.numbers.shape == (JUDGE_LENGTH,) and len(one.ends) == 2
 
 
-def test_a_variant_is_tried_where_its_whole_was_found_and_is_right(tmp_path, monkeypatch):
-    folder = tiny_weights(tmp_path / "weights")
-    tiny_variant(folder, 0.0)
-    monkeypatch.setenv("RESTOREKIT_WEIGHTS", str(folder))
-    restorer = Restorer.from_pretrained(device="cpu", precision="fp32")
-    size = restorer.encoder.dimension
-    restorer.keys["noise"] = BasisKey(torch.zeros(size), torch.tensor(9.0), torch.zeros(size + 1))
-    degradations = {name: CATALOG.degradation(name) for name in restorer.keys}
-    noisy = [
-        seed for seed in range(12) if "noise" in draw((PHOTO,), degradations, Generator().manual_seed(seed))[2]
-    ]
-    found = {seed: tried(restorer, (PHOTO,), seed, ["camera"]) for seed in range(12)}
-    assert 2 < len(noisy) < 10
-    assert [seed for seed, trials in found.items() if trials] == noisy
-    for trial in (found[seed][0] for seed in noisy):
-        assert (trial.basis, trial.weight, trial.spared) == ("camera", 0.0, False)
-        assert trial.numbers.shape == (JUDGE_LENGTH,) and trial.ends[0][0] != trial.ends[0][1]
-
-
-def test_a_variant_s_judge_is_heard_in_doubt_too():
-    training, held_out = some_trials(300, 1), some_trials(60, 2)
-    judge, figures = judge_of(training, held_out, always=True)
-    weights = [float(weights_of(judge.logit(trial.numbers))) for trial in held_out]
-    assert figures["lost_by_judge"] == pytest.approx(lost(held_out, weights), abs=0.01)
-
-
 def test_a_basis_whose_judge_is_no_better_than_its_key_gets_none(tiny, tmp_path, monkeypatch, capsys):
     shutil.copytree(tiny, tmp_path / "weights")
     right = [Trial(t.basis, t.numbers, t.spared, t.ends, float(not t.spared)) for t in some_trials(40, 1)]
@@ -145,4 +115,4 @@ def test_a_basis_without_a_key_is_refused_by_name(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr("sys.argv", ["judges", str(tmp_path), "--out", str(tmp_path), "--bases", "rain", "fog"])
     with pytest.raises(SystemExit):
         main()
-    assert "no judge for fog; there are blur, " in capsys.readouterr().err
+    assert "no key of fog; there are those of blur, " in capsys.readouterr().err

@@ -13,7 +13,7 @@ from restorekit.cli.train import app as train
 from restorekit.errors import TrainingError
 from restorekit.training.checkpoint import CHECKPOINT
 from restorekit.training.recipes import BackboneRecipe
-from restorekit.training.runs import NOT_OF, RECIPES, Settings, check_variant, make_recipe, read_run
+from restorekit.training.runs import NOT_OF, RECIPES, Settings, make_recipe, read_run
 
 
 def written(folder, text):
@@ -37,11 +37,11 @@ def test_a_file_sets_every_type_of_field_and_the_command_changes_it(tmp_path):
     path = written(
         tmp_path,
         'training = "backbone"\nphotos = ["a", "b"]\nnames = ["noise", "rain"]\ndecay = 1\nranks = [4, 5]\n'
-        'sets = [["noise+rain", 0.1]]\nshares = { rain = 2 }\noptimiser = "muon"\ndeadline = "9m"\n',
+        'sets = [["noise:camera+rain", 0.1]]\nshares = { rain = 2 }\noptimiser = "muon"\ndeadline = "9m"\n',
     )
     recipe = made(path)
     assert (recipe.names, recipe.ranks, recipe.shares) == (("noise", "rain"), (4, 5), (1.0, 2.0))
-    assert (recipe.sets, recipe.optimiser) == ((("noise+rain", 0.1),), "muon")
+    assert (recipe.sets, recipe.optimiser) == ((("noise:camera+rain", 0.1),), "muon")
     assert recipe.decay == 1.0 and isinstance(recipe.decay, float)
     changes = (
         "patch=48",
@@ -95,23 +95,6 @@ def test_a_value_of_another_type_is_refused_with_the_one_that_is_wanted(tmp_path
     with pytest.raises(TrainingError) as refused:
         made(path)
     assert words in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("only", "sets", "words"),
-    [
-        ((), (("noise:grain", 1.0),), "one basis in only"),
-        (("noise", "rain"), (("noise:grain", 1.0),), "one basis in only"),
-        (("noise",), (("noise", 1.0),), "name them in sets, as noise:KIND"),
-    ],
-)
-def test_a_variant_is_of_one_basis_and_for_kinds_that_are_named(only, sets, words):
-    values = {"names": ("noise", "rain"), "variant": "film", "only": only, "sets": sets}
-    with pytest.raises(TrainingError, match=words):
-        check_variant(values)
-    check_variant(values | {"only": ("noise",), "sets": (("rain+noise:grain", 1.0),)})
-    with pytest.raises(TrainingError, match="another name than the bases'"):
-        check_variant(values | {"only": ("noise",), "variant": "rain"})
 
 
 def test_what_is_no_run_is_refused_with_what_it_lacks(tmp_path):

@@ -103,7 +103,7 @@ class Using:
             {other: key for other, key in with_it.keys.items() if other != name},
             self.catalog,
             device=with_it.device,
-            judges={o: judge for o, judge in {**with_it.judges, **with_it.kinds.judges}.items() if o != name},
+            judges={other: judge for other, judge in with_it.judges.items() if other != name},
         )
 
     @property
@@ -111,31 +111,15 @@ class Using:
         """The degradation that it removes; None for a look."""
         return self.catalog.degradation(self.basis.degradation) if self.basis.degradation else None
 
-    @property
-    def whole(self) -> str:
-        """The basis whose weight it shares, as one for some kinds; empty for a basis by itself."""
-        return self.after.mixer.variants.get(self.basis.name, "")
-
     def degraded(self, degradation: Degradation) -> Iterator[tuple[Tensor, Tensor]]:
-        """The photographs, each clean and as a file of it at the typical severity; of the basis's kinds, if it has
-        any."""
-        kinds = self.basis.kinds if degradation.name == self.basis.degradation else ()
+        """The photographs, each clean and as a file of it at the typical severity."""
         for seed, clean in enumerate(self.photographs):
-            kind = kinds[seed % len(kinds)] if kinds else None
-            generator, severity = Generator().manual_seed(seed), degradation.severity.typical
-            step = Step.draw(degradation, clean.shape, generator, severity, kind)
+            step = Step.draw(degradation, clean.shape, Generator().manual_seed(seed), degradation.severity.typical)
             yield clean, (step.apply(clean).clamp(0, 1) * 255).round() / 255
 
     def named(self, picture: Tensor, weight: float) -> Tensor:
-        """Restore with this basis alone, or with all of its whole's weight taken over."""
-        weights = {self.basis.name: weight} | ({self.whole: weight} if self.whole else {})
-        return self.after.restore(picture, weights=weights, blind=False).image
-
-    def undone(self, picture: Tensor) -> Tensor:
-        """Give what the basis has to be better than: the picture, or that of its whole."""
-        if not self.whole:
-            return picture
-        return self.after.restore(picture, weights={self.whole: 1.0}, blind=False).image
+        """Restore with this basis alone."""
+        return self.after.restore(picture, weights={self.basis.name: weight}, blind=False).image
 
     def blind(self, picture: Tensor) -> tuple[Mapping[str, float], Mapping[str, float]]:
         """Weights that are not 0, without the basis and with it."""
@@ -208,20 +192,16 @@ def weight_zero_is_the_input(its: Using) -> None:
 
 
 def removes_its_degradation(its: Using) -> str:
-    """Restore the degraded photographs with the basis alone, or in the place of its whole."""
+    """Restore the degraded photographs with the basis alone."""
     degradation = its.removed
     if degradation is None:
         return "a look: it removes nothing"
     if degradation.paired:
         return f"{degradation.name} is known from pairs; its card says how much it removes"
     weight = min(1.0, its.basis.largest)
-    gains = [
-        psnr(its.named(bad, weight), clean) - psnr(its.undone(bad), clean)
-        for clean, bad in its.degraded(degradation)
-    ]
+    gains = [psnr(its.named(bad, weight), clean) - psnr(bad, clean) for clean, bad in its.degraded(degradation)]
     gain = sum(gains) / len(gains)
-    beyond = f" beyond {its.whole}" if its.whole else ""
-    said = f"{gain:+.2f} dB{beyond} at {degradation.severity.describe(degradation.severity.typical)}"
+    said = f"{gain:+.2f} dB at {degradation.severity.describe(degradation.severity.typical)}"
     if not gain > 0:
         raise Broken(said)
     return said
