@@ -131,15 +131,21 @@ def cells(row: ExampleRow) -> list[str]:
     return [*signed, f"{row.explained:.2f}", f"{row.seconds:.0f}"]
 
 
-def as_markdown(rows: Sequence[ExampleRow], examples: int, others: int, side: int) -> str:
-    """The table, with what it was measured on."""
+def as_markdown(rows: Sequence[ExampleRow], source: str, examples: int, others: int, side: int) -> str:
+    """The table, with what it was measured on.
+
+    source: name of the photographs.
+    examples: number of those that give a pair.
+    others: number of those that are restored.
+    side: of each, px.
+    """
     versions = f"torch {torch.__version__}, Python {platform.python_version()}"
     lines = [
         "# Weights by example",
         "",
         f"Made by `python -m restorekit.bench.example PHOTOS -o benchmarks/example.md` on {examples + others}"
-        f" photographs of {side}x{side}: {examples} give one pair each, the wish is done to the other {others}. "
-        f"fp32, threads: {torch.get_num_threads()}, {versions}.",
+        f" photographs of {side}x{side}, the first ones of {source}: {examples} give one pair each, the wish is "
+        f"done to the other {others}. fp32, threads: {torch.get_num_threads()}, {versions}.",
         "",
         "PSNR in dB to the picture that is wished for, in the mean over the other photographs: as they are, with "
         "the right weights, with those that the pair showed (found; the mean over the pairs and the worst of "
@@ -176,7 +182,9 @@ def main() -> None:
         rows.append(row)
         print(f"{row.wanted.words:50} {'  '.join(cells(row))}", flush=True)
     if chosen.output:
-        chosen.output.write_text(as_markdown(rows, chosen.examples, len(crops) - chosen.examples, chosen.side))
+        others = len(crops) - chosen.examples
+        table = as_markdown(rows, chosen.photos.name, chosen.examples, others, chosen.side)
+        chosen.output.write_text(table)
 
 
 if __name__ == "__main__":

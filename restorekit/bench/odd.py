@@ -176,13 +176,13 @@ def rows_of(restorer: Restorer, photos: list[Tensor]) -> Iterator[OddRow]:
         yield OddRow(f"drawn: {name}", psnr(run(drawn).image, drawn), "asked", 45)
 
 
-def as_markdown(rows: Iterable[OddRow], count: int) -> str:
+def as_markdown(rows: Iterable[OddRow], source: str, count: int) -> str:
     """The table, with what it was measured on."""
     lines = [
         "# Pictures that hold more than a photograph",
         "",
-        f"Made by `python -m restorekit.bench.odd PHOTOS` on {count} photographs, in fp32, torch "
-        f"{torch.__version__}, Python {platform.python_version()}. dB where nothing else is said.",
+        f"Made by `python -m restorekit.bench.odd PHOTOS` on {count} photographs, the first ones of {source}, in "
+        f"fp32, torch {torch.__version__}, Python {platform.python_version()}. dB where nothing else is said.",
         "",
         "| picture | restored blind | beside it | |",
         "|---|---|---|---|",
@@ -204,7 +204,7 @@ def main() -> None:
         rows.append(row)
         print(f"{row.what:55} {row.result:8.2f}   {row.against:14} {row.reference:8.2f}", flush=True)
     if chosen.output:
-        chosen.output.write_text(as_markdown(rows, len(photos)))
+        chosen.output.write_text(as_markdown(rows, chosen.photos.name, len(photos)))
 
 
 if __name__ == "__main__":

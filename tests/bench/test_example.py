@@ -34,7 +34,7 @@ def test_wishes_of_the_table_are_composites_and_selective_ones():
 def test_a_row_is_measured_on_other_pictures_than_the_pair(restorer):
     row = measure(restorer, Wanted({"noise": 15}, {"noise": 1}), [CLEAN], [CLEAN.flip(3)])
     assert row.least == row.found and row.explained <= 1 and row.seconds > 0
-    lines = as_markdown([row], 1, 1, 40).splitlines()
+    lines = as_markdown([row], "Set5", 1, 1, 40).splitlines()
     assert lines[-3].startswith(f"| noise 15 | noise 1 | {row.before:.2f} | {row.right:.2f} | {row.found:.2f} |")
 
 
@@ -42,7 +42,7 @@ def test_the_table_counts_wishes_that_were_missed_and_those_above_the_encoder():
     rows = [ExampleRow(WISHES[0], 20, 30, 30 + away, 29, 29.9, 0.9, 5) for away in (0.1, -0.1, -0.5)]
     assert (
         "-0.17 dB from the right weights; 1 of 3 wishes more than 0.2 dB below them; above the encoder in 1."
-        in (as_markdown(rows, 1, 2, 256))
+        in (as_markdown(rows, "Set5", 1, 2, 256))
     )
 
 
