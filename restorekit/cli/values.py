@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from restorekit.errors import TrainingError
+from restorekit.training.sets import names_in
 
 __all__ = ["among", "minutes_in", "numbers", "pairs", "sets_of"]
 
@@ -41,8 +42,7 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, float]:
 def sets_of(names: Iterable[str], texts: Iterable[str]) -> Iterator[tuple[str, float]]:
     """Sets of degradations and their shares, their names checked."""
     for text, share in pairs(texts, "--together").items():
-        parts = text.replace("/", "+").split("+")
-        unknown = sorted({part.partition(":")[0] for part in parts} - set(names))
+        unknown = sorted(set(names_in(text)) - set(names))
         if unknown:
             raise TrainingError(f"--together {text} names {', '.join(unknown)}; there are {', '.join(names)}")
         yield text, share

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from restorekit.composition import Compose
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
 from restorekit.training.bank import Restore, one_hot_weights
@@ -79,8 +78,7 @@ class BlindGroups:
         clean = random_patches(self.photos.training, TRIED, self.side, generator, emphasis=0, grey=grey)
         drawn = self.pairs.draw_set(generator)
         chosen = drawn.chosen
-        applied = [self.pairs.degradations[i] for i in chosen]
-        compose = Compose.draw(applied, clean.shape, generator, kinds=drawn.kinds)
+        compose = self.pairs.compose(drawn, clean.shape, generator)
         degraded = as_file(compose.apply(clean), generator, self.pairs.file_share(chosen))
         names = list(self.keys)
         right = one_hot_weights(names, [names[i] for i in chosen])

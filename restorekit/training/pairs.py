@@ -24,6 +24,7 @@ from torch import Generator, Tensor
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation, Severity
 from restorekit.errors import TrainingError
+from restorekit.training.sets import parts_of
 
 __all__ = [
     "CHAINS",
@@ -141,19 +142,14 @@ class PairMaker:
     def set_named(self, text: str) -> DrawnSet:
         """Read the name of a set, as `sets` has them. Raises TrainingError for a kind that is none."""
         places = {d.name: i for i, d in enumerate(self.degradations)}
-        removed, *kept = ([part.partition(":") for part in side.split("+")] for side in text.split("/"))
-        wanted = removed + [part for side in kept for part in side]
-        kinds = {name: kind for name, _, kind in wanted if kind}
+        removed, kept = parts_of(text)
+        kinds = {name: kind for name, kind in removed + kept if kind}
         for name, kind in kinds.items():
             there = self.degradations[places[name]].kinds
             if kind not in there:
                 raise TrainingError(f"{name} has no kind {kind!r}; sets can name {', '.join(there)}")
-        left_open = not kept
-        return DrawnSet(
-            [places[name] for name, _, _ in wanted],
-            None if left_open else [places[name] for name, _, _ in removed],
-            kinds,
-        )
+        first, last = ([places[name] for name, _ in side] for side in (removed, kept))
+        return DrawnSet(first + last, first if kept else None, kinds)
 
     def draw_set(self, generator: Generator) -> DrawnSet:
         """Draw the degradations of one group."""
@@ -175,6 +171,10 @@ class PairMaker:
             return DrawnSet([])
         shares = torch.tensor(self.shares, dtype=torch.float32, device=device)
         return DrawnSet(torch.multinomial(shares, size, generator=generator).tolist())
+
+    def compose(self, drawn: DrawnSet, shape: Sequence[int], generator: Generator) -> Compose:
+        """Draw realisations of a set, for patches of this shape, (B, 3, H, W)."""
+        return Compose.draw([self.degradations[i] for i in drawn.chosen], shape, generator, kinds=drawn.kinds)
 
     def file_share(self, chosen: Sequence[int]) -> float:
         """Share of 8-bit pictures. Where every bit of the input counts (blur) it must be what it will be in use;
@@ -198,8 +198,7 @@ class PairMaker:
         drawn = self.draw_set(choices)
         chosen, named = drawn.chosen, drawn.removed
         dice = torch.rand(4, generator=choices, device=place).tolist()
-        applied = [self.degradations[i] for i in chosen]
-        compose = Compose.draw(applied, clean.shape, generator, kinds=drawn.kinds)
+        compose = self.compose(drawn, clean.shape, generator)
         degraded = compose.apply(clean)
         removed = chosen
         if selective and named is not None:

@@ -29,6 +29,7 @@ from restorekit.training.recipes import (
     LatentRecipe,
     LookRecipe,
 )
+from restorekit.training.sets import names_in
 
 if TYPE_CHECKING:
     from restorekit.plugin import ModelCard
@@ -218,8 +219,7 @@ def make_recipe(settings: Settings, given: Mapping[str, Any]) -> Any:
         elif key in wanted and len(number) != len(names):
             raise TrainingError(f"{key} must have {len(names)} numbers, as names has, got {len(number)}")
     check_names("only", values.get("only", ()), names)
-    parts = (part for text, _ in values.get("sets", ()) for part in text.replace("/", "+").split("+"))
-    check_names("sets", (part.partition(":")[0] for part in parts), names)
+    check_names("sets", (name for text, _ in values.get("sets", ()) for name in names_in(text)), names)
     check_names("calibrate", values.get("calibrate", ()), MOVED)
     if values.get("only") and saved is None:
         raise TrainingError("only wants from_weights: what the others keep comes from there")
