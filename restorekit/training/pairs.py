@@ -25,6 +25,7 @@ from restorekit.composition import Compose
 from restorekit.degradation import Degradation, Severity
 from restorekit.errors import TrainingError
 from restorekit.training.sets import parts_of
+from restorekit.training.shots import Shooting
 
 __all__ = [
     "CHAINS",
@@ -46,6 +47,8 @@ CHAINS = 0.1  # share of draws that are chains, where a recipe names no sets
 # Chance that something happens at each stage of a chain, by the order at which the stage ends.
 STAGES = ((20, 0.2), (30, 0.5), (40, 0.4), (50, 0.8), (math.inf, 0.75))
 SELECTIVE, ABSENT, FRACTIONAL = 0.25, 0.2, 0.06
+NOISE = "noise"  # what cameras make
+CAMERAS, PATCHES = 4, 16  # for a group of patches at least, and of one camera at most
 MILD = 0.25  # of the way from a mild severity to the typical one: pairs as most photographs have them
 FILES, FILES_OF_ARRAYS = 0.85, 0.25  # share of 8-bit pictures, and among those that papers keep as arrays
 
@@ -100,6 +103,8 @@ class PairMaker:
     sets: named ones that come in that share of all draws beside the others: "rain+noise" as any other pair,
         "rain/noise" with the rain alone to remove, "noise:camera+jpeg" with noise of that kind.
     chains: share of draws that are chains; none where sets are named.
+    shots: share, of the groups with noise of any kind and nothing but JPEG beside it, that cameras make
+        (`restorekit.training.shots`), the target too.
     """
 
     degradations: tuple[Degradation, ...]
@@ -107,6 +112,7 @@ class PairMaker:
     sizes: tuple[float, ...] = SIZES
     sets: tuple[tuple[str, float], ...] = ()
     chains: float = CHAINS
+    shots: float = 0.0
 
     def __post_init__(self) -> None:
         _ = self.named_sets  # a kind that is none is told before anything is drawn
@@ -176,6 +182,13 @@ class PairMaker:
         """Draw realisations of a set, for patches of this shape, (B, 3, H, W)."""
         return Compose.draw([self.degradations[i] for i in drawn.chosen], shape, generator, kinds=drawn.kinds)
 
+    def are_shot(self, drawn: DrawnSet, choices: Generator) -> bool:
+        """Draw whether the patches of a set are made by cameras."""
+        names = {self.degradations[i].name for i in drawn.chosen}
+        if not self.shots or NOISE not in names or not names <= {NOISE, "jpeg"} or NOISE in drawn.kinds:
+            return False
+        return float(torch.rand(1, generator=choices, device=choices.device)) < self.shots
+
     def file_share(self, chosen: Sequence[int]) -> float:
         """Share of 8-bit pictures. Where every bit of the input counts (blur) it must be what it will be in use;
         noise is scored unclipped, and clipping changes its mean in the dark and the bright."""
@@ -199,7 +212,10 @@ class PairMaker:
         chosen, named = drawn.chosen, drawn.removed
         dice = torch.rand(4, generator=choices, device=place).tolist()
         compose = self.compose(drawn, clean.shape, generator)
-        degraded = compose.apply(clean)
+        noisy = None  # by cameras, before JPEG
+        if self.are_shot(drawn, choices):
+            clean, noisy = shots_of(clean, generator, choices)
+        degraded = compose.apply(clean) if noisy is None else compose.without([NOISE]).apply(noisy)
         removed = chosen
         if selective and named is not None:
             removed = named
@@ -208,7 +224,9 @@ class PairMaker:
             removed = chosen[:keep]  # `chosen` is in random order
         target = clean
         if len(removed) < len(chosen):
-            target = compose.without(self.degradations[i].name for i in removed).apply(clean)
+            names = {self.degradations[i].name for i in removed}
+            kept = clean if noisy is None or NOISE in names else noisy
+            target = compose.without(names if noisy is None else names | {NOISE}).apply(kept)
         degraded = as_file(degraded, generator, self.file_share(chosen))
         weights = torch.zeros(len(self.degradations))
         weights[removed] = 1.0
@@ -223,6 +241,18 @@ class PairMaker:
             weights[[absent[i] for i in picks]] = 1.0
         present = {s.degradation.name: s.realisation.severity for s in compose.steps}
         return Group(degraded, target, weights.to(clean.device), present, tuple(weights.tolist()))
+
+
+def shots_of(clean: Tensor, generator: Generator, choices: Generator) -> tuple[Tensor, Tensor]:
+    """Photograph patches, (B, 3, H, W), by some cameras, without noise and with it.
+
+    generator: draws the noise.
+    choices: on the CPU, draws the cameras.
+    """
+    parts = clean.chunk(max(CAMERAS, len(clean) // PATCHES))
+    pictures = [Shooting.draw(choices).shoot(part, generator, noisy=True) for part in parts]
+    without, noisy = (torch.cat(some) for some in zip(*pictures, strict=True))
+    return without, noisy
 
 
 def as_file(degraded: Tensor, generator: Generator, share: float = FILES) -> Tensor:

@@ -13,6 +13,7 @@ from restorekit.training.budget import Budget
 from restorekit.training.encoder import CALIBRATION, RESTORATION
 from restorekit.training.engine import Engine
 from restorekit.training.looks import Looking
+from restorekit.training.pairs import PairMaker
 from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe
 from restorekit.training.start import start_backbone, start_basis, start_encoder, start_on_top
 from tests.pretend_cuda import pretend_cuda
@@ -46,6 +47,18 @@ def test_devices_are_not_mixed_unnoticed_on_a_pretended_gpu(pretended):
     assert there.cpu().device.type == "cpu" and there.add_(1) is there
     with pytest.raises(RuntimeError, match="same device"):
         there + torch.ones(4)
+
+
+def test_cameras_shoot_on_a_gpu_what_they_shoot_on_the_cpu_but_for_the_noise(pretended):
+    both = degradations(("noise", "jpeg"))
+    maker = PairMaker(tuple(both), (1.0, 1.0), sets=(("noise+jpeg", 1.0),), shots=1.0)
+    clean = torch.rand(5, 3, 32, 32, generator=Generator().manual_seed(1))
+    there, here = (
+        maker.group(picture, generator, selective=False, choices=Generator().manual_seed(2))
+        for picture, generator in ((clean.to(CUDA), pretended), (clean, Generator()))
+    )
+    assert {there.degraded.device, there.target.device, there.weights.device} == {CUDA}
+    assert torch.allclose(there.target.cpu(), here.target, atol=1e-5)
 
 
 def test_the_encoder_is_trained_validated_and_calibrated_on_a_gpu(photos, weights_folder, tmp_path, pretended):

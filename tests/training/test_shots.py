@@ -1,0 +1,91 @@
+"""Laws of pictures as cameras make them: what is flat comes back, and noise is all that is to be removed."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Generator
+
+from restorekit.training import pairs
+from restorekit.training.backbone import BackboneTraining
+from restorekit.training.pairs import PairMaker, shots_of
+from restorekit.training.shots import SHARPENED, Shooting
+from tests.scene import scene
+from tests.training.recipes import CATALOG, TINY, degradations
+
+NAMES = ("noise", "jpeg", "blur")
+SHOT = PairMaker(tuple(CATALOG.degradation(n) for n in NAMES), (1.0,) * 3, sets=(("noise", 1.0),), shots=1.0)
+CLEAN = scene(48, 56).clamp(0, 1).expand(8, -1, -1, -1).contiguous()
+
+
+def cameras(count):
+    generator = Generator().manual_seed(1)
+    return [Shooting.draw(generator) for _ in range(count)]
+
+
+def drawn(maker, seed=0, **words):
+    return maker.group(CLEAN, Generator().manual_seed(seed), **{"selective": False, **words})
+
+
+def test_a_picture_of_one_colour_comes_back_as_it_was():
+    colour = torch.tensor([0.3, 0.5, 0.6]).view(1, 3, 1, 1).expand(1, 3, 24, 20)
+    for camera in cameras(30):
+        clean, again = camera.shoot(colour, Generator().manual_seed(0), noisy=False)
+        assert torch.equal(clean, again)
+        assert torch.allclose(clean, colour, atol=2e-4)
+
+
+def test_the_same_camera_and_noise_make_the_same_pictures_within_the_range():
+    for camera in cameras(8):
+        one, other = (camera.shoot(CLEAN[:1], Generator().manual_seed(3), noisy=True) for _ in range(2))
+        for mine, its in zip(one, other, strict=True):
+            assert torch.equal(mine, its) and mine.shape == CLEAN[:1].shape
+            assert mine.min() >= 0 and mine.max() <= 1
+
+
+def test_noise_is_all_that_differs_and_falls_with_the_electrons():
+    for camera in cameras(8):
+        errors = []
+        for electrons in (0.0, 0.5, 1.0):
+            mine = replace(camera, dice=[electrons, *camera.dice[1:]])
+            clean, noisy = mine.shoot(CLEAN, Generator().manual_seed(3), noisy=True)
+            assert abs(float((noisy - clean).mean())) < 0.02
+            errors.append(float((noisy - clean).square().mean()))
+        assert errors[0] > 2 * errors[1] > 4 * errors[2] > 0
+
+
+def test_cameras_see_edges_less_sharply_than_the_scene_has_them():
+    plain = [camera for camera in cameras(40) if camera.dice[13] >= SHARPENED]
+    steps = [camera.shoot(CLEAN[:1], Generator(), noisy=False)[0].diff(dim=3).square().mean() for camera in plain]
+    assert len(plain) > 15 and torch.stack(steps).median() < 0.9 * CLEAN[:1].diff(dim=3).square().mean()
+
+
+def test_the_target_of_what_is_shot_is_the_shot_without_noise():
+    group = drawn(SHOT)
+    error = (group.target - CLEAN).square().mean((1, 2, 3))
+    assert bool((error > 1e-5).all()) and torch.equal(group.weights, torch.tensor([1.0, 0.0, 0.0]))
+    assert (group.degraded - group.target).square().mean() < (group.degraded - CLEAN).square().mean()
+    assert len({round(float(e), 7) for e in error}) >= 4  # by as many cameras
+
+
+def test_where_only_jpeg_is_removed_the_noise_of_the_camera_stays(monkeypatch):
+    made = []
+    monkeypatch.setattr(pairs, "shots_of", lambda *given: made.append(shots_of(*given)) or made[-1])
+    alone = drawn(replace(SHOT, sets=(("jpeg/noise", 1.0),)), selective=True)
+    both = drawn(replace(SHOT, sets=(("jpeg+noise", 1.0),)))
+    assert alone.mixture == (0.0, 1.0, 0.0) and both.mixture == (1.0, 1.0, 0.0)
+    assert torch.equal(alone.degraded, both.degraded)
+    assert torch.equal(both.target, made[1][0]) and torch.equal(alone.target, made[0][1])
+    assert not torch.equal(both.target, alone.target)
+
+
+@pytest.mark.parametrize("text", ["blur", "noise+blur", "noise:gaussian", "jpeg"])
+def test_what_is_no_noise_of_any_kind_or_has_more_beside_it_is_not_shot(text):
+    maker = replace(SHOT, sets=((text, 1.0),))
+    assert torch.equal(drawn(maker).target, CLEAN)
+    assert torch.equal(drawn(maker).degraded, drawn(replace(maker, shots=0.0)).degraded)
+
+
+def test_a_run_names_the_share_that_cameras_make(photos):
+    training = BackboneTraining(replace(TINY, shots=0.25), degradations(), photos)
+    assert training.pairs.shots == 0.25
