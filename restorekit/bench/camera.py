@@ -3,8 +3,8 @@
     raw = mosaic(optics * matrix curve^-1(image) / gains),   noisy = (Poisson(raw N) + READ n) / N,   n ~ N(0, 1)
     clean, degraded = develop(raw), develop(noisy),   N: electrons of a full pixel at this ISO
 
-Tone curves, colour matrices, demosaicking, the law of the noise and the smoothing of colour are none of those that
-training draws (the noise plugin's kind `camera`): what a restorer gains here, it did not learn by heart.
+Tone curves, colour matrices, demosaicking and the smoothing of colour are none of those that training draws (the
+noise plugin's kind `camera`, `restorekit.training.shots`): what a restorer gains here, it did not learn by heart.
 Filmic curve: Hable, "Uncharted 2: HDR lighting", 2010, http://filmicworlds.com/blog/filmic-tonemapping-operators
 Reinhard et al., "Photographic tone reproduction for digital images", 2002, https://doi.org/10.1145/566654.566575
 Malvar, He & Cutler, "High-quality linear interpolation for demosaicing of Bayer-patterned color images", 2004,

@@ -11,6 +11,7 @@ enough, four ways of interpolating, and any smoothing and sharpening after it, o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +27,7 @@ OWN, LEAK, SPREAD = 0.7, 0.1, 0.12  # of the colours: what a filter sees of its 
 FULL = 0.9  # of the sensor's range: the brightest of a picture
 ELECTRONS = (500.0, 20000.0)  # of a full pixel, drawn evenly in the logarithm
 READ = (2.0, 7.0)  # electrons
-LENS = (0.05, 0.25, 0.4, 0.25, 0.05)
+LENS = (0.35, 1.1)  # px, deviation of its blur
 NARROW, WIDE = (1.0, 2.0, 1.0), (1.0, 4.0, 6.0, 4.0, 1.0)  # weights of the neighbours that a colour is taken from
 THRESHOLD = (0.004, 0.032)  # of luma's smoothing
 # Shares of the cameras with a lens that blurs, whose colour is smoothed by medians and by means, whose luma is
@@ -53,7 +54,7 @@ class Shooting:
         """Draw camera and setting."""
         steps = (UNEVEN * (torch.rand(KNOTS, generator=generator) - 0.5)).exp().cumsum(0)
         colours = OWN * torch.eye(3) + LEAK + SPREAD * (torch.rand(3, 3, generator=generator) - 0.5)
-        dice = torch.rand(14, generator=generator).tolist()
+        dice = torch.rand(15, generator=generator).tolist()
         curve = torch.cat([torch.zeros(1), steps / steps[-1]])
         return cls(dice, colours / colours.sum(1, keepdim=True), curve)
 
@@ -96,7 +97,8 @@ class Shooting:
         even, curve = self.knots(image)
         light = interpolated(image, curve, even).square()
         if self.dice[6] < BLURRED:
-            light = weighted(light, LENS)
+            width = LENS[0] + (LENS[1] - LENS[0]) * self.dice[14]
+            light = weighted(light, [math.exp(-((x / width) ** 2) / 2) for x in range(-3, 4)])
         seen = torch.einsum("ij,bjhw->bihw", self.colours.to(light), light) * FULL / self.gains.to(light)
         return (seen * self.mask(*image.shape[-2:]).to(seen)).sum(1, keepdim=True)
 
