@@ -5,7 +5,7 @@ import torch
 from torch import Generator
 
 from restorekit.image import as_float, as_values
-from restorekit.image.hidden import fill_hidden, give_back_hidden
+from restorekit.image.hidden import RIM, fill_hidden, give_back_hidden
 from restorekit.running.restorer import Restorer
 
 TYPES = (torch.float32, torch.uint8, torch.uint16)
@@ -37,6 +37,22 @@ def test_what_is_visible_stays_bit_for_bit_and_what_is_hidden_is_filled_from_it_
     assert torch.equal(as_float(black)[..., visible], as_float(image)[..., visible])
     hidden = as_float(black)[..., ~visible]
     assert float(hidden.min()) > 0.19 and float(hidden.max()) < 0.51
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+def test_the_visible_is_mirrored_along_the_rim_with_its_noise(dtype):
+    image, visible = picture(dtype, size=(90, 40)), torch.zeros(90, 40, dtype=torch.bool)
+    visible[:45] = True
+    filled = as_float(fill_hidden(with_hidden(image, visible, 1), visible))
+    assert torch.equal(filled[..., 45 : 45 + RIM, :], as_float(image)[..., 45 - RIM : 45, :].flip(2))
+    assert filled[..., 45 + RIM + 8 :, :].std(dim=(2, 3)).max() < 0.3 * filled[..., :45, :].std(dim=(2, 3)).min()
+
+
+def test_what_is_too_narrow_to_be_mirrored_is_repeated():
+    image, visible = picture(), torch.zeros(45, 38, dtype=torch.bool)
+    visible[20, 10] = True
+    filled = fill_hidden(with_hidden(image, visible, 1), visible)
+    assert torch.allclose(filled, image[..., 20:21, 10:11].expand_as(filled))
 
 
 def test_a_picture_with_nothing_visible_stays_as_it_is():
