@@ -215,7 +215,8 @@ class PairMaker:
         noisy = None  # by cameras, before JPEG
         if self.are_shot(drawn, choices):
             clean, noisy = shots_of(clean, generator, choices)
-        degraded = compose.apply(clean) if noisy is None else compose.without([NOISE]).apply(noisy)
+        beside = compose if noisy is None else compose.without([NOISE])
+        degraded = beside.apply(clean if noisy is None else noisy)
         removed = chosen
         if selective and named is not None:
             removed = named
@@ -226,7 +227,7 @@ class PairMaker:
         if len(removed) < len(chosen):
             names = {self.degradations[i].name for i in removed}
             kept = clean if noisy is None or NOISE in names else noisy
-            target = compose.without(names if noisy is None else names | {NOISE}).apply(kept)
+            target = beside.without(names).apply(kept)
         degraded = as_file(degraded, generator, self.file_share(chosen))
         weights = torch.zeros(len(self.degradations))
         weights[removed] = 1.0

@@ -1,5 +1,6 @@
 """Laws of pictures as cameras make them: what is flat comes back, and noise is all that is to be removed."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from torch import Generator
 from restorekit.training import pairs
 from restorekit.training.backbone import BackboneTraining
 from restorekit.training.pairs import PairMaker, shots_of
-from restorekit.training.shots import Shooting
+from restorekit.training.shots import MEDIANS, Shooting
 from tests.scene import scene
 from tests.training.recipes import CATALOG, TINY, degradations
 
@@ -41,6 +42,17 @@ def test_the_same_camera_and_noise_make_the_same_pictures_within_the_range():
         for mine, its in zip(one, other, strict=True):
             assert torch.equal(mine, its) and mine.shape == CLEAN[:1].shape
             assert mine.min() >= 0 and mine.max() <= 1
+
+
+def test_a_machine_without_kornia_shoots_as_kornia_would_smooth(monkeypatch):
+    from kornia.filters import median_blur
+
+    colour = CLEAN[:2] - 0.5
+    camera = next(camera for camera in cameras(30) if camera.dice[9] < MEDIANS)
+    assert torch.equal(camera.smoothed(colour), median_blur(colour, (3, 3)))
+    monkeypatch.setitem(sys.modules, "kornia", None)
+    monkeypatch.setitem(sys.modules, "kornia.filters", None)
+    assert torch.equal(camera.smoothed(colour), camera.smoothed(colour))
 
 
 def test_noise_is_all_that_differs_and_falls_with_the_electrons():
