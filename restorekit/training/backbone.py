@@ -70,7 +70,14 @@ class BackboneTraining(Training):
         self.precision = training_precision(recipe.precision, self.device)
         by_name = {d.name: d for d in degradations}
         self.degradations = tuple(by_name[n] for n in recipe.names)
-        self.pairs = PairMaker(self.degradations, recipe.shares, sets=recipe.sets, shots=recipe.shots)
+        self.pairs = PairMaker(
+            self.degradations,
+            recipe.shares,
+            sets=recipe.sets,
+            shots=recipe.shots,
+            shots_beside=recipe.shots_beside,
+            frames=recipe.frames,
+        )
         self.photos = photos
         self.patches = self.at_hand(photos.training)
         self.backbone = FlowUnet(FlowUnetConfig(recipe.channels, recipe.blocks))

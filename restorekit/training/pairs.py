@@ -24,8 +24,9 @@ from torch import Generator, Tensor
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation, Severity
 from restorekit.errors import TrainingError
+from restorekit.training.frames import framed
 from restorekit.training.sets import parts_of
-from restorekit.training.shots import Shooting
+from restorekit.training.shots import NOISE, shot_pair
 
 __all__ = [
     "CHAINS",
@@ -47,8 +48,7 @@ CHAINS = 0.1  # share of draws that are chains, where a recipe names no sets
 # Chance that something happens at each stage of a chain, by the order at which the stage ends.
 STAGES = ((20, 0.2), (30, 0.5), (40, 0.4), (50, 0.8), (math.inf, 0.75))
 SELECTIVE, ABSENT, FRACTIONAL = 0.25, 0.2, 0.06
-NOISE = "noise"  # what cameras make
-CAMERAS, PATCHES = 4, 16  # for a group of patches at least, and of one camera at most
+SEEN = {"rain", "blur"}  # what a camera can have before it
 MILD = 0.25  # of the way from a mild severity to the typical one: pairs as most photographs have them
 FILES, FILES_OF_ARRAYS = 0.85, 0.25  # share of 8-bit pictures, and among those that papers keep as arrays
 
@@ -105,6 +105,8 @@ class PairMaker:
     chains: share of draws that are chains; none where sets are named.
     shots: share, of the groups with noise of any kind and nothing but JPEG beside it, that cameras make
         (`restorekit.training.shots`), the target too.
+    shots_beside: the same of those that have rain or blur as well, which the cameras see.
+    frames: share of the patches with a part that nothing was done to (`restorekit.training.frames`).
     """
 
     degradations: tuple[Degradation, ...]
@@ -113,6 +115,8 @@ class PairMaker:
     sets: tuple[tuple[str, float], ...] = ()
     chains: float = CHAINS
     shots: float = 0.0
+    shots_beside: float = 0.0
+    frames: float = 0.0
 
     def __post_init__(self) -> None:
         _ = self.named_sets  # a kind that is none is told before anything is drawn
@@ -185,9 +189,10 @@ class PairMaker:
     def are_shot(self, drawn: DrawnSet, choices: Generator) -> bool:
         """Draw whether the patches of a set are made by cameras."""
         names = {self.degradations[i].name for i in drawn.chosen}
-        if not self.shots or NOISE not in names or not names <= {NOISE, "jpeg"} or NOISE in drawn.kinds:
+        share = self.shots_beside if names & SEEN else self.shots
+        if not share or NOISE not in names or not names <= {NOISE, "jpeg", *SEEN} or NOISE in drawn.kinds:
             return False
-        return float(torch.rand(1, generator=choices, device=choices.device)) < self.shots
+        return float(torch.rand(1, generator=choices, device=choices.device)) < share
 
     def file_share(self, chosen: Sequence[int]) -> float:
         """Share of 8-bit pictures. Where every bit of the input counts (blur) it must be what it will be in use;
@@ -212,22 +217,21 @@ class PairMaker:
         chosen, named = drawn.chosen, drawn.removed
         dice = torch.rand(4, generator=choices, device=place).tolist()
         compose = self.compose(drawn, clean.shape, generator)
-        noisy = None  # by cameras, before JPEG
-        if self.are_shot(drawn, choices):
-            clean, noisy = shots_of(clean, generator, choices)
-        beside = compose if noisy is None else compose.without([NOISE])
-        degraded = beside.apply(clean if noisy is None else noisy)
+        shot = self.are_shot(drawn, choices)
         removed = chosen
         if selective and named is not None:
             removed = named
         elif selective and len(chosen) > 1 and dice[0] < SELECTIVE:
             keep = 1 + int(torch.randint(0, len(chosen) - 1, (1,), generator=choices, device=place))
             removed = chosen[:keep]  # `chosen` is in random order
-        target = clean
-        if len(removed) < len(chosen):
-            names = {self.degradations[i].name for i in removed}
-            kept = clean if noisy is None or NOISE in names else noisy
-            target = beside.without(names).apply(kept)
+        names = {self.degradations[i].name for i in removed}
+        if shot:
+            degraded, target = shot_pair(compose, names, clean, generator, choices)
+        else:
+            degraded = compose.apply(clean)
+            target = compose.without(names).apply(clean)
+        if self.frames:
+            degraded, target = framed(degraded, target, clean, self.frames, generator)
         degraded = as_file(degraded, generator, self.file_share(chosen))
         weights = torch.zeros(len(self.degradations))
         weights[removed] = 1.0
@@ -242,18 +246,6 @@ class PairMaker:
             weights[[absent[i] for i in picks]] = 1.0
         present = {s.degradation.name: s.realisation.severity for s in compose.steps}
         return Group(degraded, target, weights.to(clean.device), present, tuple(weights.tolist()))
-
-
-def shots_of(clean: Tensor, generator: Generator, choices: Generator) -> tuple[Tensor, Tensor]:
-    """Photograph patches, (B, 3, H, W), by some cameras, without noise and with it.
-
-    generator: draws the noise.
-    choices: on the CPU, draws the cameras.
-    """
-    parts = clean.chunk(max(CAMERAS, len(clean) // PATCHES))
-    pictures = [Shooting.draw(choices).shoot(part, generator, noisy=True) for part in parts]
-    without, noisy = (torch.cat(some) for some in zip(*pictures, strict=True))
-    return without, noisy
 
 
 def as_file(degraded: Tensor, generator: Generator, share: float = FILES) -> Tensor:

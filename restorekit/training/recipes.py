@@ -36,7 +36,7 @@ class BackboneRecipe:
     seed: of all that is drawn.
     only: bases that change; W and the others do not. None named: everything changes.
     blind_share: share of groups with the encoder's weights, see `restorekit.training.blind`.
-    sets, shots: see `restorekit.training.pairs.PairMaker`.
+    sets, shots, shots_beside, frames: see `restorekit.training.pairs.PairMaker`.
     precision: of the convolutions' inputs while training, as in `restorekit.running.device`; weights, optimiser
         and validation stay in fp32.
     """
@@ -63,6 +63,8 @@ class BackboneRecipe:
     blind_share: float = 0.0
     sets: tuple[tuple[str, float], ...] = ()
     shots: float = 0.0
+    shots_beside: float = 0.0
+    frames: float = 0.0
     precision: str = "auto"
 
 

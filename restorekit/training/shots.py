@@ -12,7 +12,7 @@ enough, four ways of interpolating, and any smoothing and sharpening after it, o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-__all__ = ["Shooting"]
+from restorekit.composition import Compose
+
+__all__ = ["CAMERAS", "NOISE", "PATCHES", "Shooting", "shot_pair"]
+
+NOISE = "noise"  # what cameras make
+CAMERAS, PATCHES = 4, 16  # for a group of patches at least, and of one camera at most
 
 KNOTS, UNEVEN = 7, 1.2  # of a tone curve; how unlike its steps are, in the logarithm
 OWN, LEAK, SPREAD = 0.7, 0.1, 0.12  # of the colours: what a filter sees of its own, of the others, and by chance
@@ -128,6 +133,36 @@ class Shooting:
             around = F.unfold(F.pad(colour, (1,) * 4, mode="reflect"), 3).unflatten(1, (colour.shape[1], 9))
             return around.median(2).values.view_as(colour)
         return weighted(colour, (1.0,) * 5) if self.dice[9] < MEDIANS + MEANS else colour
+
+
+def shot_pair(
+    compose: Compose, removed: Collection[str], clean: Tensor, generator: Generator, choices: Generator
+) -> tuple[Tensor, Tensor]:
+    """Photograph patches, (B, 3, H, W), by some cameras, and again as they are without what is to be removed.
+
+    compose: what was drawn; what its noise would be is not looked at. What comes before it in physical order the
+        cameras see, what comes after happens to their pictures.
+    removed: names of what the second pictures are without. Noise that is kept is that of the first ones.
+    generator: draws the noise.
+    choices: on the CPU, draws the cameras.
+    Returns what is seen and what is wanted, both (B, 3, H, W).
+    """
+    names = [step.degradation.name for step in compose.steps]
+    sensor = names.index(NOISE)
+    before, after = Compose(compose.steps[:sensor]), Compose(compose.steps[sensor + 1 :])
+    scenes = before.apply(clean)
+    alike = not set(names[:sensor]) & set(removed)
+    wanted = scenes if alike else before.without(removed).apply(clean)
+    pairs, count = [], max(CAMERAS, len(clean) // PATCHES)
+    for scene, other in zip(scenes.chunk(count), wanted.chunk(count), strict=True):
+        camera = Shooting.draw(choices)
+        plain, noisy = camera.shoot(scene, generator, noisy=True)
+        target = plain if alike else camera.shoot(other, generator, noisy=False)[0]
+        if NOISE not in removed:
+            target = noisy if alike else (target + noisy - plain).clamp(0, 1)
+        pairs.append((noisy, target))
+    seen, target = (torch.cat(side) for side in zip(*pairs, strict=True))
+    return after.apply(seen), after.without(removed).apply(target)
 
 
 def interpolated(values: Tensor, places: Tensor, heights: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from restorekit.training.backbone import JOINT, BackboneTraining
 from restorekit.training.budget import Budget
 from restorekit.training.encoder import CALIBRATION, RESTORATION
 from restorekit.training.engine import Engine
+from restorekit.training.frames import framed
 from restorekit.training.looks import Looking
 from restorekit.training.pairs import PairMaker
 from restorekit.training.recipes import BasisRecipe, DetailRecipe, EncoderRecipe
@@ -59,6 +60,12 @@ def test_cameras_shoot_on_a_gpu_what_they_shoot_on_the_cpu_but_for_the_noise(pre
     )
     assert {there.degraded.device, there.target.device, there.weights.device} == {CUDA}
     assert torch.allclose(there.target.cpu(), here.target, atol=1e-5)
+
+
+def test_frames_are_laid_on_a_gpu_without_going_back(pretended):
+    clean = torch.rand(5, 3, 32, 32, device=CUDA)
+    degraded, target = framed(1 - clean, clean, clean, 1.0, pretended)
+    assert {degraded.device, target.device} == {CUDA} and bool((degraded == target).cpu().any())
 
 
 def test_the_encoder_is_trained_validated_and_calibrated_on_a_gpu(photos, weights_folder, tmp_path, pretended):
