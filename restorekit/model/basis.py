@@ -34,6 +34,7 @@ from restorekit.remote import Remote
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restorekit.model.amount import Judge
     from restorekit.model.key import BasisKey
 
 __all__ = [
@@ -245,19 +246,13 @@ class Basis:
         path = self.folder / KEY
         return load_key(path, lengths) if path.exists() else None
 
-    def judge(self) -> BasisKey | None:
-        """Read-out of what the basis changes (`restorekit.model.evidence`); None for a basis without one."""
-        from restorekit.model.evidence import JUDGE_LENGTH
-        from restorekit.model.key import load_key
+    def judge(self) -> Judge | None:
+        """Read-out of what the basis changes (`restorekit.model.evidence`, `restorekit.model.amount`); None for a
+        basis without one."""
+        from restorekit.model.amount import load_judge
 
         path = self.folder / EVIDENCE
-        judge = load_key(path) if path.exists() else None
-        if judge is not None and judge.length != JUDGE_LENGTH:
-            raise WeightsError(
-                f"{path} reads {judge.length} numbers of what the basis changes, there are {JUDGE_LENGTH}; "
-                "make it again with `python -m restorekit.training.evidence`"
-            )
-        return judge
+        return load_judge(path) if path.exists() else None
 
 
 def save_basis(

@@ -19,6 +19,7 @@ from restorekit.plugin.loose import LOOSE
 from restorekit.remote import Remote, fetch
 
 if TYPE_CHECKING:
+    from restorekit.model.amount import Judge
     from restorekit.model.basis import LoraLayer
     from restorekit.model.flow import LookFlow
     from restorekit.model.key import BasisKey
@@ -59,7 +60,7 @@ class LoadedBases:
     failures: tuple[Failure, ...] = ()
     sums: Mapping[str, str] = field(default_factory=dict)
     looks: Mapping[str, LoadedLook] = field(default_factory=dict)
-    judges: Mapping[str, BasisKey] = field(default_factory=dict)
+    judges: Mapping[str, Judge] = field(default_factory=dict)
 
 
 def unusable_bases(catalog: Catalog) -> tuple[Failure, ...]:
@@ -103,9 +104,9 @@ def load_bases(
     failures: list[Failure] = []
     sums: dict[str, str] = {}
     looks: dict[str, LoadedLook] = {}
-    judges: dict[str, BasisKey] = {}
+    judges: dict[str, Judge] = {}
 
-    def load(basis: Basis) -> tuple[Mapping[str, LoraLayer], BasisKey | None, BasisKey | None, Mapping[str, str]]:
+    def load(basis: Basis) -> tuple[Mapping[str, LoraLayer], BasisKey | None, Judge | None, Mapping[str, str]]:
         if basis.remote is not None:
             fetching(basis.remote)
         check(basis, model.name, backbone)

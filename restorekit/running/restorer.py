@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from restorekit.errors import DeviceError
+from restorekit.model.amount import Judge
 from restorekit.model.backbone import Backbone
 from restorekit.model.basis import LARGEST
 from restorekit.model.encoder import DegradationEncoder
@@ -73,7 +74,7 @@ class Restorer:
         failures: Sequence[Failure] = (),
         sums: Mapping[str, str] | None = None,
         looks: Mapping[str, LoadedLook] | None = None,
-        judges: Mapping[str, BasisKey] | None = None,
+        judges: Mapping[str, Judge] | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
         self.dtype = dtype

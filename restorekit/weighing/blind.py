@@ -10,6 +10,7 @@ from torch import Tensor
 
 from restorekit.degradation import Severity
 from restorekit.image import as_float
+from restorekit.model.amount import Judge
 from restorekit.model.encoder import DegradationEncoder
 from restorekit.model.key import BasisKey
 from restorekit.model.mixing import MixingWeights
@@ -49,7 +50,7 @@ class Blind:
     none: MixingWeights
     remove: Remove
     sights: Mapping[str, Sight] = field(default_factory=dict)
-    judges: Mapping[str, BasisKey] = field(default_factory=dict)
+    judges: Mapping[str, Judge] = field(default_factory=dict)
     winograd: bool = False
 
     @torch.no_grad()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -29,11 +30,18 @@ class Halves:
 
     view: of the picture.
     found: weights by which crops are cleaned, each once.
+    given: those among them, zeros too, that judges and not keys gave.
     """
 
-    def __init__(self, view: View, found: Mapping[str, float], remove: Remove) -> None:
+    def __init__(
+        self,
+        view: View,
+        found: Mapping[str, float],
+        remove: Remove,
+        given: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self.parts = [part for part in (every_other(view, 0), every_other(view, 1)) if len(part.crops)]
-        self.found, self.remove = found, remove
+        self.found, self.remove, self.given = found, remove, given
         self.clean: list[Tensor] = []
         self.trials: dict[tuple[str, int], Tensor] = {}
 

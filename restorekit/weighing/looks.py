@@ -7,7 +7,8 @@ restored by the bases that the first look found. Each key says how much of its a
 Restoring crops costs more than looking at them. So there is no second look where the first is sure that nothing is
 to be found, and every other crop is enough where these are sure.
 
-Where a key is unsure, its basis is tried on the crops, and its judge may have the last word (`tries`).
+Where a key is unsure, its basis is tried on the crops, and its judge may have the last word: before the second
+look on how much there is of what the sensor or the file did (`amounts`), after it on everything else (`tries`).
 
 Three checks need no key. A picture whose grain may be coarse noise is not sharpened. Removing what is sparse, such
 as rain, may not darken the pixels between the streaks, where no judge has spoken. And rain does not fall on pages
@@ -23,10 +24,12 @@ import torch
 from torch import Tensor
 
 from restorekit.errors import WeightsError
+from restorekit.model.amount import Amount, Judge
 from restorekit.model.encoder import DegradationEncoder, View, weights_of
 from restorekit.model.familiar import excess
 from restorekit.model.key import BasisKey
 from restorekit.model.looking import coarse_noise
+from restorekit.weighing.amounts import amounts
 from restorekit.weighing.halves import Halves, Remove
 from restorekit.weighing.origins import Origins
 from restorekit.weighing.tries import SURE, may_be_tried, weighed_by_change
@@ -67,7 +70,7 @@ def read_picture(
     visible: Tensor | None = None,
     *,
     enlarged: bool = False,
-    judges: Mapping[str, BasisKey] | None = None,
+    judges: Mapping[str, Judge] | None = None,
 ) -> Reading:
     """Weights and severity fractions of one picture.
 
@@ -79,6 +82,7 @@ def read_picture(
     enlarged: whether the picture is known to have been enlarged, so that its grain need not be noise.
     judges: read-outs of what bases change, by basis name.
     """
+    judges = judges or {}
     view = encoder.view(image, visible)
     features = encoder.features(encoder.see(view.crops), view.crops)
     first = encoder.read(features, view.owners, view.contexts)[0]
@@ -88,12 +92,16 @@ def read_picture(
     reading = read_query(first, keys).beside(later)
     if bool(view.blank[0]):
         return Reading(dict.fromkeys(reading.weights, 0.0), reading.fractions)
-    halves, second = look_twice(encoder, keys, origins, view, first, remove)
+    halves, second = look_twice(encoder, keys, origins, view, first, remove, judges)
     found = halves.found
     reading = read_query(first, keys, second).beside(later)
-    judged = {n: judge for n, judge in (judges or {}).items() if n in keys and may_be_tried(n, origins, found)}
+    judged = {
+        name: judge
+        for name, judge in judges.items()
+        if name in keys and not isinstance(judge, Amount) and may_be_tried(name, origins, found)
+    }
     changes = weighed_by_change(halves, judged, keys, first, second)
-    weights = {**reading.weights, **changes}
+    weights = {**reading.weights, **halves.given, **changes}
     strong = max((reading.fractions[name] for name in found), default=0.0) > STRONG
     if strong and any(later.weights.values()):
         standing = stands(encoder, halves, later_keys)
@@ -119,16 +127,20 @@ def look_twice(
     view: View,
     first: Tensor,
     remove: Remove,
+    judges: Mapping[str, Judge] | None = None,
 ) -> tuple[Halves, Tensor]:
     """Look again at a picture where the first look found what the sensor or the file did to it.
 
     keys: by basis name, of those that read the query alone.
     view: of the picture.
     first: its query, (D,).
+    judges: read-outs of what bases change, by basis name; those of late bases say how much of these there is.
     Returns the crops, and the second query, (D,), which is the first where there was no second look.
     """
     weights = read_query(first, keys).weights
-    halves = Halves(view, {name: weights[name] for name in origins.late if weights.get(name)}, remove)
+    late = {name: weights[name] for name in origins.late if weights.get(name)}
+    given = amounts(view, keys, origins, judges or {}, late, first, remove)
+    halves = Halves(view, {n: weight for n, weight in {**late, **given}.items() if weight}, remove, given)
     asked = [key for key in keys.values() if key.second and key.logit(first) > UNLIKELY]
     second = first
     for count in halves.counts if asked and halves.found else ():

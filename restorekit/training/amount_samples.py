@@ -1,0 +1,140 @@
+"""Samples for amounts: pictures that the noise key is unsure of, and what weights of the basis lose in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Generator, Tensor
+
+from restorekit.model.amount import WEIGHTS, Amount
+from restorekit.model.key import BasisKey
+from restorekit.running.restorer import Restorer
+from restorekit.training.developed import MAKES, NOISE, drawn, shot
+from restorekit.weighing.amounts import change_of, unsure
+from restorekit.weighing.looks import look_twice, read_query
+
+__all__ = ["ASKED", "Sample", "asked", "on_disk", "sample", "samples"]
+
+ASKED = ("noise", "jpeg", "blur", "lowres")  # keys whose answers are read beside the change
+MIDDLE = 128  # px of a picture that decibels are of
+SHOTS = 0.5  # share of the pictures that cameras of another make shoot
+TOLD = 30.0  # seconds between two lines
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture that the key is unsure of.
+
+    numbers: what an amount reads, (N,).
+    errors: mean squares with the basis at each of WEIGHTS, (5,).
+    weight: by the key.
+    make: what was drawn, one of MAKES.
+    """
+
+    numbers: Tensor
+    errors: Tensor
+    weight: float
+    make: str
+
+
+@torch.no_grad()
+def sample(restorer: Restorer, photos: Sequence[Tensor], seed: int) -> Sample | None:
+    """Draw a picture and measure what weights of the basis lose; None where the key is sure.
+
+    restorer: with the bases of noise, JPEG, blur and low resolution.
+    photos: uint8, (3, H, W) each.
+    seed: of the picture.
+    """
+    generator = Generator().manual_seed(seed)
+    is_shot = float(torch.rand(1, generator=generator)) < SHOTS
+    degradations = {name: restorer.catalog.degradation(name) for name in (NOISE, "jpeg")}
+    clean, image, make = (shot if is_shot else drawn)(photos, degradations, generator)
+    view = restorer.encoder.view(image)
+    if bool(view.blank[0]):
+        return None
+    first = restorer.encoder.query_of(view)[0]
+    if not unsure(restorer.keys[NOISE], first):
+        return None
+    keys = {name: key for name, key in restorer.keys.items() if key.length <= len(first)}
+    halves, second = look_twice(restorer.encoder, keys, restorer.origins, view, first, restorer.remove)
+    weights = read_query(first, keys, second).weights
+    change = change_of(view, NOISE, halves.found, restorer.remove)
+    numbers = blank(asked(restorer.keys)).numbers(change, first)
+    start = (clean.shape[-1] - MIDDLE) // 2
+    middle, target = (p[..., start : start + MIDDLE, start : start + MIDDLE] for p in (image, clean))
+
+    def error(weight: float) -> Tensor:
+        restored = restorer.remove(middle, {**weights, NOISE: weight}).clamp(0, 1)
+        return (restored - target).square().mean()
+
+    errors = torch.stack([error(weight) for weight in WEIGHTS])
+    return Sample(numbers, errors, halves.found.get(NOISE, 0.0), make)
+
+
+def asked(keys: Mapping[str, BasisKey]) -> tuple[Tensor, Tensor]:
+    """The keys that are asked, (A, D), and their biases, (A,), as a file holds them."""
+    some = [keys[name] for name in ASKED]
+    return torch.stack([key.key for key in some]).half().float(), torch.stack(
+        [key.bias for key in some]
+    ).half().float()
+
+
+def blank(keys: tuple[Tensor, Tensor]) -> Amount:
+    """An amount that says nothing yet, of keys that are asked."""
+    return Amount(*keys, *(torch.zeros(()) for _ in range(8)))
+
+
+def samples(
+    restorer: Restorer,
+    photos: Sequence[Tensor],
+    count: int,
+    path: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> list[Sample]:
+    """Draw pictures with seeds from 0 on, as many at once as there are threads.
+
+    count: of the pictures.
+    path: file where samples are kept, every half minute, and gone on from; None for none.
+    tell: told lines.
+    """
+    found, before = kept(path) if path is not None and path.exists() else ([], 0)
+    seeds = range(before, count)
+    told = started = time.monotonic()
+    with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for done, one in enumerate(pool.map(lambda seed: sample(restorer, photos, seed), seeds), before + 1):
+            found += [] if one is None else [one]
+            if time.monotonic() - told > TOLD or done == count:
+                told = time.monotonic()
+                tell(f"{done}/{count} pictures, {told - started:.0f} s")
+                if path is not None:
+                    keep(path, found, done)
+    return found
+
+
+def keep(path: Path, some: Sequence[Sample], done: int) -> None:
+    """Write samples, and how many pictures were drawn for them; whole, or as it was before."""
+    numbers, errors = (torch.stack([getattr(one, name) for one in some]) for name in ("numbers", "errors"))
+    marks = torch.tensor([[one.weight, MAKES.index(one.make)] for one in some], dtype=torch.float64)
+    new = path.with_suffix(".new")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({"numbers": numbers, "errors": errors, "marks": marks, "done": torch.tensor(done)}, new)
+    new.replace(path)
+
+
+def kept(path: Path) -> tuple[list[Sample], int]:
+    """Read what `keep` wrote."""
+    tensors = load_file(path)
+    rows = zip(tensors["numbers"], tensors["errors"], tensors["marks"].tolist(), strict=True)
+    found = [Sample(numbers, errors, weight, MAKES[int(make)]) for numbers, errors, (weight, make) in rows]
+    return found, int(tensors["done"])
+
+
+def on_disk(tensor: Tensor) -> Tensor:
+    """The values that a file of weights holds."""
+    return tensor.half().float()
