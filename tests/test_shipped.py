@@ -64,7 +64,7 @@ def test_all_first_party_bases_fit_the_backbone(restorer):
     assert restorer.bases == ("blur", "detail", "jpeg", "lowres", "noise", "rain")
     assert restorer.failures == ()
     assert sorted(restorer.keys) == [b for b in restorer.bases if b != "detail"]
-    assert sorted(restorer.judges) == ["blur", "rain"]
+    assert sorted(restorer.judges) == ["blur", "noise", "rain"]
 
 
 MISSED = {"noise": ("it leaves other degradations to their bases",)}  # 0.1 to 0.24 dB on JPEG files
@@ -93,7 +93,7 @@ def test_blind_restoration_brings_a_picture_nearer_to_the_clean_one(restorer, cl
     assert psnr(restored, clean) > psnr(degraded, clean) + gain
 
 
-@pytest.mark.parametrize("severities", [{"blur": 2.5, "noise": 10.0}, {"blur": 2.5, "jpeg": 30.0}], ids=str)
+@pytest.mark.parametrize("severities", [{"blur": 3.0, "noise": 25.0}, {"blur": 2.5, "jpeg": 30.0}], ids=str)
 def test_judges_find_blur_that_noise_or_jpeg_hides_from_its_key(restorer, clean, severities, monkeypatch):
     degraded = degrade(restorer, clean, **severities)
     judged = restorer.restore(degraded)
@@ -168,6 +168,20 @@ def test_noise_within_a_frame_is_found(restorer, clean, colour, sigma):
     frame[..., 80:-80, 120:-120] = noisy
     restored = restorer.restore(frame).image[..., 80:-80, 120:-120]
     assert psnr(restored, clean) > psnr(restorer.restore(noisy).image, clean) - 0.5
+
+
+@pytest.mark.parametrize("colour", [0.0, 1.0])
+def test_noise_beside_a_frame_is_removed_up_to_the_frame(restorer, clean, colour):
+    """Weights that had never seen noise end were 1.5 dB behind in the last 4 px beside white, 2.4 beside black."""
+    degraded = degrade(restorer, clean, noise=25.0)
+    rim = torch.ones(clean.shape[-2:], dtype=torch.bool)
+    rim[4:-4, 4:-4] = False
+    framed = F.pad(degraded, (60, 60, 40, 40), value=colour)
+    alone, within = (
+        restorer.restore(picture, weights={"noise": 1.0}, blind=False).image for picture in (degraded, framed)
+    )
+    within = within[..., 40:-40, 60:-60]
+    assert psnr(within[..., rim], clean[..., rim]) > psnr(alone[..., rim], clean[..., rim]) - 1.0
 
 
 def test_a_noisy_cut_out_is_restored_as_the_same_object_is(restorer, clean):
