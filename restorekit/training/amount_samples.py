@@ -15,7 +15,8 @@ from torch import Generator, Tensor
 from restorekit.model.amount import WEIGHTS, Amount
 from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
-from restorekit.training.developed import MAKES, NOISE, drawn, shot
+from restorekit.training.developed import MAKES, NOISE, drawn, drawn_beside, shot
+from restorekit.training.runs import FIRST_PARTY
 from restorekit.weighing.amounts import change_of, unsure
 from restorekit.weighing.looks import look_twice, read_query
 
@@ -44,17 +45,19 @@ class Sample:
 
 
 @torch.no_grad()
-def sample(restorer: Restorer, photos: Sequence[Tensor], seed: int) -> Sample | None:
+def sample(restorer: Restorer, photos: Sequence[Tensor], seed: int, *, beside: bool = False) -> Sample | None:
     """Draw a picture and measure what weights of the basis lose; None where the key is sure.
 
-    restorer: with the bases of noise, JPEG, blur and low resolution.
+    restorer: with all first-party bases.
     photos: uint8, (3, H, W) each.
     seed: of the picture.
+    beside: whether it has other degradations.
     """
     generator = Generator().manual_seed(seed)
     is_shot = float(torch.rand(1, generator=generator)) < SHOTS
-    degradations = {name: restorer.catalog.degradation(name) for name in (NOISE, "jpeg")}
-    clean, image, make = (shot if is_shot else drawn)(photos, degradations, generator)
+    degradations = {name: restorer.catalog.degradation(name) for name in FIRST_PARTY}
+    draw = drawn_beside if beside else shot if is_shot else drawn
+    clean, image, make = draw(photos, degradations, generator)
     view = restorer.encoder.view(image)
     if bool(view.blank[0]):
         return None
@@ -96,18 +99,23 @@ def samples(
     count: int,
     path: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
+    *,
+    beside: bool = False,
 ) -> list[Sample]:
     """Draw pictures with seeds from 0 on, as many at once as there are threads.
 
     count: of the pictures.
     path: file where samples are kept, every half minute, and gone on from; None for none.
     tell: told lines.
+    beside: as in `sample`.
     """
     found, before = kept(path) if path is not None and path.exists() else ([], 0)
     seeds = range(before, count)
     told = started = time.monotonic()
     with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for done, one in enumerate(pool.map(lambda seed: sample(restorer, photos, seed), seeds), before + 1):
+        for done, one in enumerate(
+            pool.map(lambda seed: sample(restorer, photos, seed, beside=beside), seeds), before + 1
+        ):
             found += [] if one is None else [one]
             if time.monotonic() - told > TOLD or done == count:
                 told = time.monotonic()

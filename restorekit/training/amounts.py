@@ -1,6 +1,6 @@
 """Fit how much of the noise basis a picture needs: `python -m restorekit.training.amounts PHOTOS --out WEIGHTS`.
 
-Half of the pictures are of one make and half of another (`restorekit.training.developed`). Where the noise key is
+The pictures are of several makes (`restorekit.training.developed`). Where the noise key is
 unsure, the basis is tried on the crops as in use, and the picture is restored with five weights of it beside what
 else was found: how many decibels each loses is what `restorekit.model.amount` is fitted to. Errors below what
 anyone sees count little.
@@ -33,7 +33,7 @@ from restorekit.model.weights import write_sums
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.running.restorer import Restorer
 from restorekit.training.amount_samples import ASKED, Sample, asked, on_disk, samples
-from restorekit.training.developed import CLEAN, NOISE, SIDES
+from restorekit.training.developed import BESIDE, BESIDE_CLEAN, CLEAN, NOISE, SIDES
 from restorekit.training.photos import Photos
 
 __all__ = ["amount_of", "compared", "fit", "least_of", "lost", "main"]
@@ -159,10 +159,13 @@ def amount_of(
         for makes in TOGETHER
         if len(rest := [one for one in training if one.make not in makes]) < len(training)
     }
-    clean = [(amount, one) for amount in fits.values() for one in held_out if one.make == CLEAN]
+    clean = [(amount, one) for amount in fits.values() for one in held_out if one.make in (CLEAN, BESIDE_CLEAN)]
     least = least_of(strange_to(fits, training) + clean)
     final = replace(fit(training, keys), least=least)
-    for name, each in (("left out", fits), ("all", dict.fromkeys(((CLEAN,), *TOGETHER), final))):
+    for name, each in (
+        ("left out", fits),
+        ("all", dict.fromkeys(((CLEAN,), *TOGETHER, (BESIDE,), (BESIDE_CLEAN,)), final)),
+    ):
         for makes, amount in each.items():
             if some := [one for one in held_out if one.make in makes]:
                 figures = compared(replace(amount, least=least), some)
@@ -178,6 +181,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="number of photographs to read")
     parser.add_argument("--pictures", type=int, default=8000, help="number of pictures to draw")
     parser.add_argument("--held-out", type=int, default=1500, help="and of held-out photographs")
+    parser.add_argument("--beside", type=int, default=2000, help="further ones with other degradations")
     parser.add_argument("--run", type=Path, help="folder where samples are kept, and gone on from")
     parser.add_argument("--threads", type=int, help="pictures at once")
     chosen = parser.parse_args()
@@ -187,13 +191,16 @@ def main() -> None:
     if missing := sorted(set(ASKED) - set(restorer.keys)):
         parser.error(f"no key of {', '.join(missing)}; install the plugins that bring them")
     photos = Photos.load(chosen.photos, min(SIDES), chosen.limit)
-    training, held_out = (
-        samples(restorer, some, count, chosen.run and chosen.run / name, lambda line: print(line, flush=True))
-        for some, count, name in (
-            (photos.training, chosen.pictures, "training.safetensors"),
-            (photos.calibration, chosen.held_out, "held_out.safetensors"),
-        )
-    )
+
+    def gathered(some: Sequence[Tensor], count: int, part: str, *, beside: bool) -> list[Sample]:
+        path = chosen.run and chosen.run / f"{part}.safetensors"
+        return samples(restorer, some, count, path, lambda line: print(line, flush=True), beside=beside)
+
+    few = chosen.beside * chosen.held_out // chosen.pictures
+    training = gathered(photos.training, chosen.pictures, "training", beside=False)
+    training += gathered(photos.training, chosen.beside, "beside", beside=True)
+    held_out = gathered(photos.calibration, chosen.held_out, "held_out", beside=False)
+    held_out += gathered(photos.calibration, few, "held_out_beside", beside=True)
     amount = amount_of(training, held_out, asked(restorer.keys), lambda line: print(line, flush=True))
     write_amount(chosen.out / NOISE / EVIDENCE, amount)
     write_sums(chosen.out / NOISE)

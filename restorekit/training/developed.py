@@ -1,7 +1,8 @@
 """Pictures with noise or without, developed further: what the amount of the noise basis is fitted to.
 
 Some are degraded by noise, JPEG, both or neither, between them developed as people and their programs do; others
-are shot by cameras of another make (`restorekit.training.shots`).
+are shot by cameras of another make (`restorekit.training.shots`). And some have other degradations, most without
+noise: artefacts of JPEG on a blurred picture look like noise that was smoothed.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from restorekit.training.pairs import as_file
 from restorekit.training.photos import random_patches, softened
 from restorekit.training.shots import Shooting
 
-__all__ = ["CLEAN", "MAKES", "NOISE", "SIDES", "drawn", "shot"]
+__all__ = ["BESIDE", "BESIDE_CLEAN", "CLEAN", "MAKES", "NOISE", "SIDES", "drawn", "drawn_beside", "shot"]
 
 NOISE = "noise"
 SETS = {"": 0.24, "noise": 0.46, "noise+jpeg": 0.20, "jpeg": 0.10}
 KINDS = {"camera": 0.65, "gaussian": 0.10, "correlated": 0.10, "poisson": 0.08, "grain": 0.05, "grey": 0.02}
-CLEAN, SHOT, SHOT_CLEAN = "clean", "shot", "shot clean"
-MAKES = (CLEAN, *KINDS, SHOT, SHOT_CLEAN)  # of pictures
+SETS_BESIDE = {
+    "blur+jpeg": 0.20, "lowres+jpeg": 0.20, "rain+jpeg": 0.08, "blur": 0.07, "lowres": 0.07, "rain": 0.06,
+    "noise+blur": 0.10, "noise+lowres": 0.06, "noise+rain": 0.08, "noise+blur+jpeg": 0.08,
+}  # fmt: skip
+CLEAN, SHOT, SHOT_CLEAN, BESIDE, BESIDE_CLEAN = "clean", "shot", "shot clean", "beside", "beside clean"
+MAKES = (CLEAN, *KINDS, SHOT, SHOT_CLEAN, BESIDE, BESIDE_CLEAN)  # of pictures
 SIGMAS = (2.0, 25.0)  # drawn evenly in the logarithm
 SIDES = (176, 224, 288, 352)  # px of a picture before it is made smaller
 SMALLEST = 160  # px
@@ -86,6 +91,19 @@ def shot(
             image
         )
     return clean, image if dice[7] < ARRAYS else as_file(image, generator, 1.0), SHOT if noisy else SHOT_CLEAN
+
+
+def drawn_beside(
+    photos: Sequence[Tensor], degradations: Mapping[str, Degradation], generator: Generator
+) -> tuple[Tensor, Tensor, str]:
+    """Draw a picture, (1, 3, s, s), with other degradations, and now and then with noise; else as `drawn`."""
+    dice = torch.rand(3, generator=generator).tolist()
+    names = chosen(SETS_BESIDE, generator).split("+")
+    clean = random_patches(photos, 1, side_of(dice[0]), generator, emphasis=0.0)
+    if dice[1] < SOFTENED:
+        clean = softened(clean, 1 + dice[2] * (SOFTEST - 1))
+    image = Compose.draw([degradations[name] for name in names], clean.shape, generator).apply(clean)
+    return clean, as_file(image, generator, 1.0), BESIDE if NOISE in names else BESIDE_CLEAN
 
 
 def chosen(shares: Mapping[str, float], generator: Generator) -> str:

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch.nn.functional as F
 from torch import Tensor
 
+from restorekit.image import as_float
 from restorekit.model.amount import Amount, Judge
 from restorekit.model.encoder import View
-from restorekit.model.evidence import evidence
+from restorekit.model.evidence import BLOCK, evidence
 from restorekit.model.key import BasisKey
-from restorekit.weighing.halves import Remove, every_other, middles
+from restorekit.weighing.halves import MIDDLE, Remove, every_other, middles
 from restorekit.weighing.origins import Origins
 
-__all__ = ["amounts", "change_of", "unsure"]
+__all__ = ["amounts", "change_of", "finest", "unsure"]
 
 # Logits of a key between which its basis is tried: below, little is won; above, the key's weight is 1 for good.
 LEAST, MOST = -7.0, 4.5
+CELL = 2 * BLOCK  # px
+TEXTURE = 3.0  # times the largest change of a crop: what is taken away there is no noise
 
 
 def amounts(
@@ -30,8 +34,12 @@ def amounts(
     found: Mapping[str, float],
     first: Tensor,
     remove: Remove,
+    image: Tensor | None = None,
 ) -> dict[str, float]:
     """Weights, by name, of the late bases that have an amount and whose keys are unsure.
+
+    Crops are not all of a picture. Noise is much the same everywhere: a basis that takes far more away where most
+    fine texture is takes that away, and gets no more than its key says.
 
     view: of one picture.
     keys: by basis name.
@@ -40,13 +48,20 @@ def amounts(
     found: weights of late bases by their keys, where they are not 0.
     first: query of the first look, (D,).
     remove: restores crops.
+    image: the picture, (1, 3, H, W), floating in [0, 1], uint8 or uint16; None where the crops are all of it.
     """
     given: dict[str, float] = {}
     for name in origins.late:
         judge = judges.get(name)
-        if isinstance(judge, Amount) and name in keys and unsure(keys[name], first):
-            change = change_of(view, name, {**found, **given}, remove)
-            given[name] = judge.weight(judge.numbers(change, first), found.get(name, 0.0))
+        if not (isinstance(judge, Amount) and name in keys and unsure(keys[name], first)):
+            continue
+        so_far, by_key = {**found, **given}, found.get(name, 0.0)
+        before, after = tried(middles(every_other(view, 0).crops), name, so_far, remove)
+        weight = judge.weight(judge.numbers(evidence(before, after), first), by_key)
+        if weight > by_key and image is not None and (part := finest(image)) is not None:
+            there = size_of(*tried(part.to(before.device), name, so_far, remove))
+            weight = by_key if there > TEXTURE * size_of(before, after) else weight
+        given[name] = weight
     return given
 
 
@@ -58,11 +73,37 @@ def unsure(key: BasisKey, first: Tensor) -> bool:
 def change_of(view: View, name: str, found: Mapping[str, float], remove: Remove) -> Tensor:
     """Evidence of what a basis changes in every other crop, beside what was found of the others; on the CPU.
 
-    view: of one picture.
-    name: of the basis.
-    found: weights, by name; the basis's own does not count.
+    view, name, found, remove: as in `tried` and `amounts`.
     """
-    crops = middles(every_other(view, 0).crops)
+    return evidence(*tried(middles(every_other(view, 0).crops), name, found, remove))
+
+
+def tried(crops: Tensor, name: str, found: Mapping[str, float], remove: Remove) -> tuple[Tensor, Tensor]:
+    """Restore crops, (N, 3, s, s), without a basis and with it at weight 1.
+
+    name: of the basis.
+    found: weights, by name, of what else is removed; the basis's own does not count.
+    """
     others = {other: weight for other, weight in found.items() if other != name and weight}
     before = remove(crops, others) if others else crops
-    return evidence(before, remove(crops, {**others, name: 1.0}))
+    return before, remove(crops, {**others, name: 1.0})
+
+
+def size_of(before: Tensor, after: Tensor) -> float:
+    """The largest change of a crop: root of its mean square."""
+    return float((after - before).square().mean((1, 2, 3)).max().sqrt())
+
+
+def finest(image: Tensor) -> Tensor | None:
+    """Cut out where a picture has most fine texture, (1, 3, MIDDLE, MIDDLE), floating.
+
+    image: (1, 3, H, W), floating in [0, 1], uint8 or uint16. None for one that is hardly larger than the part.
+    """
+    if min(image.shape[-2:]) < 2 * MIDDLE:
+        return None
+    green = as_float(image[:, 1:2])
+    crossing = green.diff(dim=2).diff(dim=3).abs()  # nothing along edges, upright ones and lying ones
+    cells = F.avg_pool2d(F.avg_pool2d(crossing, CELL, ceil_mode=True), MIDDLE // CELL, stride=1)
+    places = divmod(int(cells.argmax()), cells.shape[-1])
+    top, left = (min(CELL * place, side - MIDDLE) for place, side in zip(places, image.shape[-2:], strict=True))
+    return as_float(image[..., top : top + MIDDLE, left : left + MIDDLE]).clamp(0, 1)

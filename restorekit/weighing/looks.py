@@ -92,7 +92,7 @@ def read_picture(
     reading = read_query(first, keys).beside(later)
     if bool(view.blank[0]):
         return Reading(dict.fromkeys(reading.weights, 0.0), reading.fractions)
-    halves, second = look_twice(encoder, keys, origins, view, first, remove, judges)
+    halves, second = look_twice(encoder, keys, origins, view, first, remove, judges, image)
     found = halves.found
     reading = read_query(first, keys, second).beside(later)
     judged = {
@@ -128,6 +128,7 @@ def look_twice(
     first: Tensor,
     remove: Remove,
     judges: Mapping[str, Judge] | None = None,
+    image: Tensor | None = None,
 ) -> tuple[Halves, Tensor]:
     """Look again at a picture where the first look found what the sensor or the file did to it.
 
@@ -135,11 +136,12 @@ def look_twice(
     view: of the picture.
     first: its query, (D,).
     judges: read-outs of what bases change, by basis name; those of late bases say how much of these there is.
+    image: as in `amounts`.
     Returns the crops, and the second query, (D,), which is the first where there was no second look.
     """
     weights = read_query(first, keys).weights
     late = {name: weights[name] for name in origins.late if weights.get(name)}
-    given = amounts(view, keys, origins, judges or {}, late, first, remove)
+    given = amounts(view, keys, origins, judges or {}, late, first, remove, image)
     halves = Halves(view, {n: weight for n, weight in {**late, **given}.items() if weight}, remove, given)
     asked = [key for key in keys.values() if key.second and key.logit(first) > UNLIKELY]
     second = first

@@ -14,8 +14,9 @@ from restorekit.model.evidence import EVIDENCE_LENGTH
 from restorekit.training import amount_samples, amounts
 from restorekit.training.amount_samples import Sample, sample, samples
 from restorekit.training.amounts import TOGETHER, amount_of, compared, fit, least_of, lost, main
-from restorekit.training.developed import MAKES, drawn, shot
+from restorekit.training.developed import MAKES, drawn, drawn_beside, shot
 from restorekit.training.photos import Photos
+from restorekit.training.runs import FIRST_PARTY
 from tests.scene import scene
 from tests.training.recipes import CATALOG
 
@@ -42,10 +43,10 @@ def shorter(monkeypatch):
 
 
 def test_pictures_are_drawn_alike_again_with_noise_and_without():
-    degradations = {name: CATALOG.degradation(name) for name in ("noise", "jpeg")}
+    degradations = {name: CATALOG.degradation(name) for name in FIRST_PARTY}
     seen = set()
     for seed in range(24):
-        for make in (drawn, shot):
+        for make in (drawn, drawn_beside, shot):
             one, again = (make((PHOTO,), degradations, Generator().manual_seed(seed)) for _ in range(2))
             assert torch.equal(one[0], again[0]) and torch.equal(one[1], again[1]) and one[2] == again[2]
             assert one[0].shape == one[1].shape and one[0].shape[-1] >= 160
@@ -90,6 +91,8 @@ def test_each_make_of_noise_is_left_out_of_a_fit_and_the_figures_say_which(capsy
 
 def test_a_picture_is_measured_alike_again_and_only_where_the_key_is_unsure(restorer, monkeypatch):
     monkeypatch.setattr(amount_samples, "unsure", lambda key, first: True)
+    other = sample(restorer, (PHOTO,), 3, beside=True)
+    assert other.make.startswith("beside")
     one, again = (sample(restorer, (PHOTO,), 3) for _ in range(2))
     assert torch.equal(one.numbers, again.numbers) and torch.equal(one.errors, again.errors)
     assert one.numbers.shape == (LENGTH,) and one.errors.shape == (len(WEIGHTS),) and 0 <= one.weight <= 1
@@ -100,7 +103,7 @@ def test_a_picture_is_measured_alike_again_and_only_where_the_key_is_unsure(rest
 def test_gathering_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     asked = []
 
-    def one(restorer, photos, seed):
+    def one(restorer, photos, seed, *, beside):
         asked.append(seed)
         return some_samples(1, seed)[0] if seed % 3 else None
 
@@ -117,11 +120,14 @@ def test_gathering_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
 def test_the_command_writes_an_amount_beside_the_basis(tiny, tmp_path, monkeypatch, capsys):
     shutil.copytree(tiny, tmp_path / "weights")
     monkeypatch.setattr(Photos, "load", lambda *_: PHOTOS)
-    monkeypatch.setattr(amounts, "samples", lambda restorer, photos, count, path, tell: some_samples(count, count))
+    monkeypatch.setattr(
+        amounts, "samples", lambda restorer, photos, count, *_, beside: some_samples(count, count + beside)
+    )
     words = ["amounts", str(tmp_path), "--out", str(tmp_path / "weights"), "--pictures", "40", "--held-out", "30"]
+    words += ["--beside", "20"]
     monkeypatch.setattr("sys.argv", words)
     main()
-    assert '"fitted_to": 40' in capsys.readouterr().out
+    assert '"fitted_to": 60' in capsys.readouterr().out
     folder = tmp_path / "weights" / "noise"
     Basis("noise", "noise", folder).check_files()
     assert (folder / EVIDENCE).exists() and isinstance(Basis("noise", "noise", folder).judge(), Amount)
