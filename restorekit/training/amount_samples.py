@@ -25,6 +25,7 @@ __all__ = ["ASKED", "Sample", "asked", "on_disk", "sample", "samples"]
 ASKED = ("noise", "jpeg", "blur", "lowres")  # keys whose answers are read beside the change
 MIDDLE = 128  # px of a picture that decibels are of
 SHOTS = 0.5  # share of the pictures that cameras of another make shoot
+LEAST = -7.0  # logit of the key: there is more to learn from than what is asked in use
 TOLD = 30.0  # seconds between two lines
 
 
@@ -62,7 +63,7 @@ def sample(restorer: Restorer, photos: Sequence[Tensor], seed: int, *, beside: b
     if bool(view.blank[0]):
         return None
     first = restorer.encoder.query_of(view)[0]
-    if not unsure(restorer.keys[NOISE], first):
+    if not unsure(restorer.keys[NOISE], first, LEAST):
         return None
     keys = {name: key for name, key in restorer.keys.items() if key.length <= len(first)}
     halves, second = look_twice(restorer.encoder, keys, restorer.origins, view, first, restorer.remove)

@@ -17,11 +17,13 @@ from restorekit.model.evidence import BLOCK, evidence
 from restorekit.model.key import BasisKey
 from restorekit.weighing.halves import MIDDLE, Remove, every_other, middles
 from restorekit.weighing.origins import Origins
+from restorekit.weighing.tries import TRIED
 
 __all__ = ["amounts", "change_of", "finest", "unsure"]
 
-# Logits of a key between which its basis is tried: below, little is won; above, the key's weight is 1 for good.
-LEAST, MOST = -7.0, 4.5
+# Logit of a key above which its weight is 1 for good. The least is that of the judges: below it JPEG on smooth
+# pictures, of which few were drawn, is taken for noise.
+MOST = 4.5
 CELL = 2 * BLOCK  # px
 TEXTURE = 3.0  # times the largest change of a crop: what is taken away there is no noise
 
@@ -65,9 +67,13 @@ def amounts(
     return given
 
 
-def unsure(key: BasisKey, first: Tensor) -> bool:
-    """Say whether a key leaves a late basis in doubt. first: query of the first look, (D,)."""
-    return LEAST < float(key.logit(first)) < MOST
+def unsure(key: BasisKey, first: Tensor, least: float = TRIED) -> bool:
+    """Say whether a key leaves a late basis in doubt.
+
+    first: query of the first look, (D,).
+    least: logit below which there is no doubt.
+    """
+    return least < float(key.logit(first)) < MOST
 
 
 def change_of(view: View, name: str, found: Mapping[str, float], remove: Remove) -> Tensor:

@@ -90,13 +90,13 @@ def test_each_make_of_noise_is_left_out_of_a_fit_and_the_figures_say_which(capsy
 
 
 def test_a_picture_is_measured_alike_again_and_only_where_the_key_is_unsure(restorer, monkeypatch):
-    monkeypatch.setattr(amount_samples, "unsure", lambda key, first: True)
+    monkeypatch.setattr(amount_samples, "unsure", lambda key, first, least: True)
     other = sample(restorer, (PHOTO,), 3, beside=True)
     assert other.make.startswith("beside")
     one, again = (sample(restorer, (PHOTO,), 3) for _ in range(2))
     assert torch.equal(one.numbers, again.numbers) and torch.equal(one.errors, again.errors)
     assert one.numbers.shape == (LENGTH,) and one.errors.shape == (len(WEIGHTS),) and 0 <= one.weight <= 1
-    monkeypatch.setattr(amount_samples, "unsure", lambda key, first: False)
+    monkeypatch.setattr(amount_samples, "unsure", lambda key, first, least: False)
     assert sample(restorer, (PHOTO,), 3) is None
 
 
