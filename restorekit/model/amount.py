@@ -25,7 +25,7 @@ from torch import Tensor
 
 from restorekit.errors import WeightsError
 from restorekit.model.evidence import EVIDENCE_LENGTH, JUDGE_LENGTH
-from restorekit.model.key import LIMIT, SLOPE, BasisKey, load_key
+from restorekit.model.key import LIMIT, SLOPE, BasisKey, key_of
 from restorekit.model.weights import load_tensors, save_tensors
 
 __all__ = ["WEIGHTS", "Amount", "Judge", "between", "load_judge", "write_amount"]
@@ -106,7 +106,7 @@ def load_judge(path: Path) -> Judge:
     if "asked" in tensors:
         check_shapes(path, tensors, again)
         return Amount(**{field.name: tensors[field.name] for field in fields(Amount)})
-    judge = load_key(path)
+    judge = key_of(path, tensors)
     if judge.length != JUDGE_LENGTH:
         raise WeightsError(
             f"{path} reads {judge.length} numbers of what the basis changes, there are {JUDGE_LENGTH}; {again}"

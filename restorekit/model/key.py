@@ -12,7 +12,7 @@ small hidden layer:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from torch import Tensor
 from restorekit.errors import WeightsError
 from restorekit.model.weights import load_tensors, save_tensors
 
-__all__ = ["LIMIT", "SLOPE", "BasisKey", "Hidden", "load_key", "write_key"]
+__all__ = ["LIMIT", "SLOPE", "BasisKey", "Hidden", "key_of", "load_key", "write_key"]
 
 LIMIT = 6.0  # deviations from the mean; what lies further out was never seen
 SLOPE = 0.1  # of the hidden layer below zero
@@ -118,7 +118,11 @@ def load_key(path: Path, lengths: Sequence[int] = ()) -> BasisKey:
     path: of its file.
     lengths: the lengths that it may have, those of the encoder's query; empty where that is not known.
     """
-    tensors = load_tensors(path)
+    return key_of(path, load_tensors(path), lengths)
+
+
+def key_of(path: Path, tensors: Mapping[str, Tensor], lengths: Sequence[int] = ()) -> BasisKey:
+    """Make a key of a file's tensors; path, lengths: as in `load_key`."""
     if missing := sorted({"key", "bias", "gauge"} - set(tensors)):
         raise WeightsError(f"{path} has no {', '.join(missing)}; train its key again")
     length = tensors["key"].numel()

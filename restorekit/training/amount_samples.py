@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,10 @@ from torch import Generator, Tensor
 from restorekit.model.amount import WEIGHTS, Amount
 from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
-from restorekit.training.developed import MAKES, NOISE, drawn, drawn_beside, shot
+from restorekit.training.developed import MAKES, drawn, drawn_beside, shot
+from restorekit.training.parallel import one_thread_each
 from restorekit.training.runs import FIRST_PARTY
+from restorekit.training.shots import NOISE
 from restorekit.weighing.amounts import change_of, unsure
 from restorekit.weighing.looks import look_twice, read_query
 
@@ -113,7 +114,7 @@ def samples(
     found, before = kept(path) if path is not None and path.exists() else ([], 0)
     seeds = range(before, count)
     told = started = time.monotonic()
-    with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with one_thread_each() as pool:
         for done, one in enumerate(
             pool.map(lambda seed: sample(restorer, photos, seed, beside=beside), seeds), before + 1
         ):

@@ -33,8 +33,9 @@ from restorekit.model.weights import write_sums
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.running.restorer import Restorer
 from restorekit.training.amount_samples import ASKED, Sample, asked, on_disk, samples
-from restorekit.training.developed import BESIDE, BESIDE_CLEAN, CLEAN, NOISE, SIDES
+from restorekit.training.developed import BESIDE, BESIDE_CLEAN, CLEAN, SIDES
 from restorekit.training.photos import Photos
+from restorekit.training.shots import NOISE
 
 __all__ = ["amount_of", "compared", "fit", "least_of", "lost", "main"]
 

@@ -16,14 +16,13 @@ from torch import Generator, Tensor
 
 from restorekit.composition import Compose
 from restorekit.degradation import Degradation
-from restorekit.training.labelled_pictures import SOFTEST
+from restorekit.training.labelled_pictures import SOFTEST, by_share
 from restorekit.training.pairs import as_file
 from restorekit.training.photos import random_patches, softened
-from restorekit.training.shots import Shooting
+from restorekit.training.shots import NOISE, Shooting
 
-__all__ = ["BESIDE", "BESIDE_CLEAN", "CLEAN", "MAKES", "NOISE", "SIDES", "drawn", "drawn_beside", "shot"]
+__all__ = ["BESIDE", "BESIDE_CLEAN", "CLEAN", "MAKES", "SIDES", "drawn", "drawn_beside", "shot"]
 
-NOISE = "noise"
 SETS = {"": 0.24, "noise": 0.46, "noise+jpeg": 0.20, "jpeg": 0.10}
 KINDS = {"camera": 0.65, "gaussian": 0.10, "correlated": 0.10, "poisson": 0.08, "grain": 0.05, "grey": 0.02}
 SETS_BESIDE = {
@@ -53,8 +52,8 @@ def drawn(
     degradations: by name, of noise and JPEG.
     """
     dice = torch.rand(7, generator=generator).tolist()
-    names = [name for name in chosen(SETS, generator).split("+") if name]
-    kind = chosen(KINDS, generator)
+    names = [name for name in by_share(SETS, generator).split("+") if name]
+    kind = by_share(KINDS, generator)
     clean = random_patches(photos, 1, side_of(dice[0]), generator, emphasis=0.0)
     if dice[1] < SOFTENED:
         clean = softened(clean, 1 + dice[2] * (SOFTEST - 1))
@@ -98,17 +97,12 @@ def drawn_beside(
 ) -> tuple[Tensor, Tensor, str]:
     """Draw a picture, (1, 3, s, s), with other degradations, and now and then with noise; else as `drawn`."""
     dice = torch.rand(3, generator=generator).tolist()
-    names = chosen(SETS_BESIDE, generator).split("+")
+    names = by_share(SETS_BESIDE, generator).split("+")
     clean = random_patches(photos, 1, side_of(dice[0]), generator, emphasis=0.0)
     if dice[1] < SOFTENED:
         clean = softened(clean, 1 + dice[2] * (SOFTEST - 1))
     image = Compose.draw([degradations[name] for name in names], clean.shape, generator).apply(clean)
     return clean, as_file(image, generator, 1.0), BESIDE if NOISE in names else BESIDE_CLEAN
-
-
-def chosen(shares: Mapping[str, float], generator: Generator) -> str:
-    """Draw a name by its share."""
-    return list(shares)[int(torch.multinomial(torch.tensor(list(shares.values())), 1, generator=generator))]
 
 
 def side_of(die: float) -> int:

@@ -18,7 +18,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +31,10 @@ from restorekit.model.key import BasisKey, write_key
 from restorekit.model.weights import write_sums
 from restorekit.plugin.catalog import build_catalog, load_plugins
 from restorekit.running.restorer import Restorer
-from restorekit.training.labelled_pictures import SOFTEST
+from restorekit.training.labelled_pictures import SOFTEST, by_share
 from restorekit.training.looks import Looks
 from restorekit.training.pairs import as_file
+from restorekit.training.parallel import one_thread_each
 from restorekit.training.photos import Photos, random_patches, softened
 from restorekit.training.readout import fit_several
 from restorekit.training.stripes import lined
@@ -139,8 +139,7 @@ def draw(
 ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     """Draw a clean picture, (1, 3, s, s), the same degraded, and by what. degradations: by name."""
     dice = torch.rand(6, generator=generator).tolist()
-    chosen = list(SETS)[int(torch.multinomial(torch.tensor(list(SETS.values())), 1, generator=generator))]
-    names = [name for name in chosen.split("+") if name in degradations]
+    names = [name for name in by_share(SETS, generator).split("+") if name in degradations]
     sparse = [name for name, degradation in degradations.items() if degradation.sparse]
     names += sparse if dice[0] < RAINY else []
     side = SIDES[int(dice[1] * len(SIDES))]
@@ -169,7 +168,7 @@ def trials(
     """
     found: list[Trial] = []
     told = started = time.monotonic()
-    with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with one_thread_each() as pool:
         for done, some in enumerate(pool.map(lambda seed: tried(restorer, photos, seed, bases), seeds), 1):
             found += some
             if time.monotonic() - told > TOLD:

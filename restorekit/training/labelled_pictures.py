@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,7 +17,7 @@ from restorekit.training.photos import more_detailed, random_patches, softened
 from restorekit.training.teacher import Curriculum
 from restorekit.training.visibility import visibility
 
-__all__ = ["SOFT", "SOFTEST", "VARIED", "PictureMaker", "Pictures"]
+__all__ = ["SOFT", "SOFTEST", "VARIED", "PictureMaker", "Pictures", "by_share"]
 
 EMPHASIS = 0.0  # small copies as often as large ones: they hold what is most easily mistaken for rain
 DETAILED = 0.5  # of the draws take the more detailed one of two pictures
@@ -137,3 +137,8 @@ class PictureMaker:
             if bool(removed.any()):
                 asked[:, late] = 0
         return Pictures(degraded, clean, fractions, presence, evidence, removed, asked)
+
+
+def by_share(shares: Mapping[str, float], generator: Generator) -> str:
+    """Draw a name by its share."""
+    return list(shares)[int(torch.multinomial(torch.tensor(list(shares.values())), 1, generator=generator))]

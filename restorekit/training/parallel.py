@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from restorekit.training.engine import set_rate
 from restorekit.training.roles import Learner
 
-__all__ = ["Parallel", "added", "gradients_of"]
+__all__ = ["Parallel", "added", "gradients_of", "one_thread_each"]
 
 
 @dataclass
@@ -116,3 +116,8 @@ def added(total: Tensor | None, more: Tensor | None) -> Tensor | None:
     if total is None or more is None:
         return more if total is None else total
     return total.add_(more)
+
+
+def one_thread_each() -> ThreadPoolExecutor:
+    """Make as many workers as torch has threads, for work that has one of them each."""
+    return ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,))

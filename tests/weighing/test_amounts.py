@@ -11,7 +11,6 @@ from torch import Generator
 from restorekit.errors import WeightsError
 from restorekit.model.amount import WEIGHTS, Amount, between, load_judge, write_amount
 from restorekit.model.basis import EVIDENCE
-from restorekit.model.encoder import DegradationEncoder, EncoderConfig
 from restorekit.model.evidence import EVIDENCE_LENGTH, evidence
 from restorekit.model.key import BasisKey
 from restorekit.model.weights import save_tensors, write_sums
@@ -24,17 +23,6 @@ from restorekit.weighing.origins import Origins
 LEAST = torch.tensor([0.1, 2.0])
 ORIGINS = Origins(late=("noise", "jpeg"), optical=("blur",))
 RISING, FALLING = (0.0, 2.0, 4.0, 6.0, 8.0), (8.0, 6.0, 4.0, 2.0, 0.0)  # losses: none and all of it is best
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    torch.manual_seed(0)
-    return DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 0)).eval().requires_grad_(False)
-
-
-@pytest.fixture(scope="module")
-def image():
-    return torch.rand(1, 3, 50, 60, generator=Generator().manual_seed(2))
 
 
 def keys(encoder, noise=0.0, jpeg=-20.0, blur=-20.0):

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Generator
 
 from restorekit.model.basis import EVIDENCE, Basis, save_basis, save_key
-from restorekit.model.encoder import DegradationEncoder, EncoderConfig, weights_of
+from restorekit.model.encoder import weights_of
 from restorekit.model.evidence import JUDGE_LENGTH, evidence
 from restorekit.model.key import BasisKey, load_key, write_key
 from restorekit.model.weights import write_sums
@@ -18,17 +17,6 @@ from restorekit.weighing.looks import look_twice, read_picture
 from restorekit.weighing.origins import Origins
 
 ORIGINS = Origins(late=("noise",), optical=("blur",), sparse=("rain",))
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    torch.manual_seed(0)
-    return DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 0)).eval().requires_grad_(False)
-
-
-@pytest.fixture(scope="module")
-def image():
-    return torch.rand(1, 3, 50, 60, generator=Generator().manual_seed(2))
 
 
 def keys(encoder, blur, noise=1e3):

@@ -19,12 +19,6 @@ LATE = Origins(late=("jpeg", "noise"))
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    torch.manual_seed(0)
-    return DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 0)).eval().requires_grad_(False)
-
-
-@pytest.fixture(scope="module")
 def keys(encoder):
     generator = Generator().manual_seed(1)
     size = encoder.dimension
@@ -33,11 +27,6 @@ def keys(encoder):
     # Noise is always found, JPEG never.
     bias = {"noise": 1e3, "jpeg": -1e3, "rain": 0.0}
     return {n: BasisKey(0.1 * key, torch.tensor(bias[n]), gauge) for n, key in random.items()}
-
-
-@pytest.fixture(scope="module")
-def image():
-    return torch.rand(1, 3, 50, 60, generator=Generator().manual_seed(2))
 
 
 def flattened(crops):
