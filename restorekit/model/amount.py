@@ -11,12 +11,15 @@ says how many decibels each of five weights would lose. Between them the loss is
 
 What it is fitted to is what a training draws, and cameras differ: so where it promises little, the key keeps the
 word. How much is little is measured on kinds of pictures that a fit has never seen.
+
+Where something else was found that the sensor or the file did, changes mean other things: JPEG smooths noise, and
+what it leaves looks like smoothed noise. So such pictures may have a read-out of their own, of the same numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -32,6 +35,8 @@ __all__ = ["WEIGHTS", "Amount", "Judge", "between", "load_judge", "write_amount"
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 STEPS = 41  # weights to choose from
+COMPANY = 0.5  # weight of another late basis from which on it was found
+BESIDE = "beside."  # what the tensors of the read-out beside it begin with
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Amount:
     up: from them to the losses at WEIGHTS, (5, H).
     straight, bias: from the numbers to the losses, (5, N) and (5,).
     least: dB that a larger and a smaller weight than the key's have to promise, (2,).
+    beside: the same for pictures in which another late basis was found; None where that makes no difference.
     """
 
     asked: Tensor
@@ -56,6 +62,11 @@ class Amount:
     straight: Tensor
     bias: Tensor
     least: Tensor
+    beside: Amount | None = field(default=None, kw_only=True)
+
+    def of(self, company: float) -> Amount:
+        """The read-out for a picture. company: the largest weight of another late basis."""
+        return self.beside if self.beside is not None and company >= COMPANY else self
 
     def numbers(self, change: Tensor, query: Tensor) -> Tensor:
         """Gather what it reads, (N,), on the CPU: of a change's evidence and of the first look's query, (D,)."""
@@ -84,6 +95,7 @@ class Amount:
 
 
 Judge = BasisKey | Amount
+NAMES = tuple(one.name for one in fields(Amount) if one.name != "beside")
 
 
 def between(losses: Tensor, weights: Tensor) -> Tensor:
@@ -96,7 +108,10 @@ def between(losses: Tensor, weights: Tensor) -> Tensor:
 
 def write_amount(path: Path, amount: Amount) -> None:
     """Write an amount's tensors as float16."""
-    save_tensors(path, {field.name: getattr(amount, field.name) for field in fields(Amount)})
+    tensors = {name: getattr(amount, name) for name in NAMES}
+    if amount.beside is not None:
+        tensors |= {BESIDE + name: getattr(amount.beside, name) for name in NAMES}
+    save_tensors(path, tensors)
 
 
 def load_judge(path: Path) -> Judge:
@@ -104,8 +119,10 @@ def load_judge(path: Path) -> Judge:
     tensors = load_tensors(path)
     again = f"make it again with `python -m restorekit.training.{'amounts' if 'asked' in tensors else 'evidence'}`"
     if "asked" in tensors:
-        check_shapes(path, tensors, again)
-        return Amount(**{field.name: tensors[field.name] for field in fields(Amount)})
+        beside = {name.removeprefix(BESIDE): t for name, t in tensors.items() if name.startswith(BESIDE)}
+        return replace(
+            read_amount(path, tensors, again), beside=read_amount(path, beside, again) if beside else None
+        )
     judge = key_of(path, tensors)
     if judge.length != JUDGE_LENGTH:
         raise WeightsError(
@@ -114,9 +131,9 @@ def load_judge(path: Path) -> Judge:
     return judge
 
 
-def check_shapes(path: Path, tensors: Mapping[str, Tensor], again: str) -> None:
-    """Raise WeightsError for an amount whose tensors do not belong together."""
-    if missing := sorted({field.name for field in fields(Amount)} - set(tensors)):
+def read_amount(path: Path, tensors: Mapping[str, Tensor], again: str) -> Amount:
+    """Make one read-out of its tensors. Raises WeightsError where they do not belong together."""
+    if missing := sorted(set(NAMES) - set(tensors)):
         raise WeightsError(f"{path} has no {', '.join(missing)}; {again}")
     asked, units, ends = len(tensors["asked"]), tensors["shift"].numel(), len(WEIGHTS)
     numbers = EVIDENCE_LENGTH + asked
@@ -126,3 +143,4 @@ def check_shapes(path: Path, tensors: Mapping[str, Tensor], again: str) -> None:
     for name, shape in shapes.items():
         if tuple(tensors[name].shape) != shape:
             raise WeightsError(f"{path} has {name} of shape {tuple(tensors[name].shape)}, not {shape}; {again}")
+    return Amount(*[tensors[name] for name in NAMES])

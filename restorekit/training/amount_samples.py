@@ -11,19 +11,22 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor
 
-from restorekit.model.amount import WEIGHTS, Amount
+from restorekit.model.amount import COMPANY, WEIGHTS, Amount
 from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
-from restorekit.training.developed import MAKES, drawn, drawn_beside, shot
+from restorekit.training.developed import MAKES, drawn, drawn_beside, drawn_file, shot
 from restorekit.training.parallel import one_thread_each
 from restorekit.training.runs import FIRST_PARTY
 from restorekit.training.shots import NOISE
-from restorekit.weighing.amounts import change_of, unsure
+from restorekit.weighing.amounts import change_of, company, unsure
 from restorekit.weighing.looks import look_twice, read_query
 
-__all__ = ["ASKED", "Sample", "asked", "on_disk", "sample", "samples"]
+__all__ = ["ASKED", "FILES", "LOTS", "Sample", "asked", "on_disk", "sample", "samples"]
 
 ASKED = ("noise", "jpeg", "blur", "lowres")  # keys whose answers are read beside the change
+GAUGED = ("noise", "jpeg")  # gauges as well
+FILES = "files"
+LOTS = ("developed", "beside", FILES)  # of pictures: by what they are drawn
 MIDDLE = 128  # px of a picture that decibels are of
 SHOTS = 0.5  # share of the pictures that cameras of another make shoot
 LEAST = -7.0  # logit of the key: there is more to learn from than what is asked in use
@@ -38,27 +41,30 @@ class Sample:
     errors: mean squares with the basis at each of WEIGHTS, (5,).
     weight: by the key.
     make: what was drawn, one of MAKES.
+    company: the largest weight, by the keys, of what else the sensor or the file did.
     """
 
     numbers: Tensor
     errors: Tensor
     weight: float
     make: str
+    company: float = 0.0
 
 
 @torch.no_grad()
-def sample(restorer: Restorer, photos: Sequence[Tensor], seed: int, *, beside: bool = False) -> Sample | None:
-    """Draw a picture and measure what weights of the basis lose; None where the key is sure.
+def sample(restorer: Restorer, photos: Sequence[Tensor], seed: int, lot: str = LOTS[0]) -> Sample | None:
+    """Draw a picture and measure what weights of the basis lose; None where the key is sure, and for files that
+    are none to the keys.
 
     restorer: with all first-party bases.
     photos: uint8, (3, H, W) each.
     seed: of the picture.
-    beside: whether it has other degradations.
+    lot: one of LOTS, with other degradations or files.
     """
     generator = Generator().manual_seed(seed)
     is_shot = float(torch.rand(1, generator=generator)) < SHOTS
     degradations = {name: restorer.catalog.degradation(name) for name in FIRST_PARTY}
-    draw = drawn_beside if beside else shot if is_shot else drawn
+    draw = {"beside": drawn_beside, FILES: drawn_file}.get(lot, shot if is_shot else drawn)
     clean, image, make = draw(photos, degradations, generator)
     view = restorer.encoder.view(image)
     if bool(view.blank[0]):
@@ -68,6 +74,9 @@ def sample(restorer: Restorer, photos: Sequence[Tensor], seed: int, *, beside: b
         return None
     keys = {name: key for name, key in restorer.keys.items() if key.length <= len(first)}
     halves, second = look_twice(restorer.encoder, keys, restorer.origins, view, first, restorer.remove)
+    beside = company(halves.found, NOISE)
+    if lot == FILES and beside < COMPANY:
+        return None
     weights = read_query(first, keys, second).weights
     change = change_of(view, NOISE, halves.found, restorer.remove)
     numbers = blank(asked(restorer.keys)).numbers(change, first)
@@ -79,20 +88,19 @@ def sample(restorer: Restorer, photos: Sequence[Tensor], seed: int, *, beside: b
         return (restored - target).square().mean()
 
     errors = torch.stack([error(weight) for weight in WEIGHTS])
-    return Sample(numbers, errors, halves.found.get(NOISE, 0.0), make)
+    return Sample(numbers, errors, halves.found.get(NOISE, 0.0), make, beside)
 
 
 def asked(keys: Mapping[str, BasisKey]) -> tuple[Tensor, Tensor]:
-    """The keys that are asked, (A, D), and their biases, (A,), as a file holds them."""
-    some = [keys[name] for name in ASKED]
-    return torch.stack([key.key for key in some]).half().float(), torch.stack(
-        [key.bias for key in some]
-    ).half().float()
+    """The keys and gauges that are asked, (A, D), and their biases, (A,), as a file holds them."""
+    rows = [(keys[name].key, keys[name].bias) for name in ASKED]
+    rows += [(gauge[:-1], gauge[-1]) for gauge in (keys[name].gauge for name in GAUGED)]
+    return on_disk(torch.stack([row for row, _ in rows])), on_disk(torch.stack([bias for _, bias in rows]))
 
 
 def blank(keys: tuple[Tensor, Tensor]) -> Amount:
     """An amount that says nothing yet, of keys that are asked."""
-    return Amount(*keys, *(torch.zeros(()) for _ in range(8)))
+    return Amount(*keys, *[torch.zeros(())] * 8)
 
 
 def samples(
@@ -101,28 +109,25 @@ def samples(
     count: int,
     path: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
-    *,
-    beside: bool = False,
+    lot: str = LOTS[0],
 ) -> list[Sample]:
     """Draw pictures with seeds from 0 on, as many at once as there are threads.
 
     count: of the pictures.
     path: file where samples are kept, every half minute, and gone on from; None for none.
     tell: told lines.
-    beside: as in `sample`.
+    lot: as in `sample`.
     """
     found, before = kept(path) if path is not None and path.exists() else ([], 0)
     seeds = range(before, count)
     told = started = time.monotonic()
     with one_thread_each() as pool:
-        for done, one in enumerate(
-            pool.map(lambda seed: sample(restorer, photos, seed, beside=beside), seeds), before + 1
-        ):
+        for done, one in enumerate(pool.map(lambda seed: sample(restorer, photos, seed, lot), seeds), before + 1):
             found += [] if one is None else [one]
             if time.monotonic() - told > TOLD or done == count:
                 told = time.monotonic()
                 tell(f"{done}/{count} pictures, {told - started:.0f} s")
-                if path is not None:
+                if path is not None and found:
                     keep(path, found, done)
     return found
 
@@ -130,7 +135,8 @@ def samples(
 def keep(path: Path, some: Sequence[Sample], done: int) -> None:
     """Write samples, and how many pictures were drawn for them; whole, or as it was before."""
     numbers, errors = (torch.stack([getattr(one, name) for one in some]) for name in ("numbers", "errors"))
-    marks = torch.tensor([[one.weight, MAKES.index(one.make)] for one in some], dtype=torch.float64)
+    rows = [[one.weight, MAKES.index(one.make), one.company] for one in some]
+    marks = torch.tensor(rows, dtype=torch.float64)
     new = path.with_suffix(".new")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({"numbers": numbers, "errors": errors, "marks": marks, "done": torch.tensor(done)}, new)
@@ -141,7 +147,7 @@ def kept(path: Path) -> tuple[list[Sample], int]:
     """Read what `keep` wrote."""
     tensors = load_file(path)
     rows = zip(tensors["numbers"], tensors["errors"], tensors["marks"].tolist(), strict=True)
-    found = [Sample(numbers, errors, weight, MAKES[int(make)]) for numbers, errors, (weight, make) in rows]
+    found = [Sample(n, errors, weight, MAKES[int(make)], beside) for n, errors, (weight, make, beside) in rows]
     return found, int(tensors["done"])
 
 

@@ -12,6 +12,9 @@ Cameras differ, and none is drawn as it is. So each make of noise is left out of
 other than the key's has to promise is what loses least on those left out and on clean pictures. On held-out
 photographs it is said how much the key loses and how much the amount in its place, by what saw the make and by
 what did not.
+
+Beside JPEG the basis changes other things, so that JPEG files have a read-out of their own (`Amount.beside`), made
+in the same way of files alone. `--pictures 0` makes that one anew and leaves the other as it is.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from restorekit.model.amount import Amount, between, write_amount
+from restorekit.model.amount import Amount, between, load_judge, write_amount
 from restorekit.model.basis import EVIDENCE
 from restorekit.model.key import LIMIT, SLOPE
 from restorekit.model.weights import write_sums
@@ -181,8 +184,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help=f"folder of weights, with {NOISE}/ in it")
     parser.add_argument("--limit", type=int, help="number of photographs to read")
     parser.add_argument("--pictures", type=int, default=8000, help="number of pictures to draw")
-    parser.add_argument("--held-out", type=int, default=1500, help="and of held-out photographs")
     parser.add_argument("--beside", type=int, default=2000, help="further ones with other degradations")
+    parser.add_argument("--files", type=int, default=3000, help="further ones that are JPEG files")
+    parser.add_argument("--held-out", type=float, default=0.15, help="share of these, of held-out photographs")
     parser.add_argument("--run", type=Path, help="folder where samples are kept, and gone on from")
     parser.add_argument("--threads", type=int, help="pictures at once")
     chosen = parser.parse_args()
@@ -191,20 +195,38 @@ def main() -> None:
     restorer = Restorer.from_pretrained(device="cpu", catalog=build_catalog(load_plugins()))
     if missing := sorted(set(ASKED) - set(restorer.keys)):
         parser.error(f"no key of {', '.join(missing)}; install the plugins that bring them")
+    path = chosen.out / NOISE / EVIDENCE
+    judge = load_judge(path) if path.exists() else None
+    amount = judge if isinstance(judge, Amount) else None
+    if amount is None and not chosen.pictures:
+        parser.error(f"{path} has no amount to which a read-out of files could be added; give --pictures")
     photos = Photos.load(chosen.photos, min(SIDES), chosen.limit)
+    keys = asked(restorer.keys)
 
-    def gathered(some: Sequence[Tensor], count: int, part: str, *, beside: bool) -> list[Sample]:
-        path = chosen.run and chosen.run / f"{part}.safetensors"
-        return samples(restorer, some, count, path, lambda line: print(line, flush=True), beside=beside)
+    def tell(line: str) -> None:
+        print(line, flush=True)
 
-    few = chosen.beside * chosen.held_out // chosen.pictures
-    training = gathered(photos.training, chosen.pictures, "training", beside=False)
-    training += gathered(photos.training, chosen.beside, "beside", beside=True)
-    held_out = gathered(photos.calibration, chosen.held_out, "held_out", beside=False)
-    held_out += gathered(photos.calibration, few, "held_out_beside", beside=True)
-    amount = amount_of(training, held_out, asked(restorer.keys), lambda line: print(line, flush=True))
-    write_amount(chosen.out / NOISE / EVIDENCE, amount)
-    write_sums(chosen.out / NOISE)
+    def gathered(part: str, **counts: int) -> list[Sample]:
+        """Draw so many pictures of each lot, or of held-out photographs the share of them."""
+        some, share = (photos.calibration, chosen.held_out) if part == "held_out" else (photos.training, 1.0)
+        found = []
+        for lot, count in counts.items():
+            kept = chosen.run and chosen.run / f"{part}_{lot}.safetensors"
+            found += samples(restorer, some, round(share * count), kept, tell, lot)
+        return found
+
+    def made(**counts: int) -> Amount:
+        return amount_of(gathered("training", **counts), gathered("held_out", **counts), keys, tell)
+
+    if chosen.pictures:
+        before = amount
+        amount = made(developed=chosen.pictures, beside=chosen.beside)
+        amount = replace(amount, beside=before and before.beside)
+    if amount is not None and chosen.files:
+        amount = replace(amount, beside=made(files=chosen.files))
+    if amount is not None:
+        write_amount(path, amount)
+        write_sums(chosen.out / NOISE)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Pictures with noise or without, developed further: what the amount of the noise basis is fitted to.
 
 Some are degraded by noise, JPEG, both or neither, between them developed as people and their programs do; others
-are shot by cameras of another make (`restorekit.training.shots`). And some have other degradations, most without
-noise: artefacts of JPEG on a blurred picture look like noise that was smoothed.
+are shot by cameras of another make (`restorekit.training.shots`). Some have other degradations, most without
+noise: artefacts of JPEG on a blurred picture look like noise that was smoothed. And some are JPEG files of any
+quality, made smaller before or not, in half of which there was no noise.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ from restorekit.training.pairs import as_file
 from restorekit.training.photos import random_patches, softened
 from restorekit.training.shots import NOISE, Shooting
 
-__all__ = ["BESIDE", "BESIDE_CLEAN", "CLEAN", "MAKES", "SIDES", "drawn", "drawn_beside", "shot"]
+__all__ = ["BESIDE", "BESIDE_CLEAN", "CLEAN", "MAKES", "SIDES", "drawn", "drawn_beside", "drawn_file", "shot"]
 
 SETS = {"": 0.24, "noise": 0.46, "noise+jpeg": 0.20, "jpeg": 0.10}
 KINDS = {"camera": 0.65, "gaussian": 0.10, "correlated": 0.10, "poisson": 0.08, "grain": 0.05, "grey": 0.02}
 SETS_BESIDE = {
     "blur+jpeg": 0.20, "lowres+jpeg": 0.20, "rain+jpeg": 0.08, "blur": 0.07, "lowres": 0.07, "rain": 0.06,
     "noise+blur": 0.10, "noise+lowres": 0.06, "noise+rain": 0.08, "noise+blur+jpeg": 0.08,
+}  # fmt: skip
+SETS_FILES = {
+    "jpeg": 0.44, "noise+jpeg": 0.26, "lowres+jpeg": 0.12, "blur+jpeg": 0.06, "rain+jpeg": 0.04,
+    "noise+blur+jpeg": 0.05, "noise+lowres+jpeg": 0.03,
 }  # fmt: skip
 CLEAN, SHOT, SHOT_CLEAN, BESIDE, BESIDE_CLEAN = "clean", "shot", "shot clean", "beside", "beside clean"
 MAKES = (CLEAN, *KINDS, SHOT, SHOT_CLEAN, BESIDE, BESIDE_CLEAN)  # of pictures
@@ -39,6 +44,7 @@ SOFTENED, SHOTS_SOFTENED = 0.5, 0.3  # made soft before, as the lens does
 TONED, RESIZED, SHOTS_RESIZED = 0.24, 0.21, 0.5  # shares of those developed further
 POWER, CONTRAST = 0.45, (-0.36, 0.54)  # of the tone: the logarithm of the power, and of a curve's share
 SIZES, SHOTS_SIZES = (0.5, 1.0), (0.5, 1.2)
+FILES_SHOT, FILES_RESIZED = 0.25, 0.4  # shares of the files
 COMPRESSED, QUALITIES = 0.6, (75, 98)  # of the shots
 FILE = {"jpeg": "4:2:0"}  # as nearly all programs write it
 ARRAYS = 0.1  # share of the pictures that no file has rounded
@@ -103,6 +109,29 @@ def drawn_beside(
         clean = softened(clean, 1 + dice[2] * (SOFTEST - 1))
     image = Compose.draw([degradations[name] for name in names], clean.shape, generator).apply(clean)
     return clean, as_file(image, generator, 1.0), BESIDE if NOISE in names else BESIDE_CLEAN
+
+
+def drawn_file(
+    photos: Sequence[Tensor], degradations: Mapping[str, Degradation], generator: Generator
+) -> tuple[Tensor, Tensor, str]:
+    """Draw a picture, (1, 3, s, s), that was a JPEG file, shot or drawn; else as `drawn`."""
+    dice = torch.rand(6, generator=generator).tolist()
+    if dice[0] < FILES_SHOT:
+        return shot(photos, degradations, generator)
+    names = by_share(SETS_FILES, generator).split("+")
+    kind = by_share(KINDS, generator)
+    clean = random_patches(photos, 1, side_of(dice[1]), generator, emphasis=0.0)
+    if dice[2] < SOFTENED:
+        clean = softened(clean, 1 + dice[3] * (SOFTEST - 1))
+    if dice[4] < FILES_RESIZED:
+        clean = resized(clean, SIZES, generator).clamp(0, 1)
+    sigma = {NOISE: SIGMAS[0] * (SIGMAS[1] / SIGMAS[0]) ** dice[5]}
+    some = [degradations[name] for name in names]
+    severities, kinds = (sigma, {NOISE: kind}) if NOISE in names else ({}, {})
+    image = Compose.draw(some, clean.shape, generator, severities, kinds).apply(clean)
+    alone = not set(names) - {NOISE, "jpeg"}
+    with_noise, without = (kind, CLEAN) if alone else (BESIDE, BESIDE_CLEAN)
+    return clean, as_file(image, generator, 1.0), with_noise if NOISE in names else without
 
 
 def side_of(die: float) -> int:

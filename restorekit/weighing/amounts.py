@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from restorekit.weighing.halves import MIDDLE, Remove, every_other, middles
 from restorekit.weighing.origins import Origins
 from restorekit.weighing.tries import TRIED
 
-__all__ = ["amounts", "change_of", "finest", "unsure"]
+__all__ = ["amounts", "change_of", "company", "finest", "unsure"]
 
 # Logit of a key above which its weight is 1 for good. The least is that of the judges: below it JPEG on smooth
 # pictures, of which few were drawn, is taken for noise.
@@ -58,13 +59,22 @@ def amounts(
         if not (isinstance(judge, Amount) and name in keys and unsure(keys[name], first)):
             continue
         so_far, by_key = {**found, **given}, found.get(name, 0.0)
-        before, after = tried(middles(every_other(view, 0).crops), name, so_far, remove)
+        crops = middles(every_other(view, 0).crops)
+        part = None if image is None else finest(image, crops.shape[-1])
+        parts = crops if part is None else torch.cat([crops, part.to(crops)])
+        before, after = tried(parts, name, so_far, remove)
+        (before, *fine), (after, *finer) = before.split(len(crops)), after.split(len(crops))
+        judge = judge.of(company(so_far, name))
         weight = judge.weight(judge.numbers(evidence(before, after), first), by_key)
-        if weight > by_key and image is not None and (part := finest(image)) is not None:
-            there = size_of(*tried(part.to(before.device), name, so_far, remove))
-            weight = by_key if there > TEXTURE * size_of(before, after) else weight
+        if weight > by_key and fine and size_of(fine[0], finer[0]) > TEXTURE * size_of(before, after):
+            weight = by_key
         given[name] = weight
     return given
+
+
+def company(found: Mapping[str, float], name: str) -> float:
+    """The largest weight, of those that were found, of another basis than the named one."""
+    return max((weight for other, weight in found.items() if other != name), default=0.0)
 
 
 def unsure(key: BasisKey, first: Tensor, least: float = TRIED) -> bool:
@@ -100,16 +110,17 @@ def size_of(before: Tensor, after: Tensor) -> float:
     return float((after - before).square().mean((1, 2, 3)).max().sqrt())
 
 
-def finest(image: Tensor) -> Tensor | None:
-    """Cut out where a picture has most fine texture, (1, 3, MIDDLE, MIDDLE), floating.
+def finest(image: Tensor, size: int = MIDDLE) -> Tensor | None:
+    """Cut out where a picture has most fine texture, (1, 3, size, size), floating.
 
     image: (1, 3, H, W), floating in [0, 1], uint8 or uint16. None for one that is hardly larger than the part.
+    size: px, a multiple of CELL.
     """
-    if min(image.shape[-2:]) < 2 * MIDDLE:
+    if min(image.shape[-2:]) < 2 * size or size < CELL:
         return None
     green = as_float(image[:, 1:2])
     crossing = green.diff(dim=2).diff(dim=3).abs()  # nothing along edges, upright ones and lying ones
-    cells = F.avg_pool2d(F.avg_pool2d(crossing, CELL, ceil_mode=True), MIDDLE // CELL, stride=1)
+    cells = F.avg_pool2d(F.avg_pool2d(crossing, CELL, ceil_mode=True), size // CELL, stride=1)
     places = divmod(int(cells.argmax()), cells.shape[-1])
-    top, left = (min(CELL * place, side - MIDDLE) for place, side in zip(places, image.shape[-2:], strict=True))
-    return as_float(image[..., top : top + MIDDLE, left : left + MIDDLE]).clamp(0, 1)
+    top, left = (min(CELL * place, side - size) for place, side in zip(places, image.shape[-2:], strict=True))
+    return as_float(image[..., top : top + size, left : left + size]).clamp(0, 1)

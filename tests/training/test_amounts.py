@@ -9,12 +9,12 @@ import torch
 from torch import Generator
 
 from restorekit.model.amount import WEIGHTS, Amount
-from restorekit.model.basis import EVIDENCE, Basis
+from restorekit.model.basis import Basis
 from restorekit.model.evidence import EVIDENCE_LENGTH
 from restorekit.training import amount_samples, amounts
 from restorekit.training.amount_samples import Sample, sample, samples
 from restorekit.training.amounts import TOGETHER, amount_of, compared, fit, least_of, lost, main
-from restorekit.training.developed import MAKES, drawn, drawn_beside, shot
+from restorekit.training.developed import MAKES, drawn, drawn_beside, drawn_file, shot
 from restorekit.training.photos import Photos
 from restorekit.training.runs import FIRST_PARTY
 from tests.scene import scene
@@ -22,7 +22,7 @@ from tests.training.recipes import CATALOG
 
 PHOTO = (scene(360, 400)[0] * 255).byte()
 PHOTOS = Photos((PHOTO,), (PHOTO,), (PHOTO,))
-KEYS = torch.zeros(4, 6), torch.zeros(4)
+KEYS = torch.zeros(6, 8), torch.zeros(6)
 LENGTH = EVIDENCE_LENGTH + len(KEYS[0])
 
 
@@ -46,7 +46,7 @@ def test_pictures_are_drawn_alike_again_with_noise_and_without():
     degradations = {name: CATALOG.degradation(name) for name in FIRST_PARTY}
     seen = set()
     for seed in range(24):
-        for make in (drawn, drawn_beside, shot):
+        for make in (drawn, drawn_beside, drawn_file, shot):
             one, again = (make((PHOTO,), degradations, Generator().manual_seed(seed)) for _ in range(2))
             assert torch.equal(one[0], again[0]) and torch.equal(one[1], again[1]) and one[2] == again[2]
             assert one[0].shape == one[1].shape and one[0].shape[-1] >= 160
@@ -91,7 +91,7 @@ def test_each_make_of_noise_is_left_out_of_a_fit_and_the_figures_say_which(capsy
 
 def test_a_picture_is_measured_alike_again_and_only_where_the_key_is_unsure(restorer, monkeypatch):
     monkeypatch.setattr(amount_samples, "unsure", lambda key, first, least: True)
-    other = sample(restorer, (PHOTO,), 3, beside=True)
+    other = sample(restorer, (PHOTO,), 3, "beside")
     assert other.make.startswith("beside")
     one, again = (sample(restorer, (PHOTO,), 3) for _ in range(2))
     assert torch.equal(one.numbers, again.numbers) and torch.equal(one.errors, again.errors)
@@ -103,7 +103,7 @@ def test_a_picture_is_measured_alike_again_and_only_where_the_key_is_unsure(rest
 def test_gathering_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     asked = []
 
-    def one(restorer, photos, seed, *, beside):
+    def one(restorer, photos, seed, lot):
         asked.append(seed)
         return some_samples(1, seed)[0] if seed % 3 else None
 
@@ -117,17 +117,51 @@ def test_gathering_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
         assert (a.weight, a.make) == (b.weight, b.make)
 
 
-def test_the_command_writes_an_amount_beside_the_basis(tiny, tmp_path, monkeypatch, capsys):
-    shutil.copytree(tiny, tmp_path / "weights")
+def test_a_file_counts_only_where_the_key_sees_that_it_is_one(restorer, monkeypatch):
+    monkeypatch.setattr(amount_samples, "unsure", lambda key, first, least: True)
+    for company, known in ((0.4, False), (0.6, True)):
+        monkeypatch.setattr(amount_samples, "company", lambda found, name, company=company: company)
+        one = sample(restorer, (PHOTO,), 5, "files")
+        assert one.company == company if known else one is None
+        assert sample(restorer, (PHOTO,), 5).company == company
+
+
+def command(tiny, folder, monkeypatch, *words):
+    """Run the command on drawn samples; the noise basis, and the lots that were asked for, with their number."""
+    if not (folder / "weights").exists():
+        shutil.copytree(tiny, folder / "weights")
+    asked = {}
+
+    def drawn_alike(restorer, photos, count, path, tell, lot):
+        asked[lot] = asked.get(lot, 0) + count
+        return some_samples(count, count + len(lot))
+
     monkeypatch.setattr(Photos, "load", lambda *_: PHOTOS)
-    monkeypatch.setattr(
-        amounts, "samples", lambda restorer, photos, count, *_, beside: some_samples(count, count + beside)
-    )
-    words = ["amounts", str(tmp_path), "--out", str(tmp_path / "weights"), "--pictures", "40", "--held-out", "30"]
-    words += ["--beside", "20"]
-    monkeypatch.setattr("sys.argv", words)
+    monkeypatch.setattr(amounts, "samples", drawn_alike)
+    monkeypatch.setattr("sys.argv", ["amounts", str(folder), "--out", str(folder / "weights"), *words])
     main()
-    assert '"fitted_to": 60' in capsys.readouterr().out
-    folder = tmp_path / "weights" / "noise"
-    Basis("noise", "noise", folder).check_files()
-    assert (folder / EVIDENCE).exists() and isinstance(Basis("noise", "noise", folder).judge(), Amount)
+    basis = Basis("noise", "noise", folder / "weights" / "noise")
+    basis.check_files()
+    return basis.judge(), asked
+
+
+def test_the_command_writes_an_amount_beside_the_basis_and_one_for_files_with_it(
+    tiny, tmp_path, monkeypatch, capsys
+):
+    words = ["--pictures", "40", "--beside", "20", "--files", "24", "--held-out", "0.5"]
+    both, asked = command(tiny, tmp_path, monkeypatch, *words)
+    assert asked == {"developed": 60, "beside": 30, "files": 36}
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["fitted_to"] for line in lines if "fitted_to" in line] == [60, 24]
+    assert isinstance(both, Amount) and isinstance(both.beside, Amount)
+    alone, asked = command(tiny, tmp_path, monkeypatch, "--pictures", "0", "--files", "32", "--held-out", "0.5")
+    assert asked == {"files": 48} and torch.equal(alone.down, both.down)
+    assert not torch.equal(alone.beside.down, both.beside.down)
+    again, _ = command(tiny, tmp_path, monkeypatch, *words[:4], "--files", "0", "--held-out", "0.5")
+    assert torch.equal(again.down, both.down) and torch.equal(again.beside.down, alone.beside.down)
+
+
+def test_files_alone_want_an_amount_that_is_there(tiny, tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        command(tiny, tmp_path, monkeypatch, "--pictures", "0")
+    assert "give --pictures" in capsys.readouterr().err

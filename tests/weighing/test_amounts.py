@@ -99,6 +99,15 @@ def test_an_amount_of_what_is_not_late_or_not_there_is_not_asked(encoder, image)
     assert seen == read_picture(encoder, keys(encoder, blur=0.0), ORIGINS, image, darker)
 
 
+@pytest.mark.parametrize(("jpeg", "weight"), [(-20.0, 0.0), (-1.0, 0.0), (20.0, 1.0)])
+def test_beside_a_file_that_was_found_the_read_out_of_files_has_the_word(encoder, image, jpeg, weight):
+    judges = {"noise": replace(losing(RISING), beside=losing(FALLING))}
+    own = keys(encoder, jpeg=jpeg)
+    assert read_picture(encoder, own, ORIGINS, image, darker, judges=judges).weights["noise"] == weight
+    alone = {"noise": losing(RISING)}
+    assert read_picture(encoder, own, ORIGINS, image, darker, judges=alone).weights["noise"] == 0.0
+
+
 def test_what_the_amount_says_is_what_the_second_look_removes(encoder, image):
     own = keys(encoder)
     own["blur"] = replace(own["blur"], second=torch.tensor(0.5), bias=torch.tensor(0.0))
@@ -162,9 +171,11 @@ def test_an_amount_comes_back_from_its_file_and_one_that_does_not_fit_is_refused
     write_amount(path, replace(losing(FALLING), answers=torch.tensor([0.5, -2.0])))
     write_sums(tmp_path)
     back = load_judge(path)
-    assert isinstance(back, Amount) and back.answers.tolist() == [0.5, -2.0]
-    tensors = {field.name: getattr(back, field.name) for field in fields(back)}
+    assert isinstance(back, Amount) and back.answers.tolist() == [0.5, -2.0] and back.beside is None
+    tensors = {field.name: getattr(back, field.name) for field in fields(back) if field.name != "beside"}
+    beside = {f"beside.{name}": tensor for name, tensor in tensors.items()}
     for other, message in (
+        (tensors | beside | {"beside.least": torch.zeros(3)}, r"least of shape \(3,\), not \(2,\)"),
         ({name: tensor for name, tensor in tensors.items() if name != "up"}, "has no up; make it again with"),
         (
             {**tensors, "down": torch.zeros(3, 7)},
@@ -175,6 +186,16 @@ def test_an_amount_comes_back_from_its_file_and_one_that_does_not_fit_is_refused
         write_sums(tmp_path)
         with pytest.raises(WeightsError, match=message):
             load_judge(path)
+
+
+def test_a_read_out_of_files_comes_back_beside_the_other(tmp_path):
+    path = tmp_path / EVIDENCE
+    write_amount(path, replace(losing(FALLING), beside=losing(RISING, asked=3)))
+    write_sums(tmp_path)
+    back = load_judge(path)
+    assert isinstance(back, Amount) and back.of(0.4) is back and back.of(0.6) is back.beside
+    assert back.bias.tolist() == list(FALLING) and back.beside.bias.tolist() == list(RISING)
+    assert back.beside.asked.shape == (3, 8) and back.beside.beside is None
 
 
 def test_an_amount_comes_with_its_basis(tiny, tmp_path, monkeypatch, image):
