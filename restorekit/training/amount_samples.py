@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from restorekit.model.amount import COMPANY, WEIGHTS, Amount
 from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
 from restorekit.training.developed import MAKES, drawn, drawn_beside, drawn_file, shot
-from restorekit.training.parallel import one_thread_each
+from restorekit.training.parallel import in_turn
 from restorekit.training.runs import FIRST_PARTY
 from restorekit.training.shots import NOISE
 from restorekit.weighing.amounts import change_of, company, unsure
@@ -30,7 +29,6 @@ LOTS = ("developed", "beside", FILES)  # of pictures: by what they are drawn
 MIDDLE = 128  # px of a picture that decibels are of
 SHOTS = 0.5  # share of the pictures that cameras of another make shoot
 LEAST = -7.0  # logit of the key: there is more to learn from than what is asked in use
-TOLD = 30.0  # seconds between two lines
 
 
 @dataclass(frozen=True)
@@ -119,16 +117,10 @@ def samples(
     lot: as in `sample`.
     """
     found, before = kept(path) if path is not None and path.exists() else ([], 0)
-    seeds = range(before, count)
-    told = started = time.monotonic()
-    with one_thread_each() as pool:
-        for done, one in enumerate(pool.map(lambda seed: sample(restorer, photos, seed, lot), seeds), before + 1):
-            found += [] if one is None else [one]
-            if time.monotonic() - told > TOLD or done == count:
-                told = time.monotonic()
-                tell(f"{done}/{count} pictures, {told - started:.0f} s")
-                if path is not None and found:
-                    keep(path, found, done)
+    for one, done, due in in_turn(lambda seed: sample(restorer, photos, seed, lot), range(before, count), tell):
+        found += [] if one is None else [one]
+        if due and path is not None and found:
+            keep(path, found, done)
     return found
 
 

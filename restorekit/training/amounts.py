@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -43,9 +43,8 @@ from restorekit.training.shots import NOISE
 __all__ = ["amount_of", "compared", "fit", "least_of", "lost", "main"]
 
 FAINT = 1e-5  # mean square added to errors: 50 dB
-MOST = 6.0  # dB that a weight loses at most
 UNITS, NETS = 64, 6
-STEPS, BATCH, RATE, DECAY, BLURRED = 800, 512, 6e-3, 0.03, 0.3
+STEPS, BATCH, RATE, DECAY = 800, 512, 6e-3, 0.03
 FLAT = 1e-4
 PLAIN = 1 / 3  # dB that are plainly more or less
 LEAST = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # dB to promise that are tried
@@ -56,6 +55,22 @@ TOGETHER = (
     ("correlated", "grain"),
     ("shot", "shot clean"),
 )
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Choices of a fit.
+
+    most: dB that a weight loses at most. In files tenths of a decibel are the question: what loses many teaches
+        nothing more.
+    blurred: deviation of the noise on the numbers, which are standardised.
+    """
+
+    most: float = 6.0
+    blurred: float = 0.3
+
+
+FITTING, OF_FILES = Fitting(), Fitting(most=2.0, blurred=0.6)
 
 
 def decibels(some: Sequence[Sample]) -> Tensor:
@@ -71,20 +86,21 @@ def lost(some: Sequence[Sample], weights: Sequence[float]) -> Tensor:
     return between(losses, torch.tensor(weights)[:, None].clamp(0, 1))[:, 0] - least
 
 
-def fit(some: Sequence[Sample], keys: tuple[Tensor, Tensor]) -> Amount:
+def fit(some: Sequence[Sample], keys: tuple[Tensor, Tensor], fitting: Fitting = FITTING) -> Amount:
     """Fit several nets that begin differently, and let one answer with their mean. The same samples give the same.
 
     keys: those whose answers the samples have, (A, D), and their biases, (A,).
+    fitting: of its nets.
     """
     numbers = torch.stack([one.numbers for one in some])
-    losses = decibels(some).clamp(max=MOST)
+    losses = decibels(some).clamp(max=fitting.most)
     deviation = numbers.std(0, correction=0)
     mean, gain = (
         on_disk(numbers.mean(0)),
         on_disk(torch.where(deviation > FLAT, 1 / deviation.clamp_min(FLAT), 0.0)),
     )
     inputs = ((numbers - mean) * gain).clamp(-LIMIT, LIMIT)
-    nets = [fit_one(inputs, losses, seed) for seed in range(NETS)]
+    nets = [fit_one(inputs, losses, fitting.blurred, seed) for seed in range(NETS)]
     down, shift = (torch.cat([net[i] for net in nets]) for i in (0, 1))
     up = torch.cat([net[2] for net in nets], 1) / NETS
     straight, bias = (torch.stack([net[i] for net in nets]).mean(0) for i in (3, 4))
@@ -92,8 +108,11 @@ def fit(some: Sequence[Sample], keys: tuple[Tensor, Tensor]) -> Amount:
     return Amount(*keys, mean, gain, down, shift, up, straight, bias, torch.zeros(2))
 
 
-def fit_one(inputs: Tensor, losses: Tensor, seed: int) -> list[Tensor]:
-    """Fit one net to numbers, (M, N), and losses, (M, 5): down, shift, up, straight and bias."""
+def fit_one(inputs: Tensor, losses: Tensor, blurred: float, seed: int) -> list[Tensor]:
+    """Fit one net to numbers, (M, N), and losses, (M, 5): down, shift, up, straight and bias.
+
+    blurred: see `Fitting`.
+    """
     generator = Generator().manual_seed(seed)
     (count, length), ends = inputs.shape, losses.shape[1]
     moving = [
@@ -108,7 +127,7 @@ def fit_one(inputs: Tensor, losses: Tensor, seed: int) -> list[Tensor]:
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
     for _ in range(STEPS):
         some = torch.randint(count, (BATCH,), generator=generator)
-        seen = inputs[some] + BLURRED * torch.randn(BATCH, length, generator=generator)
+        seen = inputs[some] + blurred * torch.randn(BATCH, length, generator=generator)
         units = F.leaky_relu(seen @ down.T + shift, SLOPE)
         loss = F.mse_loss(seen @ straight.T + units @ up.T + bias, losses[some])
         optimiser.zero_grad()
@@ -152,20 +171,21 @@ def amount_of(
     held_out: Sequence[Sample],
     keys: tuple[Tensor, Tensor],
     tell: Callable[[str], None] = lambda line: None,
+    fitting: Fitting = FITTING,
 ) -> Amount:
     """Fit an amount, and what it has to promise to makes of pictures that were left out of a fit in turn.
 
-    keys: as in `fit`.
+    keys, fitting: as in `fit`.
     tell: told lines of figures.
     """
     fits: dict[tuple[str, ...], Amount] = {
-        makes: fit(rest, keys)
+        makes: fit(rest, keys, fitting)
         for makes in TOGETHER
         if len(rest := [one for one in training if one.make not in makes]) < len(training)
     }
     clean = [(amount, one) for amount in fits.values() for one in held_out if one.make in (CLEAN, BESIDE_CLEAN)]
     least = least_of(strange_to(fits, training) + clean)
-    final = replace(fit(training, keys), least=least)
+    final = replace(fit(training, keys, fitting), least=least)
     for name, each in (
         ("left out", fits),
         ("all", dict.fromkeys(((CLEAN,), *TOGETHER, (BESIDE,), (BESIDE_CLEAN,)), final)),
@@ -185,7 +205,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="number of photographs to read")
     parser.add_argument("--pictures", type=int, default=8000, help="number of pictures to draw")
     parser.add_argument("--beside", type=int, default=2000, help="further ones with other degradations")
-    parser.add_argument("--files", type=int, default=3000, help="further ones that are JPEG files")
+    parser.add_argument("--files", type=int, default=2200, help="further ones that are JPEG files")
     parser.add_argument("--held-out", type=float, default=0.15, help="share of these, of held-out photographs")
     parser.add_argument("--run", type=Path, help="folder where samples are kept, and gone on from")
     parser.add_argument("--threads", type=int, help="pictures at once")
@@ -215,15 +235,15 @@ def main() -> None:
             found += samples(restorer, some, round(share * count), kept, tell, lot)
         return found
 
-    def made(**counts: int) -> Amount:
-        return amount_of(gathered("training", **counts), gathered("held_out", **counts), keys, tell)
+    def made(fitting: Fitting, **counts: int) -> Amount:
+        return amount_of(gathered("training", **counts), gathered("held_out", **counts), keys, tell, fitting)
 
     if chosen.pictures:
         before = amount
-        amount = made(developed=chosen.pictures, beside=chosen.beside)
+        amount = made(FITTING, developed=chosen.pictures, beside=chosen.beside)
         amount = replace(amount, beside=before and before.beside)
     if amount is not None and chosen.files:
-        amount = replace(amount, beside=made(files=chosen.files))
+        amount = replace(amount, beside=made(OF_FILES, files=chosen.files))
     if amount is not None:
         write_amount(path, amount)
         write_sums(chosen.out / NOISE)

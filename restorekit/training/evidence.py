@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,7 @@ from restorekit.running.restorer import Restorer
 from restorekit.training.labelled_pictures import SOFTEST, by_share
 from restorekit.training.looks import Looks
 from restorekit.training.pairs import as_file
-from restorekit.training.parallel import one_thread_each
+from restorekit.training.parallel import in_turn
 from restorekit.training.photos import Photos, random_patches, softened
 from restorekit.training.readout import fit_several
 from restorekit.training.stripes import lined
@@ -71,7 +70,6 @@ PLAINLY = 0.9  # of what the key loses
 UNSURE = -3.0  # logit of a key from which on its basis is tried: more to learn from than what is asked in use
 KEYS = -2  # place of the key's logit among what a judge reads
 JUDGES = 5  # fitted, whose mean has the say: one alone differs from the next by a tenth of what is lost
-TOLD = 30.0  # seconds between two lines
 
 
 @dataclass(frozen=True)
@@ -167,13 +165,8 @@ def trials(
     Other arguments as in `tried`.
     """
     found: list[Trial] = []
-    told = started = time.monotonic()
-    with one_thread_each() as pool:
-        for done, some in enumerate(pool.map(lambda seed: tried(restorer, photos, seed, bases), seeds), 1):
-            found += some
-            if time.monotonic() - told > TOLD:
-                told = time.monotonic()
-                tell(f"{done}/{len(seeds)} pictures, {told - started:.0f} s")
+    for some, _, _ in in_turn(lambda seed: tried(restorer, photos, seed, bases), seeds, tell):
+        found += some
     return found
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -16,7 +17,10 @@ from torch import Generator, Tensor, nn
 from restorekit.training.engine import set_rate
 from restorekit.training.roles import Learner
 
-__all__ = ["Parallel", "added", "gradients_of", "one_thread_each"]
+__all__ = ["Parallel", "added", "gradients_of", "in_turn"]
+
+TOLD = 30.0  # seconds between two lines
+Made = TypeVar("Made")
 
 
 @dataclass
@@ -118,6 +122,21 @@ def added(total: Tensor | None, more: Tensor | None) -> Tensor | None:
     return total.add_(more)
 
 
-def one_thread_each() -> ThreadPoolExecutor:
-    """Make as many workers as torch has threads, for work that has one of them each."""
-    return ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,))
+def in_turn(
+    make: Callable[[int], Made], seeds: range, tell: Callable[[str], None] = lambda line: None
+) -> Iterator[tuple[Made, int, bool]]:
+    """Make something of each seed, as many at once as torch has threads, on one thread each.
+
+    seeds: from those that were done before on.
+    tell: told how far it is, every half minute and at the end.
+    Yields what was made, in the order of the seeds; how many are done; and whether that was just told, which is
+    when to keep what there is.
+    """
+    told = started = time.monotonic()
+    with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for done, one in enumerate(pool.map(make, seeds), seeds.start + 1):
+            due = time.monotonic() - told > TOLD or done == seeds.stop
+            if due:
+                told = time.monotonic()
+                tell(f"{done}/{seeds.stop} pictures, {told - started:.0f} s")
+            yield one, done, due

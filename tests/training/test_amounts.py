@@ -109,8 +109,10 @@ def test_gathering_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
 
     monkeypatch.setattr(amount_samples, "sample", one)
     path = tmp_path / "run" / "samples.safetensors"
-    first = samples(None, (), 7, path)
-    both = samples(None, (), 12, path)
+    lines = []
+    first = samples(None, (), 7, path, lines.append)
+    both = samples(None, (), 12, path, lines.append)
+    assert [line.split(" ")[0] for line in lines] == ["7/7", "12/12"]
     assert sorted(asked) == list(range(12)) and len(first) == 4 and len(both) == 8
     for a, b in zip(both, samples(None, (), 12), strict=True):
         assert torch.equal(a.numbers, b.numbers) and torch.equal(a.errors, b.errors)
