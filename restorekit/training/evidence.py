@@ -3,9 +3,9 @@
 Pictures are drawn as people have them, degraded by up to five of the kinds that have a basis or by none, and read
 as in use. Where a key is unsure of its basis, the basis is tried on the crops, and what it changes is remembered
 (`restorekit.model.evidence`), with what it is worth: the decibels between the picture restored with it and without
-it, once beside what the keys found of the others, as in use, and once beside the right ones. A read-out is fitted
-to both. A picture counts as much as there is to win or lose, and one that the lens has spared four times that, for
-much of what people have is soft and meant to be. What looks like rain, lines, is drawn instead.
+it, once beside what keys and amounts found of the others, as in use, and once beside the right ones. A read-out is
+fitted to both. A picture counts as much as there is to win or lose, and one that the lens has spared four times
+that, for much of what people have is soft and meant to be. What looks like rain, lines, is drawn instead.
 
 On held-out photographs it is said how much the key loses and how much the judge with it, which leaves to the key
 what it is not sure of. A basis gets one only where that is plainly less.
@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Generator, Tensor
 
 from restorekit.composition import Compose
@@ -110,8 +112,10 @@ def tried(
         return []
     first = restorer.encoder.query_of(view)[0]
     keys = {name: key for name, key in restorer.keys.items() if key.length <= len(first)}
-    halves, second = look_twice(restorer.encoder, keys, restorer.origins, view, first, restorer.remove)
-    reading = read_query(first, keys, second)
+    halves, second = look_twice(
+        restorer.encoder, keys, restorer.origins, view, first, restorer.remove, restorer.judges, image
+    )
+    weights = {**read_query(first, keys, second).weights, **halves.given}
     top, left = ((n - MIDDLE) // 2 for n in clean.shape[2:])
     middles = [picture[..., top : top + MIDDLE, left : left + MIDDLE] for picture in (image, clean)]
 
@@ -125,10 +129,10 @@ def tried(
             continue
         numbers = evidence_for(halves, name, key, first, second, UNSURE)
         if numbers is not None:
-            others = (reading.weights, dict.fromkeys(names, 1.0))
+            others = (weights, dict.fromkeys(names, 1.0))
             ends = tuple((psnr({**beside, name: 1.0}), psnr({**beside, name: 0.0})) for beside in others)
             spared = name in restorer.origins.optical and name not in names
-            found.append(Trial(name, numbers, spared, ends, reading.weights[name]))
+            found.append(Trial(name, numbers, spared, ends, weights[name]))
     return found
 
 
@@ -155,19 +159,52 @@ def draw(
 def trials(
     restorer: Restorer,
     photos: Sequence[Tensor],
-    seeds: range,
+    count: int,
     bases: Collection[str] | None = None,
     tell: Callable[[str], None] = lambda line: None,
+    path: Path | None = None,
 ) -> list[Trial]:
-    """Try bases on as many pictures as there are seeds, as many at once as there are threads.
+    """Try bases on pictures with seeds from 0 on, as many at once as there are threads.
 
+    count: of the pictures.
     tell: told lines.
+    path: file where trials are kept, every half minute, and gone on from; None for none.
     Other arguments as in `tried`.
     """
-    found: list[Trial] = []
-    for some, _, _ in in_turn(lambda seed: tried(restorer, photos, seed, bases), seeds, tell):
+    found, before = kept(path) if path is not None and path.exists() else ([], 0)
+    for some, done, due in in_turn(lambda seed: tried(restorer, photos, seed, bases), range(before, count), tell):
         found += some
+        if due and path is not None and found:
+            keep(path, found, done)
     return found
+
+
+def keep(path: Path, some: Sequence[Trial], done: int) -> None:
+    """Write trials, and how many pictures were drawn for them; whole, or as it was before."""
+    names = sorted({trial.basis for trial in some})
+    marks = [[names.index(trial.basis), trial.spared, trial.weight] for trial in some]
+    tensors = {
+        "numbers": torch.stack([trial.numbers for trial in some]),
+        "ends": torch.tensor([trial.ends for trial in some], dtype=torch.float64),
+        "marks": torch.tensor(marks, dtype=torch.float64),
+        "done": torch.tensor(done),
+    }
+    new = path.with_suffix(".new")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, new, {"bases": " ".join(names)})
+    new.replace(path)
+
+
+def kept(path: Path) -> tuple[list[Trial], int]:
+    """Read what `keep` wrote."""
+    with safe_open(path, "pt") as file:
+        names = file.metadata()["bases"].split(" ")
+        numbers, ends, marks, done = (file.get_tensor(name) for name in ("numbers", "ends", "marks", "done"))
+    found = [
+        Trial(names[int(name)], row, bool(spared), tuple((with_it, without) for with_it, without in pairs), weight)
+        for row, pairs, (name, spared, weight) in zip(numbers, ends.tolist(), marks.tolist(), strict=True)
+    ]
+    return found, int(done)
 
 
 def lost(some: Sequence[Trial], weights: Sequence[float]) -> float:
@@ -206,6 +243,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="number of photographs to read")
     parser.add_argument("--pictures", type=int, default=4000, help="number of pictures to draw")
     parser.add_argument("--held-out", type=int, default=600, help="and of held-out photographs")
+    parser.add_argument("--run", type=Path, help="folder where trials are kept, and gone on from")
     parser.add_argument("--threads", type=int, help="pictures at once")
     chosen = parser.parse_args()
     if chosen.threads:
@@ -214,10 +252,14 @@ def main() -> None:
     if unknown := sorted(set(chosen.bases or ()) - set(restorer.keys)):
         parser.error(f"no key of {', '.join(unknown)}; there are those of {', '.join(restorer.keys)}")
     photos = Photos.load(chosen.photos, min(SIDES), chosen.limit)
+    parts = {"training": (photos.training, chosen.pictures), "held_out": (photos.calibration, chosen.held_out)}
     lots = [
-        trials(restorer, some, range(count), chosen.bases, lambda line: print(line, flush=True))
-        for some, count in ((photos.training, chosen.pictures), (photos.calibration, chosen.held_out))
-    ]
+        trials(
+            restorer, some, count, chosen.bases, lambda line: print(line, flush=True),
+            chosen.run and chosen.run / f"{part}.safetensors",
+        )
+        for part, (some, count) in parts.items()
+    ]  # fmt: skip
     for name in sorted({trial.basis for trial in lots[0]}):
         folder = chosen.out / name
         training, held_out = ([trial for trial in lot if trial.basis == name] for lot in lots)

@@ -1,15 +1,17 @@
 """Laws of the judges' training: drawn alike again, fitted to what is worth most, written beside their bases."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Generator
 
+from restorekit.model.amount import WEIGHTS, Amount
 from restorekit.model.basis import EVIDENCE, Basis
-from restorekit.model.evidence import JUDGE_LENGTH
+from restorekit.model.evidence import EVIDENCE_LENGTH, JUDGE_LENGTH
 from restorekit.training import evidence
-from restorekit.training.evidence import Trial, draw, judge_of, lost, main, tried
+from restorekit.training.evidence import Trial, draw, judge_of, lost, main, trials, tried
 from restorekit.training.photos import Photos
 from restorekit.weighing.tries import weight_by_change
 from tests.scene import scene
@@ -83,6 +85,38 @@ def test_bases_that_a_key_is_unsure_of_are_tried_but_for_what_is_late(restorer, 
     for one, other in zip(found, again, strict=True):
         assert torch.equal(one.numbers, other.numbers) and one.ends == other.ends
         assert one.numbers.shape == (JUDGE_LENGTH,) and len(one.ends) == 2
+
+
+def test_bases_are_tried_beside_the_amounts_that_are_in_use(restorer, monkeypatch):
+    monkeypatch.setattr(evidence, "UNSURE", -1e6)
+    monkeypatch.setattr("restorekit.weighing.tries.SURE", 1e6)
+    monkeypatch.setattr("restorekit.weighing.amounts.unsure", lambda *_: True)
+    found = []
+    for best in (0.0, 1.0):
+        losses = torch.tensor([20 * (weight - best) ** 2 for weight in WEIGHTS])
+        numbers = [torch.zeros(shape) for shape in ((0, 8), (0,), (EVIDENCE_LENGTH,), (EVIDENCE_LENGTH,))]
+        nets = [torch.zeros(shape) for shape in ((1, EVIDENCE_LENGTH), (1,), (5, 1), (5, EVIDENCE_LENGTH))]
+        monkeypatch.setattr(restorer, "judges", {"noise": Amount(*numbers, *nets, losses, torch.zeros(2))})
+        found.append(tried(restorer, (PHOTO,), 3, ["rain"])[0])
+    assert not torch.equal(found[0].numbers[:-2], found[1].numbers[:-2])
+    assert found[0].ends[0] != found[1].ends[0] and found[0].ends[1] == found[1].ends[1]
+
+
+def test_trying_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    asked = []
+
+    def some(restorer, photos, seed, bases):
+        asked.append(seed)
+        return [replace(one, basis=("blur", "rain")[seed % 2]) for one in some_trials(seed % 3, seed)]
+
+    monkeypatch.setattr(evidence, "tried", some)
+    path = tmp_path / "run" / "trials.safetensors"
+    first = trials(None, (), 7, path=path)
+    both = trials(None, (), 12, path=path)
+    assert sorted(asked) == list(range(12)) and len(first) == 6 and len(both) == 12
+    for a, b in zip(both, trials(None, (), 12), strict=True):
+        assert torch.equal(a.numbers, b.numbers)
+        assert (a.basis, a.spared, a.ends, a.weight) == (b.basis, b.spared, b.ends, b.weight)
 
 
 def test_a_basis_whose_judge_is_no_better_than_its_key_gets_none(tiny, tmp_path, monkeypatch, capsys):
