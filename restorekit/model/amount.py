@@ -12,8 +12,9 @@ says how many decibels each of five weights would lose. Between them the loss is
 What it is fitted to is what a training draws, and cameras differ: so where it promises little, the key keeps the
 word. How much is little is measured on kinds of pictures that a fit has never seen.
 
-Where something else was found that the sensor or the file did, changes mean other things: JPEG smooths noise, and
+Where the sensor or the file did something else that is strong, changes mean other things: JPEG smooths noise, and
 what it leaves looks like smoothed noise. So such pictures may have a read-out of their own, of the same numbers.
+Files that are compressed a little, as cameras write them, are the first one's, which has seen more cameras.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ __all__ = ["WEIGHTS", "Amount", "Judge", "between", "load_judge", "write_amount"
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 STEPS = 41  # weights to choose from
-COMPANY = 0.5  # weight of another late basis from which on it was found
+STRONG = 0.5  # of its scale, what another late basis removes
 BESIDE = "beside."  # what the tensors of the read-out beside it begin with
 
 
@@ -49,7 +50,7 @@ class Amount:
     up: from them to the losses at WEIGHTS, (5, H).
     straight, bias: from the numbers to the losses, (5, N) and (5,).
     least: dB that a larger and a smaller weight than the key's have to promise, (2,).
-    beside: the same for pictures in which another late basis was found; None where that makes no difference.
+    beside: the same for pictures with much for another late basis to remove; None where that makes no difference.
     """
 
     asked: Tensor
@@ -64,9 +65,9 @@ class Amount:
     least: Tensor
     beside: Amount | None = field(default=None, kw_only=True)
 
-    def of(self, company: float) -> Amount:
-        """The read-out for a picture. company: the largest weight of another late basis."""
-        return self.beside if self.beside is not None and company >= COMPANY else self
+    def of(self, strength: float) -> Amount:
+        """The read-out for a picture. strength: of what other late bases remove, as a fraction of its scale."""
+        return self.beside if self.beside is not None and strength >= STRONG else self
 
     def numbers(self, change: Tensor, query: Tensor) -> Tensor:
         """Gather what it reads, (N,), on the CPU: of a change's evidence and of the first look's query, (D,)."""

@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor
 
-from restorekit.model.amount import COMPANY, WEIGHTS, Amount
+from restorekit.model.amount import WEIGHTS, Amount
 from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
 from restorekit.training.developed import MAKES, drawn, drawn_beside, drawn_file, shot
 from restorekit.training.parallel import in_turn
 from restorekit.training.runs import FIRST_PARTY
 from restorekit.training.shots import NOISE
-from restorekit.weighing.amounts import change_of, company, unsure
+from restorekit.weighing.amounts import COMPANY, change_of, company, unsure
 from restorekit.weighing.looks import look_twice, read_query
 
 __all__ = ["ASKED", "FILES", "LOTS", "Sample", "asked", "on_disk", "sample", "samples"]

@@ -13,8 +13,9 @@ other than the key's has to promise is what loses least on those left out and on
 photographs it is said how much the key loses and how much the amount in its place, by what saw the make and by
 what did not.
 
-Beside JPEG the basis changes other things, so that JPEG files have a read-out of their own (`Amount.beside`), made
-in the same way of files alone. `--pictures 0` makes that one anew and leaves the other as it is.
+Beside JPEG the basis changes other things, so that strongly compressed files have a read-out of their own
+(`Amount.beside`), made in the same way of files of any quality. `--pictures 0` makes that one anew and leaves the
+other as it is.
 """
 
 from __future__ import annotations

@@ -20,11 +20,12 @@ from restorekit.weighing.halves import MIDDLE, Remove, every_other, middles
 from restorekit.weighing.origins import Origins
 from restorekit.weighing.tries import TRIED
 
-__all__ = ["amounts", "change_of", "company", "finest", "unsure"]
+__all__ = ["COMPANY", "amounts", "change_of", "company", "finest", "strength", "unsure"]
 
 # Logit of a key above which its weight is 1 for good. The least is that of the judges: below it JPEG on smooth
 # pictures, of which few were drawn, is taken for noise.
 MOST = 4.5
+COMPANY = 0.5  # weight of another late basis from which on it was found
 CELL = 2 * BLOCK  # px
 TEXTURE = 3.0  # times the largest change of a crop: what is taken away there is no noise
 
@@ -64,7 +65,7 @@ def amounts(
         parts = crops if part is None else torch.cat([crops, part.to(crops)])
         before, after = tried(parts, name, so_far, remove)
         (before, *fine), (after, *finer) = before.split(len(crops)), after.split(len(crops))
-        judge = judge.of(company(so_far, name))
+        judge = judge.of(strength(keys, so_far, name, first))
         weight = judge.weight(judge.numbers(evidence(before, after), first), by_key)
         if weight > by_key and fine and size_of(fine[0], finer[0]) > TEXTURE * size_of(before, after):
             weight = by_key
@@ -75,6 +76,15 @@ def amounts(
 def company(found: Mapping[str, float], name: str) -> float:
     """The largest weight, of those that were found, of another basis than the named one."""
     return max((weight for other, weight in found.items() if other != name), default=0.0)
+
+
+def strength(keys: Mapping[str, BasisKey], found: Mapping[str, float], name: str, first: Tensor) -> float:
+    """The strength of what other late bases than the named one remove, as a fraction of its scale; 0 for none.
+
+    keys, found, first: as in `amounts`.
+    """
+    others = [other for other, weight in found.items() if other != name and weight >= COMPANY]
+    return max((float(keys[other].fraction(first)) for other in others), default=0.0)
 
 
 def unsure(key: BasisKey, first: Tensor, least: float = TRIED) -> bool:

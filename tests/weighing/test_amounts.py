@@ -99,10 +99,16 @@ def test_an_amount_of_what_is_not_late_or_not_there_is_not_asked(encoder, image)
     assert seen == read_picture(encoder, keys(encoder, blur=0.0), ORIGINS, image, darker)
 
 
-@pytest.mark.parametrize(("jpeg", "weight"), [(-20.0, 0.0), (-1.0, 0.0), (20.0, 1.0)])
-def test_beside_a_file_that_was_found_the_read_out_of_files_has_the_word(encoder, image, jpeg, weight):
+@pytest.mark.parametrize(
+    ("jpeg", "strength", "weight"), [(-20.0, 1.0, 0.0), (-1.0, 1.0, 0.0), (20.0, 0.4, 0.0), (20.0, 0.6, 1.0)]
+)
+def test_in_a_file_that_was_strongly_compressed_the_read_out_of_files_has_the_word(
+    encoder, image, jpeg, strength, weight
+):
     judges = {"noise": replace(losing(RISING), beside=losing(FALLING))}
     own = keys(encoder, jpeg=jpeg)
+    gauge = torch.cat([torch.zeros(encoder.dimension), torch.tensor([strength])])
+    own["jpeg"] = replace(own["jpeg"], gauge=gauge)
     assert read_picture(encoder, own, ORIGINS, image, darker, judges=judges).weights["noise"] == weight
     alone = {"noise": losing(RISING)}
     assert read_picture(encoder, own, ORIGINS, image, darker, judges=alone).weights["noise"] == 0.0
