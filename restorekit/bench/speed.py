@@ -1,4 +1,4 @@
-"""Speed, as ratios measured in one run on one machine: `python -m restorekit.bench.speed [-o FILE] [--large]`."""
+"""Speed, as ratios measured in one run on one machine: `python -m restorekit.bench.speed [-o FILE]`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from restorekit.bench.command_timing import command_ratio, size_ratio
+from restorekit.bench.photograph_timing import photograph_ratios
 from restorekit.bench.records import machine
 from restorekit.bench.timing import (
     Ratio,
@@ -49,11 +50,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path, help="Markdown file to write")
     parser.add_argument("--large", action="store_true", help="Measure 100 megapixels too: minutes")
+    parser.add_argument("--photos", type=Path, help="Folder of clean photographs: measure blind ones too")
     chosen = parser.parse_args()
     rows: list[Ratio] = []
     measures: list[Callable[[], Ratio | list[Ratio]]] = [
         mixing_ratio,
         encoder_ratio,
+        *([lambda: photograph_ratios(chosen.photos)] if chosen.photos else []),
         command_ratio,
         arithmetic_ratio,
         precision_ratio,

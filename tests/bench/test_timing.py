@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from restorekit.bench.photograph_timing import photograph_ratios
 from restorekit.bench.speed import as_markdown
 from restorekit.bench.timing import (
     Ratio,
@@ -17,7 +18,9 @@ from restorekit.bench.timing import (
     mixing_ratio,
     precision_ratio,
 )
+from restorekit.image import write_image
 from restorekit.running import device
+from tests.scene import scene
 
 
 def test_the_first_round_does_not_count_and_the_median_of_the_others_does():
@@ -34,6 +37,17 @@ def test_everything_is_measured_in_the_precision_that_is_chosen(tiny, monkeypatc
     rows += [bases_ratio(5, 64, 1), first_ratio(64)]
     assert all(row.ratio > 0 for row in rows)
     assert ("bf16" if pays else "fp32") in rows[2].note and "GFLOP/s" in rows[2].note
+
+
+def test_photographs_are_timed_blind_and_with_what_was_found(tiny, tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        write_image(tmp_path / name, scene(80, 96))
+    rows = photograph_ratios(tmp_path, count=2, size=64, rounds=1)
+    assert [row.what for row in rows][1:3] == [
+        "2 photographs with jpeg 30, blind",
+        "2 photographs with rain 18 + noise 15, blind",
+    ]
+    assert len(rows) == 4 and all(row.ratio > 0 for row in rows)
 
 
 def test_operations_are_counted():

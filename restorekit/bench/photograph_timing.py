@@ -1,0 +1,70 @@
+"""Measures of `restorekit.bench.speed` on photographs: what it costs to find out what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restorekit.bench.timing import Ratio, in_turns
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+__all__ = ["photograph_ratios"]
+
+# What photographs are degraded by, in physical order.
+PHOTOGRAPHS: tuple[dict[str, float], ...] = (
+    {"noise": 25.0},
+    {"jpeg": 30.0},
+    {"rain": 18.0, "noise": 15.0},
+    {"blur": 1.6, "jpeg": 60.0},
+)
+
+
+def photograph_ratios(folder: Path, count: int = 8, size: int = 512, rounds: int = 2) -> list[Ratio]:
+    """Blind restoration of degraded photographs against restoration with the weights that it found.
+
+    folder: of clean photographs, of which the first are taken.
+    count: of them.
+    size: largest side of the middle that is restored, px.
+    rounds: of timing.
+    """
+    from torch import Generator
+
+    from restorekit.composition import Compose, Step
+    from restorekit.image import read_image
+    from restorekit.running.restorer import Restorer
+
+    restorer = Restorer.from_pretrained(device="cpu")
+    files = sorted(path for path in folder.iterdir() if path.is_file())[:count]
+    clean = [middle(read_image(path).rgb, size) for path in files]
+    rows = []
+    for kind in PHOTOGRAPHS:
+        pictures = []
+        for seed, image in enumerate(clean):
+            generator = Generator().manual_seed(seed)
+            degradations = [(restorer.catalog.degradation(name), value) for name, value in kind.items()]
+            steps = (Step(d, d.draw(image.shape, generator, severity=value)) for d, value in degradations)
+            pictures.append((Compose(tuple(steps)).apply(image).clamp(0, 1) * 255).round() / 255)
+        chosen = [restorer.restore(picture).weights[0].values for picture in pictures]
+
+        def blind(pictures: Sequence[Tensor] = pictures) -> None:
+            for picture in pictures:
+                restorer.restore(picture)
+
+        def given(pictures: Sequence[Tensor] = pictures, chosen: Sequence[Mapping[str, float]] = chosen) -> None:
+            for picture, weights in zip(pictures, chosen, strict=True):
+                restorer.restore(picture, weights=weights, blind=False)
+
+        what = " + ".join(f"{name} {value:g}" for name, value in kind.items())
+        rows.append(in_turns(f"{len(pictures)} photographs with {what}, blind", "as found", blind, given, rounds))
+    return rows
+
+
+def middle(image: Tensor, size: int) -> Tensor:
+    """Cut out the middle of a picture, (1, 3, H, W), at most `size` px high and wide."""
+    height, width = (min(side, size) for side in image.shape[-2:])
+    top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
+    return image[..., top : top + height, left : left + width]
