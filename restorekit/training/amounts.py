@@ -206,11 +206,13 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="number of photographs to read")
     parser.add_argument("--pictures", type=int, default=8000, help="number of pictures to draw")
     parser.add_argument("--beside", type=int, default=2000, help="further ones with other degradations")
-    parser.add_argument("--files", type=int, default=2200, help="further ones that are JPEG files")
+    parser.add_argument("--files", type=int, default=4200, help="further ones that are JPEG files")
     parser.add_argument("--held-out", type=float, default=0.15, help="share of these, of held-out photographs")
     parser.add_argument("--run", type=Path, help="folder where samples are kept, and gone on from")
     parser.add_argument("--threads", type=int, help="pictures at once")
     chosen = parser.parse_args()
+    if not 0 < chosen.held_out < 1:
+        parser.error(f"--held-out is a share between 0 and 1, not {chosen.held_out:g}")
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     restorer = Restorer.from_pretrained(device="cpu", catalog=build_catalog(load_plugins()))

@@ -167,3 +167,9 @@ def test_files_alone_want_an_amount_that_is_there(tiny, tmp_path, monkeypatch, c
     with pytest.raises(SystemExit):
         command(tiny, tmp_path, monkeypatch, "--pictures", "0")
     assert "give --pictures" in capsys.readouterr().err
+
+
+def test_a_number_of_held_out_pictures_is_refused_where_a_share_is_asked_for(tiny, tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        command(tiny, tmp_path, monkeypatch, "--held-out", "1200")
+    assert "a share between 0 and 1, not 1200" in capsys.readouterr().err

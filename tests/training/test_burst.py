@@ -118,7 +118,7 @@ def test_a_burst_runs_where_only_the_path_knows_restorekit_and_brings_all_back(b
     assert unplugged.returncode == 1 and "put the packed folder" in unplugged.stderr
     assert not (tmp_path / "out").exists()
 
-    limits = ("--deadline", "12s", "--pieces", "8KiB", "--every", "3s")
+    limits = ("--deadline", "25s", "--pieces", "8KiB", "--every", "3s")
     began = time.monotonic()
     ran = subprocess.run(**burst(bare, packed, tmp_path, *limits), capture_output=True)
     assert ran.returncode == 0, ran.stderr
