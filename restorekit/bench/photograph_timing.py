@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["photograph_ratios"]
 
-# What photographs are degraded by, in physical order.
+# What photographs are degraded by.
 PHOTOGRAPHS: tuple[dict[str, float], ...] = (
     {"noise": 25.0},
     {"jpeg": 30.0},
@@ -33,7 +33,8 @@ def photograph_ratios(folder: Path, count: int = 8, size: int = 512, rounds: int
     """
     from torch import Generator
 
-    from restorekit.composition import Compose, Step
+    from restorekit.bench.items import as_file
+    from restorekit.composition import Compose
     from restorekit.image import read_image
     from restorekit.running.restorer import Restorer
 
@@ -44,10 +45,9 @@ def photograph_ratios(folder: Path, count: int = 8, size: int = 512, rounds: int
     for kind in PHOTOGRAPHS:
         pictures = []
         for seed, image in enumerate(clean):
-            generator = Generator().manual_seed(seed)
-            degradations = [(restorer.catalog.degradation(name), value) for name, value in kind.items()]
-            steps = (Step(d, d.draw(image.shape, generator, severity=value)) for d, value in degradations)
-            pictures.append((Compose(tuple(steps)).apply(image).clamp(0, 1) * 255).round() / 255)
+            degradations = [restorer.catalog.degradation(name) for name in kind]
+            compose = Compose.draw(degradations, image.shape, Generator().manual_seed(seed), kind)
+            pictures.append(as_file(compose.apply(image)))
         chosen = [restorer.restore(picture).weights[0].values for picture in pictures]
 
         def blind(pictures: Sequence[Tensor] = pictures) -> None:

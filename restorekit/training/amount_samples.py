@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Generator, Tensor
 
 from restorekit.model.amount import WEIGHTS, Amount
 from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
 from restorekit.training.developed import MAKES, drawn, drawn_beside, drawn_file, shot
-from restorekit.training.parallel import in_turn
+from restorekit.training.parallel import gathered
+from restorekit.training.pieces import write_whole
 from restorekit.training.runs import FIRST_PARTY
 from restorekit.training.shots import NOISE
-from restorekit.weighing.amounts import COMPANY, change_of, company, unsure
+from restorekit.weighing.amounts import change_of, others_found, unsure
 from restorekit.weighing.looks import look_twice, read_query
 
 __all__ = ["ASKED", "FILES", "LOTS", "Sample", "asked", "on_disk", "sample", "samples"]
@@ -39,14 +40,12 @@ class Sample:
     errors: mean squares with the basis at each of WEIGHTS, (5,).
     weight: by the key.
     make: what was drawn, one of MAKES.
-    company: the largest weight, by the keys, of what else the sensor or the file did.
     """
 
     numbers: Tensor
     errors: Tensor
     weight: float
     make: str
-    company: float = 0.0
 
 
 @torch.no_grad()
@@ -72,8 +71,7 @@ def sample(restorer: Restorer, photos: Sequence[Tensor], seed: int, lot: str = L
         return None
     keys = {name: key for name, key in restorer.keys.items() if key.length <= len(first)}
     halves, second = look_twice(restorer.encoder, keys, restorer.origins, view, first, restorer.remove)
-    beside = company(halves.found, NOISE)
-    if lot == FILES and beside < COMPANY:
+    if lot == FILES and not others_found(halves.found, NOISE):
         return None
     weights = read_query(first, keys, second).weights
     change = change_of(view, NOISE, halves.found, restorer.remove)
@@ -86,7 +84,7 @@ def sample(restorer: Restorer, photos: Sequence[Tensor], seed: int, lot: str = L
         return (restored - target).square().mean()
 
     errors = torch.stack([error(weight) for weight in WEIGHTS])
-    return Sample(numbers, errors, halves.found.get(NOISE, 0.0), make, beside)
+    return Sample(numbers, errors, halves.found.get(NOISE, 0.0), make)
 
 
 def asked(keys: Mapping[str, BasisKey]) -> tuple[Tensor, Tensor]:
@@ -116,30 +114,27 @@ def samples(
     tell: told lines.
     lot: as in `sample`.
     """
-    found, before = kept(path) if path is not None and path.exists() else ([], 0)
-    for one, done, due in in_turn(lambda seed: sample(restorer, photos, seed, lot), range(before, count), tell):
-        found += [] if one is None else [one]
-        if due and path is not None and found:
-            keep(path, found, done)
-    return found
+
+    def one(seed: int) -> list[Sample]:
+        made = sample(restorer, photos, seed, lot)
+        return [] if made is None else [made]
+
+    return gathered(one, count, path, tell, keep, kept)
 
 
 def keep(path: Path, some: Sequence[Sample], done: int) -> None:
     """Write samples, and how many pictures were drawn for them; whole, or as it was before."""
     numbers, errors = (torch.stack([getattr(one, name) for one in some]) for name in ("numbers", "errors"))
-    rows = [[one.weight, MAKES.index(one.make), one.company] for one in some]
-    marks = torch.tensor(rows, dtype=torch.float64)
-    new = path.with_suffix(".new")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({"numbers": numbers, "errors": errors, "marks": marks, "done": torch.tensor(done)}, new)
-    new.replace(path)
+    marks = torch.tensor([[one.weight, MAKES.index(one.make)] for one in some], dtype=torch.float64)
+    tensors = {"numbers": numbers, "errors": errors, "marks": marks, "done": torch.tensor(done)}
+    write_whole(path, save(tensors))
 
 
 def kept(path: Path) -> tuple[list[Sample], int]:
     """Read what `keep` wrote."""
     tensors = load_file(path)
     rows = zip(tensors["numbers"], tensors["errors"], tensors["marks"].tolist(), strict=True)
-    found = [Sample(n, errors, weight, MAKES[int(make)], beside) for n, errors, (weight, make, beside) in rows]
+    found = [Sample(numbers, errors, weight, MAKES[int(make)]) for numbers, errors, (weight, make) in rows]
     return found, int(tensors["done"])
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Generator, Tensor
 
 from restorekit.composition import Compose
@@ -35,8 +35,9 @@ from restorekit.running.restorer import Restorer
 from restorekit.training.labelled_pictures import SOFTEST, by_share
 from restorekit.training.looks import Looks
 from restorekit.training.pairs import as_file
-from restorekit.training.parallel import in_turn
+from restorekit.training.parallel import gathered
 from restorekit.training.photos import Photos, random_patches, softened
+from restorekit.training.pieces import write_whole
 from restorekit.training.readout import fit_several
 from restorekit.training.stripes import lined
 from restorekit.weighing.looks import look_twice, read_query
@@ -171,12 +172,7 @@ def trials(
     path: file where trials are kept, every half minute, and gone on from; None for none.
     Other arguments as in `tried`.
     """
-    found, before = kept(path) if path is not None and path.exists() else ([], 0)
-    for some, done, due in in_turn(lambda seed: tried(restorer, photos, seed, bases), range(before, count), tell):
-        found += some
-        if due and path is not None and found:
-            keep(path, found, done)
-    return found
+    return gathered(lambda seed: tried(restorer, photos, seed, bases), count, path, tell, keep, kept)
 
 
 def keep(path: Path, some: Sequence[Trial], done: int) -> None:
@@ -189,10 +185,7 @@ def keep(path: Path, some: Sequence[Trial], done: int) -> None:
         "marks": torch.tensor(marks, dtype=torch.float64),
         "done": torch.tensor(done),
     }
-    new = path.with_suffix(".new")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, new, {"bases": " ".join(names)})
-    new.replace(path)
+    write_whole(path, save(tensors, {"bases": " ".join(names)}))
 
 
 def kept(path: Path) -> tuple[list[Trial], int]:

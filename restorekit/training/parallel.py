@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -17,7 +18,7 @@ from torch import Generator, Tensor, nn
 from restorekit.training.engine import set_rate
 from restorekit.training.roles import Learner
 
-__all__ = ["Parallel", "added", "gradients_of", "in_turn"]
+__all__ = ["Parallel", "added", "gathered", "gradients_of"]
 
 TOLD = 30.0  # seconds between two lines
 Made = TypeVar("Made")
@@ -122,21 +123,30 @@ def added(total: Tensor | None, more: Tensor | None) -> Tensor | None:
     return total.add_(more)
 
 
-def in_turn(
-    make: Callable[[int], Made], seeds: range, tell: Callable[[str], None] = lambda line: None
-) -> Iterator[tuple[Made, int, bool]]:
-    """Make something of each seed, as many at once as torch has threads, on one thread each.
+def gathered(
+    make: Callable[[int], Sequence[Made]],
+    count: int,
+    path: Path | None,
+    tell: Callable[[str], None],
+    keep: Callable[[Path, Sequence[Made], int], None],
+    kept: Callable[[Path], tuple[list[Made], int]],
+) -> list[Made]:
+    """Gather what is made of the seeds from 0 on, as many at once as torch has threads, on one thread each.
 
-    seeds: from those that were done before on.
-    tell: told how far it is, every half minute and at the end.
-    Yields what was made, in the order of the seeds; how many are done; and whether that was just told, which is
-    when to keep what there is.
+    count: of the seeds.
+    path: file where it is kept, every half minute and at the end, and gone on from; None for none.
+    tell: told how far it is, as often.
+    keep, kept: write what there is to that file, with how many seeds are done; and read both.
     """
+    found, before = kept(path) if path is not None and path.exists() else ([], 0)
     told = started = time.monotonic()
     with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for done, one in enumerate(pool.map(make, seeds), seeds.start + 1):
-            due = time.monotonic() - told > TOLD or done == seeds.stop
-            if due:
+        for done, some in enumerate(pool.map(make, range(before, count)), before + 1):
+            found += some
+            if time.monotonic() - told > TOLD or done == count:
                 told = time.monotonic()
-                tell(f"{done}/{seeds.stop} pictures, {told - started:.0f} s")
-            yield one, done, due
+                tell(f"{done}/{count} pictures, {told - started:.0f} s")
+                if path is not None and found:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    keep(path, found, done)
+    return found

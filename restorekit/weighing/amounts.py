@@ -20,7 +20,7 @@ from restorekit.weighing.halves import MIDDLE, Remove, every_other, middles
 from restorekit.weighing.origins import Origins
 from restorekit.weighing.tries import TRIED
 
-__all__ = ["COMPANY", "amounts", "change_of", "company", "finest", "strength", "unsure"]
+__all__ = ["amounts", "change_of", "finest", "others_found", "unsure"]
 
 # Logit of a key above which its weight is 1 for good. The least is that of the judges: below it JPEG on smooth
 # pictures, of which few were drawn, is taken for noise.
@@ -73,9 +73,9 @@ def amounts(
     return given
 
 
-def company(found: Mapping[str, float], name: str) -> float:
-    """The largest weight, of those that were found, of another basis than the named one."""
-    return max((weight for other, weight in found.items() if other != name), default=0.0)
+def others_found(found: Mapping[str, float], name: str) -> list[str]:
+    """Name the bases other than the named one that were found. found: weights, by name."""
+    return [other for other, weight in found.items() if other != name and weight >= COMPANY]
 
 
 def strength(keys: Mapping[str, BasisKey], found: Mapping[str, float], name: str, first: Tensor) -> float:
@@ -83,8 +83,7 @@ def strength(keys: Mapping[str, BasisKey], found: Mapping[str, float], name: str
 
     keys, found, first: as in `amounts`.
     """
-    others = [other for other, weight in found.items() if other != name and weight >= COMPANY]
-    return max((float(keys[other].fraction(first)) for other in others), default=0.0)
+    return max((float(keys[other].fraction(first)) for other in others_found(found, name)), default=0.0)
 
 
 def unsure(key: BasisKey, first: Tensor, least: float = TRIED) -> bool:

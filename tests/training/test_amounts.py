@@ -121,11 +121,10 @@ def test_gathering_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
 
 def test_a_file_counts_only_where_the_key_sees_that_it_is_one(restorer, monkeypatch):
     monkeypatch.setattr(amount_samples, "unsure", lambda key, first, least: True)
-    for company, known in ((0.4, False), (0.6, True)):
-        monkeypatch.setattr(amount_samples, "company", lambda found, name, company=company: company)
-        one = sample(restorer, (PHOTO,), 5, "files")
-        assert one.company == company if known else one is None
-        assert sample(restorer, (PHOTO,), 5).company == company
+    for others in ([], ["jpeg"]):
+        monkeypatch.setattr(amount_samples, "others_found", lambda found, name, others=others: others)
+        assert (sample(restorer, (PHOTO,), 5, "files") is not None) == bool(others)
+        assert sample(restorer, (PHOTO,), 5) is not None
 
 
 def command(tiny, folder, monkeypatch, *words):
