@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Degradation", "Draw", "Realisation", "Severity"]
 
-LENS = 20  # the order of what the lens does; sampling's is above it
+LENS = 20  # the order of what the lens does
+SAMPLING = 30  # the order of what sampling does
 SENSOR = 40  # the order of what the sensor does; the file's is above it
 
 
@@ -212,6 +213,11 @@ class Degradation(ABC):
     def optical(self) -> bool:
         """True if it happens in the lens or in sampling, so that removing it sharpens."""
         return LENS <= self.order < SENSOR
+
+    @property
+    def sampled(self) -> bool:
+        """True if it happens in sampling, so that what is restored still has the picture's own samples."""
+        return SAMPLING <= self.order < SENSOR
 
     @property
     def late(self) -> bool:

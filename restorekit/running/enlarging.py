@@ -1,6 +1,7 @@
-"""Enlargement of one picture: cleaned at its own size, enlarged, looked at again, then sharpened.
+"""Enlargement of one picture: cleaned at its own size, enlarged, looked at again, then sharpened and held to it.
 
-enlarged = pass(bases of scale, enlarge(pass(the other bases, picture)))
+cleaned  = pass(the other bases, picture)
+enlarged = hold(pass(bases of scale, enlarge(cleaned)), cleaned)
 """
 
 from __future__ import annotations
@@ -46,12 +47,13 @@ class Enlarging:
         *,
         scale: int,
         masks: Masks,
-    ) -> tuple[Tensor, Inspection]:
+    ) -> tuple[Tensor, Tensor, Inspection]:
         """Clean one picture at its own size, enlarge it, and look at the enlargement.
 
         found: the weigher's findings at its own size; those with what the enlargement says come back.
         scale: as in `Restorer.restore`.
         masks: of the picture at its own size.
+        Gives the picture cleaned, the same enlarged, and the findings.
         """
         found = self.agreed(weigher, found, image, visible, scale)
         native = self.part(found.weights, of_scale=False)
@@ -62,12 +64,27 @@ class Enlarging:
                 return self.turns.passed(mixture, small, torch.float32, how)
 
             image = masks.restored(native, passed, replace(how, progress=None))
-        image = enlarge(image, scale)
-        return image, self.look_enlarged(weigher, found, image, visible, scale, self.origins.optical)
+        large = enlarge(image, scale)
+        return image, large, self.look_enlarged(weigher, found, large, visible, scale, self.origins.optical)
 
     def part(self, mixture: Mixture, *, of_scale: bool) -> Mixture:
         """The mixture with those bases alone that are for the enlarged picture, or that are not."""
         return Mixture({n: w if self.is_of_scale(n) == of_scale else 0.0 for n, w in mixture.values.items()})
+
+    def holding(self, mixture: Mixture) -> float:
+        """The share, in [0, 1], by which an enlarged picture is held to the small one.
+
+        As far as samples were missing and nothing else (`restorekit.running.holding`): blur that was removed is
+        not to come back.
+        """
+        share = 0.0
+        rest = 1.0
+        for name, weight in self.part(mixture, of_scale=True).active.items():
+            if name in self.origins.sampled:
+                share += weight
+            else:
+                rest *= 1 - min(1.0, weight)
+        return min(1.0, share) * rest
 
     def is_of_scale(self, basis: str) -> bool:
         """Tell whether a basis is for the enlarged picture: it sharpens, or is for a look."""

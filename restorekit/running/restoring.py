@@ -1,6 +1,6 @@
-"""One picture's way through a restorer: weighed, enlarged, passed through the network, given a look, masked.
+"""One picture's way through a restorer: weighed, enlarged, passed through the network, held, given a look, masked.
 
-restored = within(mask, look(pass(mixture, picture)), picture)
+restored = within(mask, look(hold(pass(mixture, picture))), picture)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor
 from restorekit.image.hidden import fill_hidden, give_back_hidden
 from restorekit.model.mixing import Mixture
 from restorekit.running.enlarging import Enlarging
+from restorekit.running.holding import held
 from restorekit.running.look import Look, Looks, shared_progress
 from restorekit.running.masking import Masks
 from restorekit.running.passing import Pass, enlarge
@@ -55,20 +56,25 @@ class Restoring:
         asked = Given(self.none) if masks.black else self.weigher
         found = asked.weigh(one, seen)
         how.notes.extend(found.notes)
+        small, held_by = one, 0.0
         if scale > 1:
-            one, found = self.enlarging.enlarged(asked, found, one, seen, how, scale=scale, masks=masks)
+            small, one, found = self.enlarging.enlarged(asked, found, one, seen, how, scale=scale, masks=masks)
+            held_by = self.enlarging.holding(found.weights) if how.guidance == 1 else 0.0
         last = found.weights if scale == 1 else self.enlarging.part(found.weights, of_scale=True)
         large = masks.enlarged(scale)
         looked = self.look if how.guidance and large.acts(found.weights) else None
         first, second = shared_progress(how, looked)
-        # Where a look comes after it the restoration is not rounded to 8 bits.
-        dtype = torch.uint16 if looked and self.dtype == torch.uint8 else self.dtype
+        # Where something comes after it the restoration is not rounded to 8 bits.
+        dtype = torch.uint16 if (looked or held_by) and self.dtype == torch.uint8 else self.dtype
 
         def passed(part: Mixture, how: Pass) -> Tensor:
             return self.enlarging.turns.passed(part, one, dtype, how)
 
         restored = large.restored(last, passed, first)
         how.side = first.side
+        if held_by:
+            closer = held(restored, small, held_by, dtype if looked else self.dtype)
+            restored = large.where_it_acts(found.weights, closer, restored)
         if looked is not None:
             given = self.looks.given(looked.enlarged(scale), restored, self.dtype, second)
             restored = large.where_it_acts(found.weights, given, restored)

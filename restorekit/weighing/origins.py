@@ -17,11 +17,13 @@ class Origins:
     late: the sensor or the file.
     optical: the lens or sampling.
     sparse: things that touch few pixels.
+    sampled: sampling alone.
     """
 
     late: Collection[str] = ()
     optical: Collection[str] = ()
     sparse: Collection[str] = ()
+    sampled: Collection[str] = ()
 
     @classmethod
     def of(cls, degradations: Mapping[str, Degradation]) -> Origins:
@@ -30,4 +32,5 @@ class Origins:
             frozenset(name for name, d in degradations.items() if d.late),
             frozenset(name for name, d in degradations.items() if d.optical),
             frozenset(name for name, d in degradations.items() if d.sparse),
+            frozenset(name for name, d in degradations.items() if d.sampled),
         )
