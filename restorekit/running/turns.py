@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from restorekit.image import as_float
-from restorekit.image.values import as_values
+from restorekit.image import as_float, as_values
+from restorekit.image.pixels import bands
 from restorekit.model.basis import Basis
 from restorekit.model.mixing import Mixer, Mixture
 from restorekit.running.passing import Pass, Passing
@@ -55,7 +55,11 @@ class Turns:
 
     def passed(self, mixture: Mixture, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
         """Take a picture through its passes; arguments as in `Passing.run`. Between them it is not rounded to 8
-        bits."""
+        bits. Where there is nothing to do, and the backbone does nothing by itself, there is no pass."""
+        if not mixture.active and self.passing.facts.still:
+            if how.progress is not None:
+                how.progress(1, 1)
+            return copied(image, dtype)
         *first, last = self.parts(mixture)
         waiting = [name for name in last.active if name in self.prepare]
         turns = len(first) + len(waiting) + 1
@@ -76,6 +80,14 @@ class Turns:
         if waiting and not last.active:
             return as_values(as_float(image), dtype)
         return through(last, dtype)
+
+
+def copied(image: Tensor, dtype: torch.dtype) -> Tensor:
+    """Copy a picture, (1, 3, H, W), in another type, band by band; what lies beyond [0, 1] is clipped."""
+    copy = torch.empty(image.shape, dtype=dtype, device=image.device)
+    for band in bands(*image.shape[2:]):
+        copy[..., band, :] = as_values(as_float(image[..., band, :]).clamp(0, 1), dtype)
+    return copy
 
 
 def told_as_one(

@@ -42,7 +42,7 @@ class Halves:
     ) -> None:
         self.parts = [part for part in (every_other(view, 0), every_other(view, 1)) if len(part.crops)]
         self.found, self.remove, self.given = found, remove, given
-        self.clean: list[Tensor] = []
+        self.clean: dict[int, Tensor] = {}
         self.trials: dict[tuple[str, int], Tensor] = {}
 
     @property
@@ -57,9 +57,14 @@ class Halves:
 
     def cleaned(self, count: int) -> Tensor:
         """The crops of the first halves, restored by what was found."""
-        for part in self.parts[len(self.clean) : count]:
-            self.clean.append(self.remove(part.crops, self.found) if self.found else part.crops)
-        return torch.cat(self.clean[:count])
+        return torch.cat([self.part_cleaned(half) for half in range(count)])
+
+    def part_cleaned(self, half: int) -> Tensor:
+        """The crops of one half, restored by what was found, once."""
+        if half not in self.clean:
+            crops = self.parts[half].crops
+            self.clean[half] = self.remove(crops, self.found) if self.found else crops
+        return self.clean[half]
 
     def tried(self, name: str, half: int = 0) -> Tensor:
         """The middles of the crops of one half, restored by what was found and by a basis at weight 1, once."""

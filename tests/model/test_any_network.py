@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from restorekit.errors import DeviceError, MixingError, WeightsError
+from restorekit.image import as_float, as_values
 from restorekit.model.adapter import pairs_of
 from restorekit.model.basis import Basis, LoraLayer, add_to_record, save_basis, save_key
 from restorekit.model.encoder import DegradationEncoder, EncoderConfig
@@ -138,7 +139,29 @@ def test_a_picture_is_one_piece_for_a_network_in_which_every_pixel_sees_every_ot
     results = [restorer.restore(image, weights={"fog": 1.0}, blind=False, tile=tile).image for tile in (8, 1024)]
     assert torch.equal(*results) and results[0].shape == image.shape
     assert set(backbone.seen) == {(1, 3, 42, 70)}
-    assert torch.equal(restorer.restore(image, weights={"fog": 0.0}, blind=False).image, image)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8, torch.uint16])
+def test_where_nothing_is_to_be_done_the_picture_comes_back_without_a_pass(backbone, bases, dtype, monkeypatch):
+    monkeypatch.setattr("restorekit.image.pixels._BAND", 500)
+    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 0))
+    restorer = Restorer(backbone, bases, encoder, {}, Catalog())
+    image = as_values(torch.rand(1, 3, 41, 70, generator=torch.Generator().manual_seed(3)), dtype)
+    told = []
+    asked = {"weights": {"fog": 0.0}, "blind": False}
+    same = restorer.restore(image, progress=lambda *pieces: told.append(pieces), **asked).image
+    assert torch.equal(same, image) and same.data_ptr() != image.data_ptr() and told == [(1, 1)]
+    exact = restorer.restore(image, dtype=torch.float32, **asked).image
+    assert exact.dtype == torch.float32 and torch.equal(as_values(exact, dtype), image)
+    beyond = restorer.restore(2 * as_float(image) - 0.5, unclipped=True, **asked).image
+    assert torch.equal(beyond, (2 * as_float(image) - 0.5).clamp(0, 1))
+    assert not backbone.seen
+
+
+def test_a_network_without_a_head_of_its_own_leaves_pictures_as_they_are_until_a_basis_brings_one(backbone):
+    assert backbone.facts.still
+    x, t, degraded, context = inputs()
+    assert torch.equal(backbone.specialise({})(x, t, degraded, context), degraded)
 
 
 def test_half_precision_is_refused_where_the_facts_say_that_it_does_harm(backbone, bases):

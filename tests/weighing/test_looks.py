@@ -11,7 +11,7 @@ from restorekit.model.encoder import DegradationEncoder, EncoderConfig, View
 from restorekit.model.key import BasisKey
 from restorekit.running.restorer import Restorer
 from restorekit.weighing import looks
-from restorekit.weighing.halves import Halves
+from restorekit.weighing.halves import Halves, every_other
 from restorekit.weighing.looks import read_picture, read_query
 from restorekit.weighing.origins import Origins
 
@@ -70,6 +70,18 @@ def test_the_second_look_is_as_large_as_it_has_to_be(encoder, keys, image, bias,
     weights = read_picture(encoder, keys | {"rain": rain}, LATE, image, remover).weights
     assert remover.crops == looked_at
     assert 0 < weights["rain"] < 1 if bias == 0 else weights["rain"] == float(bias > 0)
+
+
+@pytest.mark.parametrize(("logit", "looked_at"), [(3.1, [1]), (2.9, [1, 1]), (-2.9, [1, 1]), (-3.1, [1])])
+def test_half_of_the_crops_are_enough_where_they_leave_no_doubt_of_a_weight(
+    encoder, keys, image, logit, looked_at
+):
+    half = every_other(encoder.view(image), 0)
+    seen = encoder.query_of(replace(half, crops=flattened(half.crops)))[0]
+    bias = torch.tensor(logit - float(keys["rain"].logit(seen)))
+    remover = Remover()
+    read_picture(encoder, keys | {"rain": replace(keys["rain"], second=1.0, bias=bias)}, LATE, image, remover)
+    assert remover.crops == looked_at
 
 
 def test_a_key_reads_as_much_of_the_second_look_as_it_says(encoder, keys, image):

@@ -26,7 +26,8 @@ class Facts:
     space: where the network works; "latent" for one between an encoder and a decoder of pictures.
     half: whether it may compute in bf16 or fp16.
     streams: whether it can go down a picture row by row, see `Predictor.stream`.
-    head: name of the layer without a weight of its own, which a basis brings whole; empty if there is none.
+    head: name of the layer without a weight of its own, which a basis brings whole; empty if there is none. What
+        it makes is added to the picture, so that without bases a picture stays as it is.
     inlet: name of the layer that reads the context and has no weight of its own; empty if there is none.
     winograd: whether its convolutions are `restorekit.model.winograd.Convolution`.
     """
@@ -39,6 +40,11 @@ class Facts:
     head: str = ""
     inlet: str = ""
     winograd: bool = False
+
+    @property
+    def still(self) -> bool:
+        """True if a picture comes out as it went in where there is no basis."""
+        return bool(self.head) and self.space == "pixels"
 
 
 class Predictor(Protocol):
