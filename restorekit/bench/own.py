@@ -7,11 +7,14 @@ best basis, or one basis after another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restorekit.bench.errors import BenchError, Unsuited
 from restorekit.bench.items import Item, as_file
+from restorekit.model.backbone import Facts
+from restorekit.model.backbone.flow_unet import FlowUnet
 from restorekit.model.basis import KEY
 from restorekit.model.weights import recorded_sums
 from restorekit.running.device import name_of_precision
@@ -57,11 +60,16 @@ class OwnMethod:
         self.restorer = Restorer.from_pretrained(self.model)
 
     def __call__(self, item: Item) -> Tensor:
-        if self.rule is blind_rule and item.small is not None:  # as `--scale` does it
-            options = {**self.options, "blind": True, "scale": item.protocol.scale}
-            return self.restorer.restore(item.small, **options).image
-        weights = self.rule(self.restorer, item).weigh(item.degraded).weights.values
-        return self.restorer.restore(item.degraded, weights=weights, **self.options).image
+        options = dict(self.options)
+        if item.small is None:
+            image = item.degraded
+        else:  # as `--scale` does it
+            image, options["scale"] = item.small, item.protocol.scale
+        if self.rule is blind_rule and item.small is not None:
+            options["blind"] = True
+        else:
+            options["weights"] = self.rule(self.restorer, item).weigh(item.degraded).weights.values
+        return self.restorer.restore(image, **options).image
 
     def provenance(self) -> Mapping[str, str]:
         """Digests of the weights that are read: a rule that asks no encoder stays valid under another."""
@@ -155,6 +163,14 @@ class Sequential(OwnMethod):
         return image
 
 
+class WholeNetwork(FlowUnet):
+    """A network that has a head of its own, so that it changes pictures without any basis."""
+
+    @property
+    def facts(self) -> Facts:
+        return replace(super().facts, head="")
+
+
 class Plain(OwnMethod):
     """A network that was trained without bases, in the same shape: a folder with its own head in it."""
 
@@ -163,11 +179,10 @@ class Plain(OwnMethod):
         self.folder = Path(folder)
 
     def prepare(self) -> None:
-        from restorekit.model.backbone.flow_unet import FlowUnet
         from restorekit.model.encoder import DegradationEncoder, EncoderConfig
         from restorekit.plugin.catalog import build_catalog, load_plugins
 
-        network = FlowUnet.from_folder(self.folder)
+        network = WholeNetwork.from_folder(self.folder)
         encoder = DegradationEncoder(EncoderConfig())  # never asked
         self.restorer = Restorer(network, {}, encoder, {}, build_catalog(load_plugins()))
 

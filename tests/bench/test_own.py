@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,19 @@ def test_the_ensemble_is_the_blind_method_over_the_mirror_images(ready):
     wanted = method.restorer.restore(chosen.degraded, weights=weights, blind=False, ensemble=True).image
     assert torch.equal(method(chosen), wanted)
     assert not torch.equal(method(chosen), ready("restorekit")(chosen))
+
+
+@pytest.mark.parametrize("name", ["restorekit", "restorekit-oracle", "restorekit-ensemble"])
+def test_super_resolution_is_scored_as_scale_does_it(ready, name):
+    small = item("lowres")
+    large = torch.nn.functional.interpolate(small.clean, scale_factor=2.0, mode="bicubic").clamp(0, 1)
+    chosen = replace(
+        small, protocol=replace(small.protocol, scale=2), degraded=large, clean=large, small=small.clean
+    )
+    method = ready(name)
+    asked = {"weights": {"lowres": 1.0}, "blind": False} if "oracle" in name else {"blind": True}
+    wanted = method.restorer.restore(small.clean, scale=2, ensemble="ensemble" in name, **asked).image
+    assert torch.equal(method(chosen), wanted) and wanted.shape == large.shape
 
 
 def test_the_oracle_sets_the_right_bases_to_one(restorer):
