@@ -7,14 +7,11 @@ best basis, or one basis after another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restorekit.bench.errors import BenchError, Unsuited
 from restorekit.bench.items import Item, as_file
-from restorekit.model.backbone import Facts
-from restorekit.model.backbone.flow_unet import FlowUnet
 from restorekit.model.basis import KEY
 from restorekit.model.weights import recorded_sums
 from restorekit.running.device import name_of_precision
@@ -163,14 +160,6 @@ class Sequential(OwnMethod):
         return image
 
 
-class WholeNetwork(FlowUnet):
-    """A network that has a head of its own, so that it changes pictures without any basis."""
-
-    @property
-    def facts(self) -> Facts:
-        return replace(super().facts, head="")
-
-
 class Plain(OwnMethod):
     """A network that was trained without bases, in the same shape: a folder with its own head in it."""
 
@@ -179,10 +168,11 @@ class Plain(OwnMethod):
         self.folder = Path(folder)
 
     def prepare(self) -> None:
+        from restorekit.model.backbone.flow_unet import FlowUnet
         from restorekit.model.encoder import DegradationEncoder, EncoderConfig
         from restorekit.plugin.catalog import build_catalog, load_plugins
 
-        network = WholeNetwork.from_folder(self.folder)
+        network = FlowUnet.from_folder(self.folder)
         encoder = DegradationEncoder(EncoderConfig())  # never asked
         self.restorer = Restorer(network, {}, encoder, {}, build_catalog(load_plugins()))
 

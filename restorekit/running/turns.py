@@ -19,6 +19,7 @@ from torch import Tensor
 
 from restorekit.image import as_float, as_values
 from restorekit.image.pixels import bands
+from restorekit.model.backbone import Backbone
 from restorekit.model.basis import Basis
 from restorekit.model.mixing import Mixer, Mixture
 from restorekit.running.passing import Pass, Passing
@@ -33,18 +34,21 @@ class Turns:
 
     apart: names of the bases that want a pass of their own.
     prepare: for some of them, "module:function" for what is done before it, by name.
+    still: whether the backbone leaves pictures as they are where there is no basis.
     """
 
     mixer: Mixer
     passing: Passing
     apart: Collection[str] = ()
     prepare: Mapping[str, str] = field(default_factory=dict)
+    still: bool = False
 
     @classmethod
     def of(cls, mixer: Mixer, passing: Passing, cards: Collection[Basis]) -> Turns:
         """The passes for the mixer's bases, which have these cards."""
         prepare = {card.name: card.prepare for card in cards if card.prepare}
-        return cls(mixer, passing, frozenset(card.name for card in cards if card.apart), prepare)
+        apart = frozenset(card.name for card in cards if card.apart)
+        return cls(mixer, passing, apart, prepare, keeps_still(mixer.backbone))
 
     def parts(self, mixture: Mixture) -> tuple[Mixture, ...]:
         """The mixture as it is, or first all but the bases apart, and then these."""
@@ -55,8 +59,8 @@ class Turns:
 
     def passed(self, mixture: Mixture, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
         """Take a picture through its passes; arguments as in `Passing.run`. Between them it is not rounded to 8
-        bits. Where there is nothing to do, and the backbone does nothing by itself, there is no pass."""
-        if not mixture.active and self.passing.facts.still:
+        bits. Where there is nothing to do there is no pass."""
+        if self.still and not mixture.active:
             if how.progress is not None:
                 how.progress(1, 1)
             return copied(image, dtype)
@@ -80,6 +84,14 @@ class Turns:
         if waiting and not last.active:
             return as_values(as_float(image), dtype)
         return through(last, dtype)
+
+
+def keeps_still(backbone: Backbone) -> bool:
+    """Tell whether all that a network makes is added to the picture by a head, and this has no weights."""
+    facts = backbone.facts
+    if facts.space != "pixels" or not facts.head:
+        return False
+    return not any(bool(own.any()) for own in backbone.network.get_submodule(facts.head).parameters())
 
 
 def copied(image: Tensor, dtype: torch.dtype) -> Tensor:

@@ -158,10 +158,17 @@ def test_where_nothing_is_to_be_done_the_picture_comes_back_without_a_pass(backb
     assert not backbone.seen
 
 
-def test_a_network_without_a_head_of_its_own_leaves_pictures_as_they_are_until_a_basis_brings_one(backbone):
-    assert backbone.facts.still
+def test_a_network_with_a_head_of_its_own_is_asked_even_where_there_is_no_basis(backbone, bases):
+    encoder = DegradationEncoder(EncoderConfig(32, 2, (8, 8, 8, 8), 8, (1, 0, 1), 0))
     x, t, degraded, context = inputs()
     assert torch.equal(backbone.specialise({})(x, t, degraded, context), degraded)
+    with torch.no_grad():
+        backbone.network.head.weight.add_(0.01)
+    backbone.seen.clear()
+    changed = (
+        Restorer(backbone, bases, encoder, {}, Catalog()).restore(degraded[:1], weights={}, blind=False).image
+    )
+    assert backbone.seen and not torch.equal(changed, degraded[:1])
 
 
 def test_half_precision_is_refused_where_the_facts_say_that_it_does_harm(backbone, bases):

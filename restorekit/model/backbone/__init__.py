@@ -41,11 +41,6 @@ class Facts:
     inlet: str = ""
     winograd: bool = False
 
-    @property
-    def still(self) -> bool:
-        """True if a picture comes out as it went in where there is no basis."""
-        return bool(self.head) and self.space == "pixels"
-
 
 class Predictor(Protocol):
     """A network with one mixture merged: a value that nothing done later changes; threads may share it."""
