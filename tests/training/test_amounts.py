@@ -139,6 +139,7 @@ def command(tiny, folder, monkeypatch, *words):
 
     monkeypatch.setattr(Photos, "load", lambda *_: PHOTOS)
     monkeypatch.setattr(amounts, "samples", drawn_alike)
+    monkeypatch.setattr(amounts, "STEPS", 40)  # what is learnt is another test's
     monkeypatch.setattr("sys.argv", ["amounts", str(folder), "--out", str(folder / "weights"), *words])
     main()
     basis = Basis("noise", "noise", folder / "weights" / "noise")

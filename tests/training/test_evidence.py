@@ -23,6 +23,12 @@ WINS, LOSES = ((30.0, 25.0),) * 2, ((25.0, 30.0),) * 2
 NAMES = ("noise", "jpeg", "blur", "lowres", "rain")
 
 
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Two read-outs to a judge instead of five."""
+    monkeypatch.setattr(evidence, "JUDGES", 2)
+
+
 def some_trials(count, seed):
     """Pictures with the degradation where the first number is above 0; the key says yes to all."""
     numbers = torch.randn(count, JUDGE_LENGTH, generator=Generator().manual_seed(seed))
