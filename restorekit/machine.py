@@ -19,6 +19,7 @@ __all__ = [
     "flags",
     "free_memory",
     "keep_freed_memory",
+    "let_threads_rest",
     "multiplies_bf16",
     "multiplies_fp16",
     "processor",
@@ -77,6 +78,14 @@ def processor() -> str:
 def multiplies_bf16() -> bool:
     """Tell whether the processor says that it has instructions for bf16 products (Linux only)."""
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags())
+
+
+def let_threads_rest() -> None:
+    """Keep PyTorch's threads from spinning while they wait, on CPUs without bf16: there other threads convolve
+    (`restorekit.model.winograd`), a quarter faster so. Before torch is imported; the user's word counts.
+    """
+    if not multiplies_bf16():
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def multiplies_fp16() -> bool:

@@ -1,5 +1,6 @@
 """Laws of the machine: a container's limits are the machine's."""
 
+import os
 import platform
 
 import pytest
@@ -43,3 +44,15 @@ def test_bf16_is_there_where_the_processors_flags_say_so(monkeypatch, line, ther
 
 def test_freed_memory_is_kept_where_the_c_library_can():
     assert machine.keep_freed_memory() is (platform.libc_ver()[0] == "glibc")
+
+
+@pytest.mark.parametrize(
+    ("bf16", "said", "left"), [(False, None, "PASSIVE"), (True, None, None), (False, "ACTIVE", "ACTIVE")]
+)
+def test_threads_rest_where_others_convolve_unless_the_user_says_otherwise(monkeypatch, bf16, said, left):
+    monkeypatch.setattr(machine, "multiplies_bf16", lambda: bf16)
+    monkeypatch.setenv("OMP_WAIT_POLICY", said or "")
+    if said is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    machine.let_threads_rest()
+    assert os.environ.get("OMP_WAIT_POLICY") == left

@@ -1,5 +1,6 @@
 """The weights that ship: whole, within their budget, and of use. Nothing here depends on data from outside."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,28 @@ def test_blind_restoration_brings_a_picture_nearer_to_the_clean_one(restorer, cl
     degraded = degrade(restorer, clean, **severities)
     restored = restorer.restore(degraded).image
     assert psnr(restored, clean) > psnr(degraded, clean) + gain
+
+
+@pytest.mark.parametrize(("severities", "passes"), [({}, 1), ({"rain": 25.0}, 2)], ids=str)
+def test_noise_alone_is_removed_on_the_way_to_the_weights(restorer, clean, monkeypatch, severities, passes):
+    """One pass of the whole picture is enough then; where the second look finds more, another is what counts."""
+    noisy = degrade(restorer, clean, noise=25.0, **severities)
+    rain, first = restorer.keys["rain"], restorer.encoder.query(noisy)[0]
+    unseen = replace(rain, bias=rain.bias - rain.logit(first) - 4)
+    monkeypatch.setitem(restorer.keys, "rain", unseen)
+    taken = []
+    through = type(restorer.passing).run
+
+    def run(passing, predictor, image, *rest):
+        taken.append(tuple(image.shape))
+        return through(passing, predictor, image, *rest)
+
+    monkeypatch.setattr(type(restorer.passing), "run", run)
+    blind = restorer.restore(noisy)
+    assert taken.count(tuple(noisy.shape)) == passes
+    assert set(blind.weights[0].active) == {"noise", *severities}
+    given = restorer.restore(noisy, weights=blind.weights[0].values, blind=False)
+    assert torch.equal(blind.image, given.image)
 
 
 @pytest.mark.parametrize("severities", [{"blur": 3.0, "noise": 25.0}, {"blur": 2.5, "jpeg": 30.0}], ids=str)

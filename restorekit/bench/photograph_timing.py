@@ -11,6 +11,8 @@ from restorekit.bench.timing import Ratio, in_turns
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restorekit.bench.methods import BenchMethod
+
 
 __all__ = ["photograph_ratios"]
 
@@ -24,7 +26,8 @@ PHOTOGRAPHS: tuple[dict[str, float], ...] = (
 
 
 def photograph_ratios(folder: Path, count: int = 8, size: int = 512, rounds: int = 2) -> list[Ratio]:
-    """Blind restoration of degraded photographs against restoration with the weights that it found.
+    """Blind restoration of degraded photographs against restoration with the weights that it found; where they are
+    noisy, against FFDNet too, which is told how much, if it is here.
 
     folder: of clean photographs, of which the first are taken.
     count: of them.
@@ -33,7 +36,9 @@ def photograph_ratios(folder: Path, count: int = 8, size: int = 512, rounds: int
     """
     from torch import Generator
 
-    from restorekit.bench.items import as_file
+    from restorekit.bench.items import Item, as_file
+    from restorekit.bench.methods import make, missing
+    from restorekit.bench.protocol_files import load_protocols
     from restorekit.composition import Compose
     from restorekit.image import read_image
     from restorekit.running.restorer import Restorer
@@ -60,6 +65,17 @@ def photograph_ratios(folder: Path, count: int = 8, size: int = 512, rounds: int
 
         what = " + ".join(f"{name} {value:g}" for name, value in kind.items())
         rows.append(in_turns(f"{len(pictures)} photographs with {what}, blind", "as found", blind, given, rounds))
+        if set(kind) == {"noise"} and not missing(restorer.catalog.method("ffdnet")):
+            protocol = load_protocols().protocols[f"cbsd68-noise{kind['noise']:g}"]
+            peer = make("ffdnet", restorer.catalog)
+            peer.prepare()
+            items = [Item("", protocol, picture, picture) for picture in pictures]
+
+            def told(items: Sequence[Item] = items, peer: BenchMethod = peer) -> None:
+                for item in items:
+                    peer(item)
+
+            rows.append(in_turns(rows[-1].what, "ffdnet", blind, told, rounds))
     return rows
 
 

@@ -22,6 +22,7 @@ from restorekit.bench.timing import (
     peer_ratios,
     precision_ratio,
 )
+from restorekit.machine import let_threads_rest
 
 __all__ = ["as_markdown", "main"]
 
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="Measure 100 megapixels too: minutes")
     parser.add_argument("--photos", type=Path, help="Folder of clean photographs: measure blind ones too")
     chosen = parser.parse_args()
+    let_threads_rest()  # as the commands do
     rows: list[Ratio] = []
     measures: list[Callable[[], Ratio | list[Ratio]]] = [
         mixing_ratio,

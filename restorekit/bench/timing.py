@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from restorekit.running.passing import Pass
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -179,6 +177,7 @@ def bases_ratio(count: int, size: int = 512, rounds: int = 5) -> Ratio:
     import torch
 
     from restorekit.model.mixing import Mixer, MixingWeights
+    from restorekit.running.passing import Pass
     from restorekit.running.restorer import Restorer
 
     restorer = Restorer.from_pretrained(device="cpu")

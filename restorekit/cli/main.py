@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +37,7 @@ from restorekit.cli.train import app as train_app
 from restorekit.cli.ui import EPILOG as UI_EPILOG
 from restorekit.cli.ui import ui
 from restorekit.errors import RestorekitError
-from restorekit.machine import multiplies_bf16
+from restorekit.machine import let_threads_rest
 from restorekit.plugin.catalog import load_plugins, register_commands
 from restorekit.plugin.failures import Failure
 from restorekit.plugin.installed import Plugins
@@ -119,14 +118,6 @@ def owner_of(command: Any, plugins: Plugins) -> str:
         if "register_commands" in info.hooks and home.split(".")[0] == module.split(".")[0]:
             return info.name
     return home
-
-
-def let_threads_rest() -> None:
-    """Keep PyTorch's threads from spinning while they wait, on CPUs without bf16: there other threads convolve
-    (`restorekit.model.winograd`), a quarter faster so. Before torch is imported; the user's word counts.
-    """
-    if not multiplies_bf16():
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

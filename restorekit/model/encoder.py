@@ -82,6 +82,8 @@ class View:
     contexts: (B, CONTEXT).
     small: (B, 3, SIDE, SIDE), the whole pictures reduced.
     blank: (B,), True where nothing was photographed.
+    places: top left corners of the crops, mirrored up to the size of one where a picture is smaller; empty where
+        nobody asks.
     """
 
     crops: Tensor
@@ -89,6 +91,7 @@ class View:
     contexts: Tensor
     small: Tensor
     blank: Tensor
+    places: tuple[tuple[int, int], ...] = ()
 
 
 class Spectrum(nn.Module):
@@ -251,7 +254,8 @@ class DegradationEncoder(nn.Module):
         grids = [reduced(live) for live in lives]  # of pictures as files have them
         contexts = torch.cat([describe_reduced(grid) for grid in grids]).to(device)
         small = torch.cat([F.adaptive_avg_pool2d(grid, SIDE) for grid in grids]).to(device)
-        return View(crops, owners.to(device), contexts, small, blank.to(device))
+        places = tuple(place for look in looks for place in look.places)
+        return View(crops, owners.to(device), contexts, small, blank.to(device), places)
 
     def query_of(self, view: View, *, statistics: bool = False) -> Tensor:
         """Queries, (B, D), of a view of B pictures.

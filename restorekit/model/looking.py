@@ -59,11 +59,13 @@ class Look:
     crops: (N, 3, s, s), floating.
     live: (1, 3, h, w), the picture within its margins.
     blank: whether nothing in the picture was photographed, so that there is nothing to restore.
+    places: top left corners of the crops.
     """
 
     crops: Tensor
     live: Tensor
     blank: bool
+    places: tuple[tuple[int, int], ...]
 
 
 def look_at(image: Tensor, size: int, count: int, visible: Tensor | None = None) -> Look:
@@ -90,7 +92,9 @@ def look_at(image: Tensor, size: int, count: int, visible: Tensor | None = None)
     some, all_of_them = bool(telling.any()), bool(telling.all())
     kept = crops if all_of_them or not some else crops[telling]
     blank = not some or float(graphic(kept).float().mean()) >= GRAPHIC
-    return Look(kept[ranked(kept, count)], live, blank)
+    where = places if len(kept) == len(places) else [places[i] for i in telling.nonzero()[:, 0].tolist()]
+    chosen = ranked(kept, count)
+    return Look(kept[chosen], live, blank, tuple(where[i] for i in chosen))
 
 
 def choose_places(image: Tensor, size: int, count: int) -> list[tuple[int, int]]:

@@ -46,6 +46,11 @@ class Pass:
     notes: list[str] = field(default_factory=list)
     guidance: float = 1.0
 
+    @property
+    def ordinary(self) -> bool:
+        """True for one step to the estimate."""
+        return self.steps == 1 and self.guidance == 1 and not self.ensemble
+
 
 @dataclass(frozen=True)
 class Passing:

@@ -7,6 +7,7 @@ restored = sample(backbone + sum_k weights_k basis_k, image), and a look where o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ from restorekit.running.turns import Turns
 from restorekit.weighing import Given, Inspection, Overruled, Weigher, Wish, Wished
 from restorekit.weighing.blind import Blind
 from restorekit.weighing.by_example import Match
+from restorekit.weighing.halves import Remove
 from restorekit.weighing.origins import Origins
 from restorekit.weighing.places import Places, look_everywhere
 
@@ -201,15 +203,24 @@ class Restorer:
             self.passing.winograd,
         )
 
-    def weigher(self, chosen: Mapping[str, float], *, blind: bool, wish: Wish | None = None) -> Weigher:
-        """The weigher for a user's words, as in `restore`."""
+    def weigher(
+        self,
+        chosen: Mapping[str, float],
+        *,
+        blind: bool,
+        wish: Wish | None = None,
+        whole: Remove | None = None,
+    ) -> Weigher:
+        """The weigher for a user's words, as in `restore`; whole: as in `Blind`."""
         self.looks.refuse((*chosen, *(wish.named if wish else ())))
         if wish is None:
-            return Overruled(self.blind, chosen) if blind else Given(self.none.override(chosen))
+            seeing = replace(self.blind, whole=whole)
+            return Overruled(seeing, chosen) if blind else Given(self.none.override(chosen))
         wish.check(self.bases, self.catalog.presets)
         for name in wish.set.keys() & self.catalog.bases.keys():
             self.catalog.bases[name].check_weight(float(wish.set[name]))
-        return Wished(self.weigher(chosen, blind=blind and wish.blind), wish, self.catalog.presets, self.largest)
+        weigher = self.weigher(chosen, blind=blind and wish.blind, whole=whole)
+        return Wished(weigher, wish, self.catalog.presets, self.largest)
 
     @property
     def largest(self) -> dict[str, float]:
@@ -225,6 +236,15 @@ class Restorer:
         """Restore crops of one picture, (N, 3, s, s), in one step with a mixture; in [0, 1]."""
         predictor = self.mixer.specialise(self.none.override(weights))
         return self.passing.run(predictor, crops, torch.float32, Pass(1, max(crops.shape[2:])))
+
+    def in_one(self, image: Tensor) -> int:
+        """The least side, px, of a tile in which a picture, (B, 3, H, W), is one piece."""
+        return max(image.shape[2:]) + self.backbone.facts.multiple
+
+    def whole(self, image: Tensor, weights: Mapping[str, float]) -> Tensor:
+        """Restore a small picture, (1, 3, H, W), as `restore` does in one piece; floating."""
+        how = Pass(1, self.in_one(image))
+        return self.enlarging.turns.passed(self.none.override(weights), image, torch.float32, how)
 
     @torch.no_grad()
     def by_example(
@@ -308,7 +328,10 @@ class Restorer:
         wanted = self.looks.wanted(look, steps, seed, corner)
         walked = 1 if wanted is not None or steps is None else steps
         how = Pass(walked, tile or auto_tile(self.device), ensemble, progress, guidance=guidance)
-        weigher = self.weigher(chosen, blind=blind, wish=wish)
+        # What is restored on the way to the weights is the result only if nobody wants another one.
+        ordinary = scale == 1 and how.ordinary and not (chosen or isinstance(mask, Mapping))
+        ordinary = ordinary and self.in_one(image) <= how.side and (wish is None or not wish.record())
+        weigher = self.weigher(chosen, blind=blind, wish=wish, whole=self.whole if ordinary else None)
         if isinstance(mask, Mapping):
             self.looks.refuse(mask)
         masks = Masks.of(mask, image, self.bases)

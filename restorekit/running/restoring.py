@@ -17,6 +17,7 @@ from restorekit.running.holding import held
 from restorekit.running.look import Look, Looks, shared_progress
 from restorekit.running.masking import Masks
 from restorekit.running.passing import Pass, enlarge
+from restorekit.running.turns import copied, told_as_done
 from restorekit.weighing import Given, Inspection, Weigher
 
 __all__ = ["Restoring", "shown"]
@@ -68,6 +69,9 @@ class Restoring:
         dtype = torch.uint16 if (looked or held_by) and self.dtype == torch.uint8 else self.dtype
 
         def passed(part: Mixture, how: Pass) -> Tensor:
+            if found.advance is not None and part.active == found.advance.weights:
+                told_as_done(how)
+                return copied(found.advance.image, dtype)
             return self.enlarging.turns.passed(part, one, dtype, how)
 
         restored = large.restored(last, passed, first)

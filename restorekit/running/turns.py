@@ -25,7 +25,7 @@ from restorekit.model.mixing import Mixer, Mixture
 from restorekit.running.passing import Pass, Passing
 from restorekit.running.prepared import prepared
 
-__all__ = ["Turns"]
+__all__ = ["Turns", "copied", "told_as_done"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ class Turns:
         """Take a picture through its passes; arguments as in `Passing.run`. Between them it is not rounded to 8
         bits. Where there is nothing to do there is no pass."""
         if self.still and not mixture.active:
-            if how.progress is not None:
-                how.progress(1, 1)
+            told_as_done(how)
             return copied(image, dtype)
         *first, last = self.parts(mixture)
         waiting = [name for name in last.active if name in self.prepare]
@@ -100,6 +99,12 @@ def copied(image: Tensor, dtype: torch.dtype) -> Tensor:
     for band in bands(*image.shape[2:]):
         copy[..., band, :] = as_values(as_float(image[..., band, :]).clamp(0, 1), dtype)
     return copy
+
+
+def told_as_done(how: Pass) -> None:
+    """Make a pass that is not wanted tell of its end."""
+    if how.progress is not None:
+        how.progress(1, 1)
 
 
 def told_as_one(

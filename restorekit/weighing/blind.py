@@ -41,6 +41,8 @@ class Blind:
     sights: further looks, of plugins' own, by the name of the basis that each is for; the greater weight counts.
     judges: read-outs of what bases change, by basis name.
     winograd: whether the encoder's convolutions go that way (`restorekit.model.winograd`).
+    whole: restores the picture as it is restored in the end, for a small one may be that already; None where it is
+        only looked at.
     """
 
     encoder: DegradationEncoder
@@ -52,6 +54,7 @@ class Blind:
     sights: Mapping[str, Sight] = field(default_factory=dict)
     judges: Mapping[str, Judge] = field(default_factory=dict)
     winograd: bool = False
+    whole: Remove | None = None
 
     @torch.no_grad()
     def weigh(self, image: Tensor, visible: Tensor | None = None, *, enlarged: bool = False) -> Inspection:
@@ -66,6 +69,7 @@ class Blind:
                 visible,
                 enlarged=enlarged,
                 judges=self.judges,
+                whole=self.whole,
             )
         weights = {**reading.weights, **self.seen(image, reading.weights)}
         severities = {
@@ -73,7 +77,8 @@ class Blind:
             for name, fraction in reading.fractions.items()
             if name in self.scales
         }
-        return Inspection(self.none.override(weights), severities, (UNLIKE,) if reading.strange else ())
+        notes = (UNLIKE,) if reading.strange else ()
+        return Inspection(self.none.override(weights), severities, notes, reading.advance)
 
     def seen(self, image: Tensor, weights: Mapping[str, float]) -> dict[str, float]:
         """Weights of the bases that have a sight, the greater ones of that and of the key. Blur that such a basis

@@ -6,7 +6,7 @@ Restoring crops costs more than looking at them: so every other of them comes fi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import torch
@@ -14,8 +14,9 @@ from torch import Tensor
 
 from restorekit.model.encoder import View
 from restorekit.model.evidence import BLOCK
+from restorekit.model.looking import cut
 
-__all__ = ["Halves", "Remove", "every_other", "level_kept", "middles"]
+__all__ = ["Advance", "Halves", "Remove", "every_other", "level_kept", "middles"]
 
 # Crops, (N, 3, s, s), in [0, 1], and weights by basis name to the crops restored with them.
 Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
@@ -23,6 +24,14 @@ Remove = Callable[[Tensor, Mapping[str, float]], Tensor]
 LEVEL = 1.2  # of 255, the most that a sparse basis may shift the level between the streaks
 MIDDLE = 64  # px, side of what is tried of a crop, which tells as much as all of it
 FAINT, PLAIN = 20.0, 30.0  # of 255: streaks that may be none, and streaks that are, whatever the level does
+
+
+@dataclass(frozen=True)
+class Advance:
+    """A picture that was restored in advance, (1, 3, H, W), floating, and the weights by which, by basis name."""
+
+    weights: Mapping[str, float]
+    image: Tensor
 
 
 class Halves:
@@ -44,6 +53,7 @@ class Halves:
         self.found, self.remove, self.given = found, remove, given
         self.clean: dict[int, Tensor] = {}
         self.trials: dict[tuple[str, int], Tensor] = {}
+        self.advance: Advance | None = None
 
     @property
     def counts(self) -> range:
@@ -53,7 +63,8 @@ class Halves:
     def view(self, count: int) -> View:
         """The first halves in one."""
         crops, owners = (torch.cat([getattr(p, n) for p in self.parts[:count]]) for n in ("crops", "owners"))
-        return replace(self.parts[0], crops=crops, owners=owners)
+        places = tuple(place for part in self.parts[:count] for place in part.places)
+        return replace(self.parts[0], crops=crops, owners=owners, places=places)
 
     def cleaned(self, count: int) -> Tensor:
         """The crops of the first halves, restored by what was found."""
@@ -65,6 +76,16 @@ class Halves:
             crops = self.parts[half].crops
             self.clean[half] = self.remove(crops, self.found) if self.found else crops
         return self.clean[half]
+
+    def restore_in_advance(self, image: Tensor, whole: Remove) -> None:
+        """Restore the picture by what was found, and cut the crops from that.
+
+        image: (1, 3, H, W), no side below that of a crop.
+        whole: restores it.
+        """
+        self.advance = Advance(self.found, whole(image, self.found))
+        for half, part in enumerate(self.parts):
+            self.clean[half] = cut(self.advance.image, part.places, part.crops.shape[-1]).to(part.crops)
 
     def tried(self, name: str, half: int = 0) -> Tensor:
         """The middles of the crops of one half, restored by what was found and by a basis at weight 1, once."""
@@ -85,7 +106,7 @@ class Halves:
 
 def every_other(view: View, start: int) -> View:
     """A view of one picture with every other of its crops, from the `start`-th."""
-    return replace(view, crops=view.crops[start::2], owners=view.owners[start::2])
+    return replace(view, crops=view.crops[start::2], owners=view.owners[start::2], places=view.places[start::2])
 
 
 def middles(crops: Tensor) -> Tensor:

@@ -5,7 +5,9 @@ like rain. So the encoder looks at its crops once more, when what the sensor and
 restored by the bases that the first look found. Each key says how much of its answer comes from that second look.
 
 Restoring crops costs more than looking at them. So there is no second look where the first is sure that nothing is
-to be found, and every other crop is enough where these leave no doubt of a weight.
+to be found, and every other crop is enough where these leave no doubt of a weight. Where the first look finds
+nothing else, a small picture is restored at once, which is the end of it if that look is right, and the crops are
+cut from that.
 
 Where a key is unsure, its basis is tried on the crops, and its judge may have the last word: before the second
 look on how much there is of what the sensor or the file did (`amounts`), after it on everything else (`tries`).
@@ -18,7 +20,7 @@ of text (`restorekit.model.familiar`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -30,7 +32,7 @@ from restorekit.model.familiar import excess
 from restorekit.model.key import BasisKey
 from restorekit.model.looking import coarse_noise
 from restorekit.weighing.amounts import amounts
-from restorekit.weighing.halves import Halves, Remove
+from restorekit.weighing.halves import Advance, Halves, Remove
 from restorekit.weighing.origins import Origins
 from restorekit.weighing.tries import may_be_tried, weighed_by_change
 
@@ -43,6 +45,7 @@ UNLIKELY = -4.5
 # of twelve kinds with noise or JPEG the other half changed two weights by more than 0.1, as many as with a bound
 # of 5, and was asked for a fifth of them instead of half.
 SETTLED = 3.0
+SMALL = 2**19  # px of a picture that may be restored before it is looked at again
 SHARPEN = 0.1  # the most of an optical basis where the grain may be noise
 FOUND = 0.5  # of a late basis, which then is the reason for the grain
 STRONG = 0.5  # of the scale of noise or JPEG: keys of later bases have seldom seen it
@@ -54,11 +57,13 @@ class Reading:
 
     fractions: severities between off (0) and strong (1), meaningful where the weight is not small.
     strange: distance from all that the encoder was trained on (`restorekit.model.familiar`); 0 is none.
+    advance: what was restored in advance; None for nothing.
     """
 
     weights: Mapping[str, float]
     fractions: Mapping[str, float]
     strange: float = 0.0
+    advance: Advance | None = field(default=None, compare=False)
 
     def beside(self, other: Reading) -> Reading:
         """Both readings in one, which are of different bases."""
@@ -75,6 +80,7 @@ def read_picture(
     *,
     enlarged: bool = False,
     judges: Mapping[str, Judge] | None = None,
+    whole: Remove | None = None,
 ) -> Reading:
     """Weights and severity fractions of one picture.
 
@@ -85,6 +91,7 @@ def read_picture(
     visible: (1, H, W), boolean, False where it is transparent; None for an opaque one.
     enlarged: whether the picture is known to have been enlarged, so that its grain need not be noise.
     judges: read-outs of what bases change, by basis name.
+    whole: restores the picture as it is restored in the end; None where that is not to be.
     """
     judges = judges or {}
     view = encoder.view(image, visible)
@@ -96,7 +103,8 @@ def read_picture(
     reading = read_query(first, keys).beside(later)
     if bool(view.blank[0]):
         return Reading(dict.fromkeys(reading.weights, 0.0), reading.fractions)
-    halves, second = look_twice(encoder, keys, origins, view, first, remove, judges, image)
+    whole = None if any(later.weights.values()) else whole
+    halves, second = look_twice(encoder, keys, origins, view, first, remove, judges, image, whole)
     found = halves.found
     reading = read_query(first, keys, second).beside(later)
     judged = {
@@ -121,7 +129,7 @@ def read_picture(
             weights[name] = 0.0
         elif name not in changes:
             weights[name] = min(weights[name], halves.level_kept(name))
-    return Reading(weights, reading.fractions, excess(encoder.familiar, first, features))
+    return Reading(weights, reading.fractions, excess(encoder.familiar, first, features), halves.advance)
 
 
 def look_twice(
@@ -133,6 +141,7 @@ def look_twice(
     remove: Remove,
     judges: Mapping[str, Judge] | None = None,
     image: Tensor | None = None,
+    whole: Remove | None = None,
 ) -> tuple[Halves, Tensor]:
     """Look again at a picture where the first look found what the sensor or the file did to it.
 
@@ -141,6 +150,7 @@ def look_twice(
     first: its query, (D,).
     judges: read-outs of what bases change, by basis name; those of late bases say how much of these there is.
     image: as in `amounts`.
+    whole: as in `read_picture`.
     Returns the crops, and the second query, (D,), which is the first where there was no second look.
     """
     weights = read_query(first, keys).weights
@@ -150,6 +160,10 @@ def look_twice(
     asked = [key for key in keys.values() if key.second and key.logit(first) > UNLIKELY]
     second = first
     features: list[Tensor] = []
+    if asked and halves.found and image is not None and whole is not None:
+        others = any(weight for name, weight in weights.items() if name not in origins.late)
+        if not others and view.crops.shape[-1] <= min(image.shape[2:]) and image[0, 0].numel() <= SMALL:
+            halves.restore_in_advance(image, whole)
     for count in halves.counts if asked and halves.found else ():
         crops = halves.part_cleaned(count - 1).clamp(0, 1)
         features.append(encoder.features(encoder.see(crops), crops))

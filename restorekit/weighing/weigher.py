@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from restorekit.model.mixing import MixingWeights
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from restorekit.weighing.halves import Advance
 
 __all__ = ["Inspection", "Weigher"]
 
@@ -21,11 +23,13 @@ class Inspection:
     weights: of all bases.
     severities: in each degradation's unit, by basis name.
     notes: a line for each thing that makes the findings doubtful.
+    advance: the picture as it was restored on the way, and by which weights; None where it was not.
     """
 
     weights: MixingWeights
     severities: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    advance: Advance | None = field(default=None, compare=False, repr=False)
 
     def override(self, chosen: Mapping[str, float]) -> Inspection:
         """The same findings with the chosen weights in their place."""

@@ -1,7 +1,6 @@
 """Laws of the command line as a whole: help, plugins and their commands, and what is not imported."""
 
 import json
-import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, entry_points
@@ -215,17 +214,3 @@ def test_without_weights_the_commands_say_so_in_one_line(cli, photo, tmp_path, m
     outcome = cli("restore", "photo.png")
     assert outcome.is_one_error() and "is missing" in outcome.err
     assert cli("plugins").code == 0
-
-
-@pytest.mark.parametrize(
-    ("bf16", "said", "left"), [(False, None, "PASSIVE"), (True, None, None), (False, "ACTIVE", "ACTIVE")]
-)
-def test_threads_rest_where_others_convolve_unless_the_user_says_otherwise(monkeypatch, bf16, said, left):
-    from restorekit.cli import main
-
-    monkeypatch.setattr(main, "multiplies_bf16", lambda: bf16)
-    monkeypatch.setenv("OMP_WAIT_POLICY", said or "")
-    if said is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
-    main.let_threads_rest()
-    assert os.environ.get("OMP_WAIT_POLICY") == left

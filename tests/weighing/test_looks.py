@@ -84,6 +84,30 @@ def test_half_of_the_crops_are_enough_where_they_leave_no_doubt_of_a_weight(
     assert remover.crops == looked_at
 
 
+@pytest.mark.parametrize(
+    ("logit", "most", "at_once"),
+    [(-2.5, 3000, True), (-2.3, 3000, False), (-2.5, 2999, False)],
+    ids=["nothing else is found", "something is", "a large picture"],
+)
+def test_a_small_picture_is_restored_at_once_where_nothing_else_is_found(
+    encoder, keys, image, monkeypatch, logit, most, at_once
+):
+    """Its 50x60 px count against `most`."""
+    monkeypatch.setattr(looks, "SMALL", most)
+    by_crops, by_whole = Remover(), Remover()
+    bias = torch.tensor(logit - float(keys["rain"].logit(encoder.query(image)[0])))
+    own = keys | {"rain": replace(keys["rain"], second=1.0, bias=bias)}
+    assert logit > looks.UNLIKELY
+    seen = read_picture(encoder, own, LATE, image, by_crops, whole=by_whole)
+    assert seen == read_picture(encoder, own, LATE, image, Remover())  # which does the same to crops and to all
+    assert (by_crops.asked, by_whole.asked) == (([], [{"noise": 1.0}]) if at_once else (by_crops.asked, []))
+    assert bool(by_crops.asked) != at_once
+    if at_once:
+        assert seen.advance.weights == {"noise": 1.0} and torch.equal(seen.advance.image, flattened(image))
+    else:
+        assert seen.advance is None
+
+
 def test_a_key_reads_as_much_of_the_second_look_as_it_says(encoder, keys, image):
     first = encoder.query(image)[0]
     view = encoder.view(image)
