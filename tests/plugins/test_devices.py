@@ -90,7 +90,7 @@ def test_the_word_of_torch_about_a_generator_on_another_device_becomes_the_remed
 
 def test_pairs_are_made_on_the_device_while_the_choices_are_made_on_the_cpu():
     maker = PairMaker(tuple(ALL), (1.0,) * len(ALL))
-    choices, sizes = Generator().manual_seed(0), set()
+    choices, sizes = Generator().manual_seed(5), set()  # by which groups of all sizes come early
     with fake_cuda() as generator:
         clean = torch.rand(SHAPE, device=CUDA)
         for _ in range(40):
