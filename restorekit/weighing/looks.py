@@ -42,8 +42,8 @@ __all__ = ["Reading", "look_again", "look_twice", "read_picture", "read_query"]
 # had a weight in the end; new keys may differ.
 UNLIKELY = -4.5
 # Logit beyond which, either way, half of the crops are enough: there a weight is 0 or 1 for good. With a bound of
-# 3 a fifth of the pictures with noise or JPEG asks for the other half, with this one half of them; but one of the 68
-# of CBSD68 with rain and JPEG kept its rain then.
+# 3 the other half is asked for less than half as often; but one of the 68 pictures of CBSD68 with rain and JPEG
+# kept its rain then.
 SETTLED = 5.0
 SMALL = 2**19  # px of a picture that may be restored before it is looked at again
 SHARPEN = 0.1  # the most of an optical basis where the grain may be noise
