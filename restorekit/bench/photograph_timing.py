@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from restorekit.bench.timing import Ratio, in_turns
+from restorekit.bench.timing import Ratio, in_turns, peer_here
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,6 @@ def photograph_ratios(folder: Path, count: int = 8, size: int = 512, rounds: int
     from torch import Generator
 
     from restorekit.bench.items import Item, as_file
-    from restorekit.bench.methods import make, missing
     from restorekit.bench.protocol_files import load_protocols
     from restorekit.composition import Compose
     from restorekit.image import read_image
@@ -65,10 +64,9 @@ def photograph_ratios(folder: Path, count: int = 8, size: int = 512, rounds: int
 
         what = " + ".join(f"{name} {value:g}" for name, value in kind.items())
         rows.append(in_turns(f"{len(pictures)} photographs with {what}, blind", "as found", blind, given, rounds))
-        if set(kind) == {"noise"} and not missing(restorer.catalog.method("ffdnet")):
+        peer = peer_here("ffdnet", restorer.catalog) if set(kind) == {"noise"} else None
+        if peer is not None:
             protocol = load_protocols().protocols[f"cbsd68-noise{kind['noise']:g}"]
-            peer = make("ffdnet", restorer.catalog)
-            peer.prepare()
             items = [Item("", protocol, picture, picture) for picture in pictures]
 
             def told(items: Sequence[Item] = items, peer: BenchMethod = peer) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restorekit.bench.items import Item
+    from restorekit.bench.methods import BenchMethod
+    from restorekit.plugin.catalog import Catalog
     from restorekit.running.restorer import Restorer
 
 
@@ -26,6 +28,7 @@ __all__ = [
     "forward",
     "in_turns",
     "mixing_ratio",
+    "peer_here",
     "peer_ratios",
     "precision_ratio",
 ]
@@ -213,7 +216,7 @@ def first_ratio(size: int = 512) -> Ratio:
 
 def peer_ratios(size: int = 512, rounds: int = 3) -> list[Ratio]:
     """Blind restoration of a noisy picture against denoisers that are told sigma. Those that are here."""
-    from restorekit.bench.methods import make, missing
+    from restorekit.bench.methods import make
     from restorekit.plugin.catalog import build_catalog, load_plugins
 
     catalog = build_catalog(load_plugins())
@@ -222,16 +225,25 @@ def peer_ratios(size: int = 512, rounds: int = 3) -> list[Ratio]:
     ours.prepare()
     rows = []
     for name, times in (("opencv-nlm", rounds), ("ffdnet", rounds), ("bm3d", 1)):
-        if missing(catalog.method(name)):
+        if (peer := peer_here(name, catalog)) is None:
             continue
-        peer = make(name, catalog)
-        peer.prepare()
         runs = (bound(ours, item), bound(peer, item))
         row = in_turns(f"restore {size}x{size} blind", name, *runs, times)
         counts = [count_operations(run) for run in runs] if name == "ffdnet" else []  # the one in torch
         speeds = [n / 1e9 / s for n, s in zip(counts, (row.seconds, row.reference_seconds), strict=False)]
         rows.append(replace(row, note=" against ".join(f"{s:.0f}" for s in speeds) + " GFLOP/s" if speeds else ""))
     return rows
+
+
+def peer_here(name: str, catalog: Catalog) -> BenchMethod | None:
+    """A peer, prepared; None where its packages are not here. name: of the method."""
+    from restorekit.bench.methods import make, missing
+
+    if missing(catalog.method(name)):
+        return None
+    peer = make(name, catalog)
+    peer.prepare()
+    return peer
 
 
 def bound(method: Callable[[Item], Tensor], item: Item) -> Callable[[], object]:

@@ -89,12 +89,12 @@ def look_at(image: Tensor, size: int, count: int, visible: Tensor | None = None)
     telling = ~constant(crops)
     if visible is not None:
         telling &= cut(visible[None, None], places, size).float().mean((1, 2, 3)) > HIDDEN
-    some, all_of_them = bool(telling.any()), bool(telling.all())
-    kept = crops if all_of_them or not some else crops[telling]
-    blank = not some or float(graphic(kept).float().mean()) >= GRAPHIC
-    where = places if len(kept) == len(places) else [places[i] for i in telling.nonzero()[:, 0].tolist()]
-    chosen = ranked(kept, count)
-    return Look(kept[chosen], live, blank, tuple(where[i] for i in chosen))
+    some = telling.nonzero()[:, 0].tolist()
+    if 0 < len(some) < len(crops):
+        crops, places = crops[some], [places[i] for i in some]
+    blank = not some or float(graphic(crops).float().mean()) >= GRAPHIC
+    chosen = ranked(crops, count)
+    return Look(crops[chosen], live, blank, tuple(places[i] for i in chosen))
 
 
 def choose_places(image: Tensor, size: int, count: int) -> list[tuple[int, int]]:

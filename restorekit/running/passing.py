@@ -71,6 +71,10 @@ class Passing:
         """Side in px of the smallest tile that is worth its margins; None where a picture is always one piece."""
         return None if self.facts.halo is None else 2 * self.facts.halo + 8 * self.facts.multiple
 
+    def in_one(self, image: Tensor) -> int:
+        """Side in px of a tile in which a picture, (B, 3, H, W), is surely one piece."""
+        return max(image.shape[2:]) + self.facts.multiple
+
     def until_it_fits(self, predictor: Predictor, image: Tensor, dtype: torch.dtype, how: Pass) -> Tensor:
         """Take a picture through a predictor, in smaller tiles where memory runs out; arguments as in `run`."""
         return self.fitting(lambda: self.run(predictor, image, dtype, how), how)
@@ -121,7 +125,7 @@ class Passing:
         context = predictor.describe(image if whole is None else whole).to(self.device)
         context = context.expand(len(image), -1)
         longest = max(image.shape[2:])
-        side = longest + self.facts.multiple if self.smallest is None else max(how.side, self.smallest)
+        side = self.in_one(image) if self.smallest is None else max(how.side, self.smallest)
 
         def restore_tile(part: Tensor) -> Tensor:
             degraded = self.on_device(part)

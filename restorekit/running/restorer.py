@@ -214,8 +214,9 @@ class Restorer:
         """The weigher for a user's words, as in `restore`; whole: as in `Blind`."""
         self.looks.refuse((*chosen, *(wish.named if wish else ())))
         if wish is None:
-            seeing = replace(self.blind, whole=whole)
-            return Overruled(seeing, chosen) if blind else Given(self.none.override(chosen))
+            if not blind:
+                return Given(self.none.override(chosen))
+            return Overruled(replace(self.blind, whole=whole), chosen)
         wish.check(self.bases, self.catalog.presets)
         for name in wish.set.keys() & self.catalog.bases.keys():
             self.catalog.bases[name].check_weight(float(wish.set[name]))
@@ -237,13 +238,9 @@ class Restorer:
         predictor = self.mixer.specialise(self.none.override(weights))
         return self.passing.run(predictor, crops, torch.float32, Pass(1, max(crops.shape[2:])))
 
-    def in_one(self, image: Tensor) -> int:
-        """The least side, px, of a tile in which a picture, (B, 3, H, W), is one piece."""
-        return max(image.shape[2:]) + self.backbone.facts.multiple
-
     def whole(self, image: Tensor, weights: Mapping[str, float]) -> Tensor:
         """Restore a small picture, (1, 3, H, W), as `restore` does in one piece; floating."""
-        how = Pass(1, self.in_one(image))
+        how = Pass(1, self.passing.in_one(image))
         return self.enlarging.turns.passed(self.none.override(weights), image, torch.float32, how)
 
     @torch.no_grad()
@@ -330,7 +327,7 @@ class Restorer:
         how = Pass(walked, tile or auto_tile(self.device), ensemble, progress, guidance=guidance)
         # What is restored on the way to the weights is the result only if nobody wants another one.
         ordinary = scale == 1 and how.ordinary and not (chosen or isinstance(mask, Mapping))
-        ordinary = ordinary and self.in_one(image) <= how.side and (wish is None or not wish.record())
+        ordinary = ordinary and self.passing.in_one(image) <= how.side and (wish is None or not wish.record())
         weigher = self.weigher(chosen, blind=blind, wish=wish, whole=self.whole if ordinary else None)
         if isinstance(mask, Mapping):
             self.looks.refuse(mask)

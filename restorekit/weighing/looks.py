@@ -158,13 +158,15 @@ def look_twice(
     given = amounts(view, keys, origins, judges or {}, late, first, remove, image)
     halves = Halves(view, {n: weight for n, weight in {**late, **given}.items() if weight}, remove, given)
     asked = [key for key in keys.values() if key.second and key.logit(first) > UNLIKELY]
-    second = first
-    features: list[Tensor] = []
-    if asked and halves.found and image is not None and whole is not None:
+    if not (asked and halves.found):
+        return halves, first
+    if whole is not None and image is not None:
         others = any(weight for name, weight in weights.items() if name not in origins.late)
         if not others and view.crops.shape[-1] <= min(image.shape[2:]) and image[0, 0].numel() <= SMALL:
             halves.restore_in_advance(image, whole)
-    for count in halves.counts if asked and halves.found else ():
+    second = first
+    features: list[Tensor] = []
+    for count in halves.counts:
         crops = halves.part_cleaned(count - 1).clamp(0, 1)
         features.append(encoder.features(encoder.see(crops), crops))
         second = encoder.read(torch.cat(features), halves.view(count).owners, view.contexts)[0]
