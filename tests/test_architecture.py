@@ -3,12 +3,12 @@
 import ast
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 import restorekit
+from tests.imported import imports
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
@@ -41,23 +41,6 @@ HEAVY = {"diffusers", "peft", "kornia", "pyiqa", "PIL", "pyvips", "pillow_heif",
 def imported(path: Path) -> set[str]:
     """Modules that a file imports, other than for the type checker, wherever in the file."""
     return {module for module, _ in imports(path)}
-
-
-@cache
-def imports(path: Path, *, types: bool = False) -> set[tuple[str, str]]:
-    """Modules that a file imports, and the name that it takes from each; empty for the module itself. types: those
-    for the type checker too."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if not types and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            node.body = []
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {(alias.name, "") for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {(node.module, alias.name) for alias in node.names}
-    return names
 
 
 def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
